@@ -1,0 +1,87 @@
+//! Sources of ticks. A feed yields ticks and never learns who listens.
+//!
+//! [`supervise`] runs a [`Feed`] until it has ended or the gateway stops, and starts it again with jittered backoff
+//! when it fails. A feed talks to the hub through its [`Publisher`] only.
+
+mod backoff;
+mod publisher;
+mod supervisor;
+
+pub mod replay;
+pub mod simulator;
+
+pub use backoff::Backoff;
+pub use publisher::Publisher;
+pub use supervisor::supervise;
+
+use std::future::Future;
+
+/// A source of ticks.
+pub trait Feed: Send + 'static {
+    /// Publishes ticks until the source has ended, fails, or [`Publisher::cancelled`] says stop.
+    ///
+    /// Called again after an error; then it starts over where that makes sense for the source.
+    ///
+    /// # Cancel safety
+    /// The supervisor never drops the future half way: a feed must watch [`Publisher::cancelled`] itself at
+    /// every await that can take long.
+    ///
+    /// # Errors
+    /// [`FeedError`] says whether another attempt makes sense.
+    fn run(&mut self, out: &Publisher) -> impl Future<Output = Result<End, FeedError>> + Send;
+}
+
+/// How a feed came to an end without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The source has no more ticks: its symbols become `closed`.
+    Finished,
+    /// The gateway is stopping.
+    Cancelled,
+}
+
+/// Why a feed stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// Trying again cannot help: a missing file, a definition that does not fit the recording.
+    #[error("{0}")]
+    Fatal(String),
+    /// The source broke off.
+    #[error("{0}")]
+    Broken(#[from] std::io::Error),
+}
+
+impl FeedError {
+    /// Whether the supervisor should start the feed again.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Broken(_))
+    }
+
+    /// The kind as a metric label.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Fatal(_) => "fatal",
+            Self::Broken(_) => "broken",
+        }
+    }
+}
+
+/// What is wrong with a feed definition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {why}")]
+pub struct DefinitionError {
+    /// The key, dotted from the feed's table on: `symbol[3].tick`.
+    pub key: String,
+    /// What was found and what was expected.
+    pub why: String,
+}
+
+impl DefinitionError {
+    /// An error at that key.
+    #[must_use]
+    pub fn new(key: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { key: key.into(), why: why.into() }
+    }
+}

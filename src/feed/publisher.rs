@@ -1,0 +1,172 @@
+//! What a feed may do: declare symbols, publish ticks, count what it skipped, and ask whether to stop.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, Ordering},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::FeedError;
+use crate::{
+    clock::Clock,
+    dialect::ParseError,
+    hub::{Hub, HubError},
+    market::{Source, State, Symbol, Tick, UnixMicros},
+    metrics::FeedMetrics,
+};
+
+/// A feed's way to the hub.
+#[derive(Debug)]
+pub struct Publisher {
+    name: Source,
+    hub: Arc<Hub>,
+    clock: Clock,
+    stop: CancellationToken,
+    metrics: FeedMetrics,
+    health: Arc<Health>,
+}
+
+/// What `/feedz` tells of a feed.
+#[derive(Debug, Default)]
+pub struct Health {
+    live: AtomicBool,
+    ended: AtomicBool,
+    last_tick: AtomicI64,
+}
+
+impl Health {
+    /// Whether the feed delivers.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match (self.ended.load(Ordering::Relaxed), self.live.load(Ordering::Relaxed)) {
+            (true, _) => State::Closed,
+            (false, true) => State::Live,
+            (false, false) if self.last_tick().is_none() => State::Pending,
+            (false, false) => State::Stale,
+        }
+    }
+
+    /// When the feed last published.
+    #[must_use]
+    pub fn last_tick(&self) -> Option<UnixMicros> {
+        let last = self.last_tick.load(Ordering::Relaxed);
+        (last != 0).then_some(UnixMicros(last))
+    }
+}
+
+impl Publisher {
+    /// A publisher of the feed of that name; `stop` ends it.
+    #[must_use]
+    pub fn new(name: Source, hub: Arc<Hub>, stop: CancellationToken) -> Self {
+        let metrics = hub.metrics().feed(name.as_str());
+        Self { name, clock: hub.clock().clone(), hub, stop, metrics, health: Arc::default() }
+    }
+
+    /// The feed's name, which is also the source of its ticks unless a tick says otherwise.
+    #[must_use]
+    pub const fn name(&self) -> Source {
+        self.name
+    }
+
+    /// The time.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The feed's metrics.
+    #[must_use]
+    pub const fn metrics(&self) -> &FeedMetrics {
+        &self.metrics
+    }
+
+    /// What others may see of the feed.
+    #[must_use]
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
+    /// Makes the symbols known, so that clients can subscribe before the first tick.
+    ///
+    /// # Errors
+    /// Fatal when the gateway has no room for that many symbols.
+    pub fn declare(&self, symbols: impl IntoIterator<Item = Symbol>) -> Result<(), FeedError> {
+        for symbol in symbols {
+            self.hub
+                .declare(symbol, self.name)
+                .map_err(|full: HubError| FeedError::Fatal(full.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Publishes the ticks in order and leaves the buffer empty for reuse. Never waits.
+    ///
+    /// At most [`MAX_BURST_TICKS`](crate::limits::MAX_BURST_TICKS) are one burst; a longer buffer is published as several.
+    pub fn publish(&self, ticks: &mut Vec<Tick>) {
+        if ticks.is_empty() {
+            return;
+        }
+        self.health.live.store(true, Ordering::Relaxed);
+        self.health.last_tick.store(self.clock.now().0, Ordering::Relaxed);
+        self.metrics.ticks(ticks);
+        self.hub.publish(ticks.drain(..));
+    }
+
+    /// Waits until every shard has room for more, or the feed is to stop.
+    ///
+    /// For sources that can wait, such as a recording played as fast as possible. A live source does not wait:
+    /// its shards are lapped instead.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn room(&self) {
+        while self.hub.is_congested() && !self.stop.is_cancelled() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Counts one frame or line read from the source.
+    pub fn count_message(&self) {
+        self.metrics.message();
+    }
+
+    /// Counts a frame that a named rule passes over.
+    pub fn count_ignored(&self, rule: &'static str) {
+        self.metrics.ignored(rule);
+    }
+
+    /// Counts a frame that could not be read, and logs the first of a kind and then ever fewer.
+    pub fn count_parse_error(&self, error: &ParseError) {
+        let seen = self.metrics.parse_error(error.kind());
+        if seen.is_power_of_two() {
+            tracing::warn!(feed = %self.name, kind = error.kind(), seen, "skipped: {error}");
+        }
+    }
+
+    /// Completes when the feed is to stop.
+    ///
+    /// # Cancel safety
+    /// May be dropped and asked again.
+    pub async fn cancelled(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Whether the feed is to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// The feed broke off: its symbols are stale until it publishes again.
+    pub(super) fn lost(&self, why: &str) {
+        self.health.live.store(false, Ordering::Relaxed);
+        self.hub.set_feed_state(self.name, State::Stale, why);
+    }
+
+    /// The feed has ended for good: its symbols are closed.
+    pub(super) fn ended(&self, why: &str) {
+        self.health.ended.store(true, Ordering::Relaxed);
+        self.hub.set_feed_state(self.name, State::Closed, why);
+    }
+}

@@ -1,0 +1,33 @@
+//! Recorded ticks: written by its own change.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{DefinitionError, End, Feed, FeedError, Publisher};
+
+/// The keys of a `kind = "replay"` feed besides `name` and `kind`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {}
+
+impl Definition {
+    /// Checks the definition; relative paths are relative to `base`.
+    ///
+    /// # Errors
+    /// Names the key and what was expected.
+    pub fn build(self, _base: &Path) -> Result<Replay, DefinitionError> {
+        Ok(Replay {})
+    }
+}
+
+/// The feed.
+#[derive(Debug)]
+pub struct Replay {}
+
+impl Feed for Replay {
+    async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
+        out.cancelled().await;
+        Ok(End::Cancelled)
+    }
+}

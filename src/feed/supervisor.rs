@@ -1,0 +1,111 @@
+//! Keeps one feed running.
+
+use tokio::time::Instant;
+
+use super::{Backoff, End, Feed, Publisher};
+use crate::limits::{FEED_BACKOFF, FEED_STABLE_AFTER};
+
+/// Runs a feed until it has ended, failed for good, or the gateway stops; starts it again when it broke off.
+///
+/// # Cancel safety
+/// Not meant to be dropped: stop it through the publisher's token and await it.
+pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
+    let mut backoff = Backoff::new(FEED_BACKOFF.0, FEED_BACKOFF.1);
+    loop {
+        let started = Instant::now();
+        out.metrics().up(true);
+        let result = feed.run(&out).await;
+        out.metrics().up(false);
+        match result {
+            Ok(End::Cancelled) => return,
+            Ok(End::Finished) => {
+                tracing::info!(feed = %out.name(), "ended");
+                out.ended("the source has ended");
+                return;
+            }
+            Err(error) if !error.is_retryable() => {
+                tracing::error!(feed = %out.name(), "stopped for good: {error}");
+                out.ended("the feed has failed");
+                return;
+            }
+            Err(error) => {
+                if started.elapsed() >= FEED_STABLE_AFTER {
+                    backoff.reset();
+                }
+                let pause = backoff.next(&mut rand::rng());
+                out.metrics().restart(error.kind());
+                out.lost("the source broke off");
+                tracing::warn!(feed = %out.name(), pause_ms = pause.as_millis(), "broke off: {error}");
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = out.cancelled() => return,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        feed::FeedError,
+        hub::{Hub, HubConfig},
+        market::{Source, State, Symbol},
+        metrics::Metrics,
+    };
+
+    struct Scripted(VecDeque<Result<End, FeedError>>);
+
+    impl Feed for Scripted {
+        async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
+            out.declare([Symbol::new("A").unwrap()])?;
+            match self.0.pop_front() {
+                Some(result) => result,
+                None => {
+                    out.cancelled().await;
+                    Ok(End::Cancelled)
+                }
+            }
+        }
+    }
+
+    fn broken() -> Result<End, FeedError> {
+        Err(FeedError::Broken(io::ErrorKind::ConnectionReset.into()))
+    }
+
+    fn setup() -> (Arc<Hub>, Publisher, CancellationToken) {
+        let hub =
+            Arc::new(Hub::new(HubConfig::default(), "e".into(), Clock::system(), Arc::new(Metrics::new())));
+        let stop = CancellationToken::new();
+        let publisher = Publisher::new(Source::new("f").unwrap(), Arc::clone(&hub), stop.clone());
+        (hub, publisher, stop)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn broken_feeds_come_back_with_a_pause_and_fatal_ones_do_not() {
+        let (hub, publisher, _stop) = setup();
+        let started = Instant::now();
+        let script = [broken(), broken(), Err(FeedError::Fatal("no such file".into())), Ok(End::Finished)];
+        supervise(Scripted(script.into()), publisher).await;
+        assert!(started.elapsed() >= FEED_BACKOFF.0 / 2 + FEED_BACKOFF.0, "two pauses, the second doubled");
+        assert_eq!(hub.topic(Symbol::new("A").unwrap()).unwrap().state(), State::Closed);
+        let text = String::from_utf8(hub.metrics().render().unwrap()).unwrap();
+        assert!(text.contains("tickcast_feed_restarts_total{feed=\"f\",reason=\"broken\"} 2"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stopping_ends_even_the_pause() {
+        let (hub, publisher, stop) = setup();
+        let run = tokio::spawn(supervise(Scripted([broken()].into()), publisher));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(hub.topic(Symbol::new("A").unwrap()).unwrap().state(), State::Stale);
+        stop.cancel();
+        run.await.unwrap();
+    }
+}

@@ -1,0 +1,54 @@
+//! One numbered update of one (symbol, channel), encoded at most once per encoding for all sessions.
+
+use std::sync::OnceLock;
+
+use crate::{
+    clock::Instant,
+    dialect::native::{self, Encoding},
+    market::{Channel, Symbol, Tick},
+};
+
+use super::TopicId;
+
+/// What an event says.
+pub type Body = Tick;
+
+/// An event as every session shares it.
+#[derive(Debug)]
+pub struct Event {
+    /// The topic it belongs to.
+    pub topic: TopicId,
+    /// Sequence number in its (symbol, channel), from 1.
+    pub n: u64,
+    /// What happened.
+    pub body: Body,
+    /// When the gateway received it, monotonic.
+    pub received: Instant,
+    encoded: [OnceLock<Box<[u8]>>; Encoding::COUNT],
+}
+
+impl Event {
+    /// An event that nobody has encoded yet.
+    #[must_use]
+    pub const fn new(topic: TopicId, n: u64, body: Body, received: Instant) -> Self {
+        Self { topic, n, body, received, encoded: [const { OnceLock::new() }; Encoding::COUNT] }
+    }
+
+    /// The channel.
+    #[must_use]
+    pub const fn channel(&self) -> Channel {
+        self.body.channel()
+    }
+
+    /// The symbol.
+    #[must_use]
+    pub const fn symbol(&self) -> Symbol {
+        self.body.symbol()
+    }
+
+    /// The event as one message of that encoding; encoded by whoever asks first.
+    #[must_use]
+    pub fn encoded(&self, encoding: Encoding) -> &[u8] {
+        self.encoded[encoding.index()].get_or_init(|| native::encode_event(self.n, &self.body, encoding))
+    }
+}

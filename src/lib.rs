@@ -1,0 +1,21 @@
+//! tickcast: a live market-data streaming gateway.
+//!
+//! ```text
+//!  feed ──ticks──▶ hub ──events──▶ lane ──▶ shard ──▶ session ──▶ driver ──▶ socket
+//!  simulator       topics: number,          one per    subscriptions,  actix
+//!  replay          last value, ring         worker     outbox
+//! ```
+//!
+//! Modules in the order in which a tick meets them; imports point the other way, down to the values.
+
+pub mod feed;
+
+pub mod hub;
+
+pub mod dialect;
+
+pub mod metrics;
+
+pub mod clock;
+pub mod limits;
+pub mod market;

@@ -1,0 +1,130 @@
+//! Every cap of the gateway as a named constant, with what happens at it.
+//!
+//! What an operator may want to change is a default here and a key in the configuration; what would break the
+//! contract if it were changed is a constant only.
+
+use std::time::Duration;
+
+// ---- names -----------------------------------------------------------------------------------------------
+
+/// Longest symbol, in bytes. Longer: refused with 414 (client) or counted and skipped (feed).
+pub const MAX_SYMBOL_LEN: usize = 32;
+
+/// Longest source name or exchange code, in bytes. Longer: the configuration is refused, or the tick is skipped.
+pub const MAX_SOURCE_LEN: usize = 16;
+
+/// Longest text a command's `id` may be, in characters. Longer: 416.
+pub const MAX_COMMAND_ID: usize = 36;
+
+// ---- hub -------------------------------------------------------------------------------------------------
+
+/// Most topics of one gateway. A tick of one more symbol is counted and dropped.
+pub const MAX_TOPICS: usize = 100_000;
+
+/// Most shards (worker threads): a topic keeps the interested ones in one 64-bit word.
+pub const MAX_SHARDS: usize = 64;
+
+/// Events that wait between the hub and one shard. At one more the shard is lapped: it resynchronises every topic
+/// it listens to from the hub's last values and rings, and streams get a gap where events are really lost.
+pub const DEFAULT_LANE_EVENTS: usize = 16_384;
+
+/// Trades that a topic remembers. Older ones can no longer be recovered.
+pub const DEFAULT_TRADES_PER_SYMBOL: usize = 256;
+
+/// Ticks in one burst from a feed to the hub. A feed with more at hand publishes several bursts.
+pub const MAX_BURST_TICKS: usize = 1_024;
+
+// ---- feeds -----------------------------------------------------------------------------------------------
+
+/// Slowest and fastest total rate of a simulator, in ticks a second. Outside: the definition is refused.
+pub const SIMULATOR_RATE: std::ops::RangeInclusive<f64> = 1.0..=200_000.0;
+
+/// Longest line or frame of a recording, in bytes (one Coinbase frame has 5.1 MB). Longer: skipped and counted.
+pub const MAX_RECORDED_FRAME: usize = 16 * 1024 * 1024;
+
+/// First and longest pause before a feed is started again.
+pub const FEED_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+
+/// A feed that ran at least this long starts its backoff from the beginning.
+pub const FEED_STABLE_AFTER: Duration = Duration::from_secs(60);
+
+// ---- sessions --------------------------------------------------------------------------------------------
+
+/// Sessions of one gateway. One more gets error 406 and close 4005.
+pub const DEFAULT_CONNECTIONS: usize = 16_384;
+
+/// Sessions of one client address. One more gets error 406 and close 4005.
+pub const DEFAULT_CONNECTIONS_PER_IP: usize = 16_384;
+
+/// Subscriptions of one session, counted by (symbol, channel). A command that would pass it is refused whole: 405.
+pub const DEFAULT_SYMBOLS_PER_SESSION: usize = 2_000;
+
+/// Commands a second of one session, over the long run. One more: error 429.
+pub const DEFAULT_COMMANDS_PER_SECOND: u32 = 50;
+
+/// Commands that one session may send at once before the rate counts.
+pub const COMMAND_BURST: u32 = 200;
+
+/// Refused commands in a row (429 and nothing else) after which the session is closed with 4102.
+pub const MAX_REFUSED_COMMANDS: u32 = 2_000;
+
+/// Largest message from a client, in bytes, over all its fragments. Larger: close 1009 before it is buffered.
+pub const DEFAULT_FRAME_BYTES: usize = 64 * 1024;
+
+/// Most frames that one message may be cut into. More: close 1009.
+pub const MAX_FRAGMENTS: usize = 1_024;
+
+/// Pings a second that a client may send, over the long run and at once. More: close 4102.
+pub const PING_RATE: (u32, u32) = (20, 200);
+
+/// Bytes of events that a session's stream queue holds. At more the oldest go and a gap names them.
+pub const DEFAULT_STREAM_BYTES: usize = 256 * 1024;
+
+/// Messages in the control lane (acks, status, gap, pong). One more: close 4105.
+pub const DEFAULT_CONTROL_MESSAGES: usize = 1_024;
+
+/// Replies waiting in the control lane at which the session's commands are read no further until it has drained.
+pub const CONTROL_PAUSE: usize = 128;
+
+/// Bytes of one server frame; one with a single larger event or ack is sent whole.
+pub const FRAME_BUDGET: usize = 16 * 1024;
+
+/// Bytes that actix takes from a session before the socket has taken them.
+pub const WRITE_BUFFER: usize = 16 * 1024;
+
+/// Unsent bytes that the kernel queues for one socket before it reports it as full (`TCP_NOTSENT_LOWAT`).
+pub const NOTSENT_LOWAT: u32 = 8 * 1024;
+
+/// How often a server sends a ping frame.
+pub const DEFAULT_PING: Duration = Duration::from_secs(20);
+
+/// No byte from the client for the ping interval and this long: evicted with 4104.
+pub const DEFAULT_PONG_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Nothing sent for this long: an `hb` message, which browsers can see.
+pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The socket took nothing for this long while something waited: close 4103.
+pub const DEFAULT_STALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// After the close frame the client has this long to answer it before the socket is closed.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Highest `max_rate` in events a second; above it the timer would cost more than it saves. More: 416.
+pub const MAX_RATE: f64 = 1_000.0;
+
+/// Lowest `max_rate` in events a second (one event in a thousand seconds). Less: 416.
+pub const MIN_RATE: f64 = 0.001;
+
+// ---- shutdown --------------------------------------------------------------------------------------------
+
+/// Between `readyz` turning red and the first goodbye, so that load balancers notice.
+pub const DEFAULT_GRACE: Duration = Duration::from_millis(500);
+
+/// The goodbyes are spread over this long.
+pub const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
+
+const _: () = assert!(MAX_SHARDS <= u64::BITS as usize, "a topic's interest is one 64-bit word");
+const _: () = assert!(MAX_BURST_TICKS < DEFAULT_LANE_EVENTS, "one burst must fit into an empty lane");
+const _: () = assert!(CONTROL_PAUSE < DEFAULT_CONTROL_MESSAGES, "reading pauses before the lane overflows");
+const _: () = assert!(FRAME_BUDGET <= DEFAULT_STREAM_BYTES, "a frame is taken from the stream queue");

@@ -1,0 +1,14 @@
+//! What is traded and what happens to it: pure values, no I/O, no clock.
+//!
+//! Prices and sizes are exact decimals read from text with their scale kept; times are integer
+//! microseconds since the Unix epoch. Nothing here knows how a value reached the gateway or where it goes.
+
+mod channel;
+mod decimal;
+mod symbol;
+mod tick;
+
+pub use channel::Channel;
+pub use decimal::{DecimalError, Price, Size};
+pub use symbol::{Source, Symbol, SymbolError};
+pub use tick::{Level, Quote, Side, State, Status, Tick, Trade, TradeId, UnixMicros};

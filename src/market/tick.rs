@@ -1,0 +1,188 @@
+//! What happens to a symbol: trades, quotes and changes of state.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{Channel, Price, Size, Source, Symbol};
+
+/// Microseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixMicros(pub i64);
+
+/// Which side took liquidity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The buyer was the aggressor.
+    Buy,
+    /// The seller was the aggressor.
+    Sell,
+}
+
+/// The venue's name of a trade; most count, some use texts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(untagged)]
+pub enum TradeId {
+    /// A number.
+    Number(u64),
+    /// Anything else.
+    Text(Box<str>),
+}
+
+impl fmt::Display for TradeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Serialize for TradeId {
+    /// Always as text, so that clients need one type only and no number loses digits in JavaScript.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(number) => serializer.serialize_str(itoa::Buffer::new().format(*number)),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+/// One executed trade.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trade {
+    /// What was traded.
+    pub symbol: Symbol,
+    /// At what price.
+    pub price: Price,
+    /// How much.
+    pub size: Size,
+    /// Who took liquidity, when the source tells.
+    pub side: Option<Side>,
+    /// The venue's name of the trade, when it has one.
+    pub id: Option<TradeId>,
+    /// Where it happened.
+    pub source: Source,
+    /// Time at the source, when the source tells.
+    pub te: Option<UnixMicros>,
+    /// Time the gateway received it.
+    pub tr: UnixMicros,
+}
+
+/// The best price of one side of the book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level {
+    /// The price.
+    pub price: Price,
+    /// How much is offered there, when the source tells (many FX sources do not).
+    pub size: Option<Size>,
+}
+
+/// The best bid and ask. A missing side means that the source shows none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// What is quoted.
+    pub symbol: Symbol,
+    /// Best bid.
+    pub bid: Option<Level>,
+    /// Best ask.
+    pub ask: Option<Level>,
+    /// Where it is quoted.
+    pub source: Source,
+    /// Time at the source, when the source tells.
+    pub te: Option<UnixMicros>,
+    /// Time the gateway received it.
+    pub tr: UnixMicros,
+}
+
+/// Whether a symbol's data can be trusted to be current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Known, and nothing was received yet.
+    Pending,
+    /// Current.
+    Live,
+    /// The feed is gone or late.
+    Stale,
+    /// The venue halted trading.
+    Halted,
+    /// The source has ended.
+    Closed,
+}
+
+impl State {
+    /// The name used on the wire and in metric labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Live => "live",
+            Self::Stale => "stale",
+            Self::Halted => "halted",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// A change of state of one symbol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Whose state it is.
+    pub symbol: Symbol,
+    /// The new state.
+    pub state: State,
+    /// Who says so.
+    pub source: Source,
+    /// Since when.
+    pub since: UnixMicros,
+    /// Why, in words.
+    pub why: Cow<'static, str>,
+}
+
+/// Anything that a feed can say about a symbol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tick {
+    /// A trade.
+    Trade(Trade),
+    /// A new best bid or ask.
+    Quote(Quote),
+    /// A change of state.
+    Status(Status),
+}
+
+impl Tick {
+    /// The symbol it is about.
+    #[must_use]
+    pub const fn symbol(&self) -> Symbol {
+        match self {
+            Self::Trade(trade) => trade.symbol,
+            Self::Quote(quote) => quote.symbol,
+            Self::Status(status) => status.symbol,
+        }
+    }
+
+    /// The channel it goes to.
+    #[must_use]
+    pub const fn channel(&self) -> Channel {
+        match self {
+            Self::Trade(_) => Channel::Trades,
+            Self::Quote(_) => Channel::Quotes,
+            Self::Status(_) => Channel::Status,
+        }
+    }
+}
+
+impl From<Trade> for Tick {
+    fn from(trade: Trade) -> Self {
+        Self::Trade(trade)
+    }
+}
+
+impl From<Quote> for Tick {
+    fn from(quote: Quote) -> Self {
+        Self::Quote(quote)
+    }
+}

@@ -1,0 +1,425 @@
+//! Every metric family in one place. Components hold resolved handles, so counting is one addition.
+//!
+//! Labels come from small closed sets only (feed, channel, encoding, reason), never from a session, an address, a
+//! symbol or the text of an error.
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::market::{Channel, Tick};
+
+/// Upper bounds of the receive-to-written histogram, in seconds: from one tight loop to a thin line's seconds.
+const LATENCY_BUCKETS: &[f64] = &[
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+    10.0, 30.0,
+];
+
+/// All families of one gateway, in a registry of its own so that several gateways fit in one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    feed_messages: IntCounterVec,
+    feed_ticks: IntCounterVec,
+    feed_ignored: IntCounterVec,
+    feed_parse_errors: IntCounterVec,
+    feed_restarts: IntCounterVec,
+    feed_up: IntGaugeVec,
+    feed_last_tick: IntGaugeVec,
+    /// Symbols known.
+    pub topics: IntGauge,
+    /// Ticks dropped because the gateway has no room for another symbol.
+    pub refused_ticks: IntCounter,
+    events: IntCounterVec,
+    /// Times that a shard was lapped.
+    pub lane_laps: IntCounter,
+    /// Events that did not fit into a lane and were recovered from topics, or gapped.
+    pub lane_skipped: IntCounter,
+    delivered: IntCounterVec,
+    merged: IntCounterVec,
+    gapped: IntCounterVec,
+    gaps: IntCounterVec,
+    sessions: IntGaugeVec,
+    sessions_opened: IntCounterVec,
+    sessions_closed: IntCounterVec,
+    sessions_refused: IntCounterVec,
+    subscriptions: IntGaugeVec,
+    commands: IntCounterVec,
+    /// Bytes of events that wait in stream queues.
+    pub outbox_bytes: IntGauge,
+    /// Replies and events written as WebSocket frames.
+    pub frames: IntCounter,
+    /// Bytes handed to sockets, frame headers included.
+    pub sent_bytes: IntCounter,
+    /// Age of the oldest event of each written frame, from its receipt to its write.
+    pub write_latency: Histogram,
+}
+
+/// Registers one family; a clash of names is a defect that the unit test below would show.
+macro_rules! family {
+    ($registry:expr, $kind:ident, $name:literal, $help:literal, $labels:expr) => {{
+        let family = $kind::new(Opts::new($name, $help), $labels).expect("the name and labels are valid");
+        $registry.register(Box::new(family.clone())).expect("the name is used once");
+        family
+    }};
+    ($registry:expr, $kind:ident, $name:literal, $help:literal) => {{
+        let family = $kind::new($name, $help).expect("the name is valid");
+        $registry.register(Box::new(family.clone())).expect("the name is used once");
+        family
+    }};
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Registers every family.
+    ///
+    /// # Panics
+    /// Never: the names are constants, and a test registers them all.
+    #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a flat table, one entry a family")]
+    pub fn new() -> Self {
+        let r = Registry::new();
+        // Process figures exist on Linux only; elsewhere the collector reports nothing.
+        #[cfg(target_os = "linux")]
+        r.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
+            .expect("the name is used once");
+        let build = family!(
+            r,
+            IntGaugeVec,
+            "tickcast_build_info",
+            "Always 1; the version is the label.",
+            &["version"]
+        );
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let latency = HistogramOpts::new(
+            "tickcast_write_latency_seconds",
+            "Age of the oldest event of each written frame, from its receipt by the gateway to its write.",
+        )
+        .buckets(LATENCY_BUCKETS.to_vec());
+        let write_latency = Histogram::with_opts(latency).expect("the buckets rise");
+        r.register(Box::new(write_latency.clone())).expect("the name is used once");
+        Self {
+            feed_messages: family!(
+                r,
+                IntCounterVec,
+                "tickcast_feed_messages_total",
+                "Frames, lines or records read from a source.",
+                &["feed"]
+            ),
+            feed_ticks: family!(
+                r,
+                IntCounterVec,
+                "tickcast_feed_ticks_total",
+                "Ticks that a feed published.",
+                &["feed", "channel"]
+            ),
+            feed_ignored: family!(
+                r,
+                IntCounterVec,
+                "tickcast_feed_ignored_total",
+                "Frames passed over on purpose, by rule.",
+                &["feed", "rule"]
+            ),
+            feed_parse_errors: family!(
+                r,
+                IntCounterVec,
+                "tickcast_feed_parse_errors_total",
+                "Frames that could not be read, by kind.",
+                &["feed", "kind"]
+            ),
+            feed_restarts: family!(
+                r,
+                IntCounterVec,
+                "tickcast_feed_restarts_total",
+                "Times that a feed was started again, by reason.",
+                &["feed", "reason"]
+            ),
+            feed_up: family!(r, IntGaugeVec, "tickcast_feed_up", "1 while the feed runs, else 0.", &["feed"]),
+            feed_last_tick: family!(
+                r,
+                IntGaugeVec,
+                "tickcast_feed_last_tick_timestamp_seconds",
+                "When the feed last published, in seconds since the Unix epoch.",
+                &["feed"]
+            ),
+            topics: family!(r, IntGauge, "tickcast_topics", "Symbols known."),
+            refused_ticks: family!(
+                r,
+                IntCounter,
+                "tickcast_refused_ticks_total",
+                "Ticks dropped because the gateway has no room for another symbol."
+            ),
+            events: family!(
+                r,
+                IntCounterVec,
+                "tickcast_events_published_total",
+                "Events that topics numbered and published.",
+                &["channel"]
+            ),
+            lane_laps: family!(
+                r,
+                IntCounter,
+                "tickcast_lane_laps_total",
+                "Times that a shard could not keep up with the hub and resynchronised."
+            ),
+            lane_skipped: family!(
+                r,
+                IntCounter,
+                "tickcast_lane_skipped_events_total",
+                "Events that did not fit into a lane; resynchronisation recovers them or tells a gap."
+            ),
+            delivered: family!(
+                r,
+                IntCounterVec,
+                "tickcast_events_delivered_total",
+                "Events written to sessions.",
+                &["channel", "encoding"]
+            ),
+            merged: family!(
+                r,
+                IntCounterVec,
+                "tickcast_events_merged_total",
+                "Events replaced by a newer one before they could be written.",
+                &["channel"]
+            ),
+            gapped: family!(
+                r,
+                IntCounterVec,
+                "tickcast_events_gapped_total",
+                "Events that a stream lost and was told about.",
+                &["channel", "reason"]
+            ),
+            gaps: family!(
+                r,
+                IntCounterVec,
+                "tickcast_gaps_total",
+                "Gap messages written to sessions.",
+                &["channel"]
+            ),
+            sessions: family!(r, IntGaugeVec, "tickcast_sessions", "Connected sessions.", &["encoding"]),
+            sessions_opened: family!(
+                r,
+                IntCounterVec,
+                "tickcast_sessions_opened_total",
+                "Sessions that were opened.",
+                &["encoding"]
+            ),
+            sessions_closed: family!(
+                r,
+                IntCounterVec,
+                "tickcast_sessions_closed_total",
+                "Sessions that ended, by reason; evictions are the reasons slow, no_pong and overloaded.",
+                &["reason"]
+            ),
+            sessions_refused: family!(
+                r,
+                IntCounterVec,
+                "tickcast_sessions_refused_total",
+                "Connections that did not become sessions, by reason.",
+                &["reason"]
+            ),
+            subscriptions: family!(
+                r,
+                IntGaugeVec,
+                "tickcast_subscriptions",
+                "Subscriptions of all sessions, counted by (session, symbol).",
+                &["channel"]
+            ),
+            commands: family!(
+                r,
+                IntCounterVec,
+                "tickcast_commands_total",
+                "Commands from clients, by outcome.",
+                &["op", "outcome"]
+            ),
+            outbox_bytes: family!(
+                r,
+                IntGauge,
+                "tickcast_outbox_bytes",
+                "Bytes of events that wait in stream queues."
+            ),
+            frames: family!(r, IntCounter, "tickcast_frames_total", "WebSocket data frames written."),
+            sent_bytes: family!(
+                r,
+                IntCounter,
+                "tickcast_sent_bytes_total",
+                "Bytes handed to sockets, frame headers included."
+            ),
+            write_latency,
+            registry: r,
+        }
+    }
+
+    /// The handles of one feed.
+    #[must_use]
+    pub fn feed(&self, name: &str) -> FeedMetrics {
+        FeedMetrics {
+            name: name.to_owned(),
+            messages: self.feed_messages.with_label_values(&[name]),
+            ticks: Channel::ALL.map(|channel| self.feed_ticks.with_label_values(&[name, channel.as_str()])),
+            ignored: self.feed_ignored.clone(),
+            parse_errors: self.feed_parse_errors.clone(),
+            restarts: self.feed_restarts.clone(),
+            up: self.feed_up.with_label_values(&[name]),
+            last_tick: self.feed_last_tick.with_label_values(&[name]),
+        }
+    }
+
+    /// Published events by channel.
+    #[must_use]
+    pub fn events(&self) -> [IntCounter; Channel::COUNT] {
+        by_channel(&self.events)
+    }
+
+    /// Merged events by channel.
+    #[must_use]
+    pub fn merged(&self) -> [IntCounter; Channel::COUNT] {
+        by_channel(&self.merged)
+    }
+
+    /// Gap messages by channel.
+    #[must_use]
+    pub fn gaps(&self) -> [IntCounter; Channel::COUNT] {
+        by_channel(&self.gaps)
+    }
+
+    /// Subscriptions by channel.
+    #[must_use]
+    pub fn subscriptions(&self) -> [IntGauge; Channel::COUNT] {
+        Channel::ALL.map(|channel| self.subscriptions.with_label_values(&[channel.as_str()]))
+    }
+
+    /// Delivered events of one encoding by channel.
+    #[must_use]
+    pub fn delivered(&self, encoding: &str) -> [IntCounter; Channel::COUNT] {
+        Channel::ALL.map(|channel| self.delivered.with_label_values(&[channel.as_str(), encoding]))
+    }
+
+    /// Events that streams lost, of one channel and reason.
+    #[must_use]
+    pub fn gapped(&self, channel: Channel, reason: &str) -> IntCounter {
+        self.gapped.with_label_values(&[channel.as_str(), reason])
+    }
+
+    /// Connected sessions of one encoding.
+    #[must_use]
+    pub fn sessions(&self, encoding: &str) -> IntGauge {
+        self.sessions.with_label_values(&[encoding])
+    }
+
+    /// Opened sessions of one encoding.
+    #[must_use]
+    pub fn sessions_opened(&self, encoding: &str) -> IntCounter {
+        self.sessions_opened.with_label_values(&[encoding])
+    }
+
+    /// Ended sessions of one reason.
+    #[must_use]
+    pub fn sessions_closed(&self, reason: &str) -> IntCounter {
+        self.sessions_closed.with_label_values(&[reason])
+    }
+
+    /// Refused connections of one reason.
+    #[must_use]
+    pub fn sessions_refused(&self, reason: &str) -> IntCounter {
+        self.sessions_refused.with_label_values(&[reason])
+    }
+
+    /// Commands of one kind and outcome.
+    #[must_use]
+    pub fn command(&self, op: &str, outcome: &str) -> IntCounter {
+        self.commands.with_label_values(&[op, outcome])
+    }
+
+    /// The Prometheus text exposition.
+    ///
+    /// # Errors
+    /// When a family cannot be encoded, which the library reports for families without samples only.
+    pub fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::with_capacity(16 * 1024);
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+fn by_channel(family: &IntCounterVec) -> [IntCounter; Channel::COUNT] {
+    Channel::ALL.map(|channel| family.with_label_values(&[channel.as_str()]))
+}
+
+/// One feed's handles.
+#[derive(Debug)]
+pub struct FeedMetrics {
+    name: String,
+    messages: IntCounter,
+    ticks: [IntCounter; Channel::COUNT],
+    ignored: IntCounterVec,
+    parse_errors: IntCounterVec,
+    restarts: IntCounterVec,
+    up: IntGauge,
+    last_tick: IntGauge,
+}
+
+impl FeedMetrics {
+    /// One frame, line or record read.
+    pub fn message(&self) {
+        self.messages.inc();
+    }
+
+    /// Ticks about to be published.
+    pub fn ticks(&self, ticks: &[Tick]) {
+        let mut counts = [0_u64; Channel::COUNT];
+        for tick in ticks {
+            counts[tick.channel().index()] += 1;
+        }
+        for (counter, count) in self.ticks.iter().zip(counts) {
+            counter.inc_by(count);
+        }
+    }
+
+    /// When ticks were last published, in seconds since the Unix epoch.
+    pub fn last_tick(&self, seconds: i64) {
+        self.last_tick.set(seconds);
+    }
+
+    /// One frame passed over by a rule.
+    pub fn ignored(&self, rule: &str) {
+        self.ignored.with_label_values(&[&self.name, rule]).inc();
+    }
+
+    /// One frame that could not be read; returns how many of that kind there are.
+    pub fn parse_error(&self, kind: &str) -> u64 {
+        let counter = self.parse_errors.with_label_values(&[self.name.as_str(), kind]);
+        counter.inc();
+        counter.get()
+    }
+
+    /// One more start.
+    pub fn restart(&self, reason: &str) {
+        self.restarts.with_label_values(&[self.name.as_str(), reason]).inc();
+    }
+
+    /// Whether the feed runs.
+    pub fn up(&self, up: bool) {
+        self.up.set(i64::from(up));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_registers_and_renders() {
+        let metrics = Metrics::new();
+        metrics.feed("demo").message();
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert!(text.contains("tickcast_feed_messages_total{feed=\"demo\"} 1"), "{text}");
+        assert!(text.contains("tickcast_build_info"), "{text}");
+    }
+}
