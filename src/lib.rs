@@ -8,6 +8,10 @@
 //!
 //! Modules in the order in which a tick meets them; imports point the other way, down to the values.
 
+pub mod server;
+
+pub mod session;
+
 pub mod feed;
 
 pub mod hub;
