@@ -69,7 +69,7 @@ pub const COMMAND_BURST: u32 = 200;
 pub const MAX_REFUSED_COMMANDS: u32 = 2_000;
 
 /// Largest message from a client, in bytes, over all its fragments. Larger: close 1009 before it is buffered.
-pub const DEFAULT_FRAME_BYTES: usize = 64 * 1024;
+pub const DEFAULT_FRAME_BYTES: usize = 128 * 1024;
 
 /// Most frames that one message may be cut into. More: close 1009.
 pub const MAX_FRAGMENTS: usize = 1_024;
@@ -85,6 +85,18 @@ pub const DEFAULT_CONTROL_MESSAGES: usize = 1_024;
 
 /// Replies waiting in the control lane at which the session's commands are read no further until it has drained.
 pub const CONTROL_PAUSE: usize = 128;
+
+/// Bytes of replies waiting in the control lane at which reading pauses likewise (one ack of thousands of symbols is large).
+pub const CONTROL_PAUSE_BYTES: usize = 256 * 1024;
+
+/// Status events that may wait for each subscribed symbol before the control lane counts as full.
+pub const STATUS_PER_SYMBOL: usize = 4;
+
+/// Bytes of recovered events in one subscribe answer. The symbols past it are answered as not recoverable.
+pub const RECOVERY_BYTES: usize = 1024 * 1024;
+
+/// Events that a shard hands to its sessions before other tasks of its thread get a turn.
+pub const SHARD_TURN_EVENTS: usize = 1_024;
 
 /// Bytes of one server frame; one with a single larger event or ack is sent whole.
 pub const FRAME_BUDGET: usize = 16 * 1024;
@@ -109,6 +121,12 @@ pub const DEFAULT_STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After the close frame the client has this long to answer it before the socket is closed.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// An evicted session (slow or without a pong) has this long to take its goodbye before the connection is cut.
+pub const EVICT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A drained client is told to come back after a random time of up to this long.
+pub const RECONNECT_SPREAD: Duration = Duration::from_secs(5);
 
 /// Highest `max_rate` in events a second; above it the timer would cost more than it saves. More: 416.
 pub const MAX_RATE: f64 = 1_000.0;

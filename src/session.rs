@@ -1,5 +1,24 @@
 //! One client's life, independent of how its bytes travel: commands in, outbox out.
+//!
+//! A [`Shard`] owns the sessions of one worker thread and everything they subscribed to, single-threaded: fan-out
+//! takes no lock and no atomic operation per session. A session never learns where ticks come from, and it knows its
+//! driver only as a [`Transport`] that can be woken and cut.
 
+mod assemble;
+mod bucket;
+mod census;
+mod close;
 mod config;
+mod liveness;
+mod outbox;
+mod shard;
+mod state;
+mod subscription;
+mod transport;
+mod wire;
 
+pub use census::{Admission, Census, Refusal};
+pub use close::{CloseReason, Frame};
 pub use config::SessionConfig;
+pub use shard::{Outgoing, SessionKey, Shard, run};
+pub use transport::Transport;

@@ -1,0 +1,379 @@
+//! The sessions of one worker thread, and what they listen to.
+//!
+//! Everything here is called on that thread only. Drivers call [`Shard::open`], [`Shard::command`],
+//! [`Shard::outgoing`] and [`Shard::leave`]; [`run`] drains the lane from the hub and tends to timers.
+
+mod answers;
+mod commands;
+mod fanout;
+mod tally;
+mod tend;
+mod views;
+
+pub(super) use tally::Tally;
+pub(super) use views::Views;
+
+use std::{
+    cell::RefCell,
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use slab::Slab;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Admission, CloseReason, SessionConfig, Transport,
+    assemble::assemble,
+    bucket::Bucket,
+    liveness::Liveness,
+    outbox::{Outbox, Wire},
+    state::{Closing, Counts, Session},
+};
+use crate::{
+    clock::Instant,
+    dialect::native::{Bye, Code, Encoding, ErrorReply, Welcome, WelcomeLimits},
+    hub::{Event, Hub, HubError, Lane},
+    limits::{CLOSE_TIMEOUT, EVICT_TIMEOUT, FRAME_BUDGET, PING_RATE, RECONNECT_SPREAD},
+};
+
+/// Names one session of a shard, also after it has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionKey {
+    index: usize,
+    serial: u64,
+}
+
+/// What a driver is to do next.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// Write these frames.
+    Frames(Bytes),
+    /// Nothing waits; the transport is woken when something does.
+    Nothing,
+    /// The session is over: close the connection.
+    Over,
+}
+
+/// A merged event that waits for its time.
+type Timer = Reverse<(Instant, usize, u64, usize)>;
+
+/// The sessions of one thread.
+pub struct Shard {
+    hub: Arc<Hub>,
+    lane: Arc<Lane>,
+    node: Rc<str>,
+    config: Rc<SessionConfig>,
+    views: Views,
+    sessions: Slab<Box<Session>>,
+    next_serial: u64,
+    dirty: Vec<usize>,
+    /// Sessions that follow a pattern.
+    followers: Vec<usize>,
+    known_topics: usize,
+    timers: BinaryHeap<Timer>,
+    burst: VecDeque<Arc<Event>>,
+    scratch: BytesMut,
+    tally: Tally,
+}
+
+impl Shard {
+    /// A shard without sessions, on a lane of its own.
+    ///
+    /// # Errors
+    /// When the gateway has too many shards.
+    pub fn new(hub: Arc<Hub>, node: &str, config: SessionConfig) -> Result<Self, HubError> {
+        Ok(Self {
+            lane: hub.open_lane()?,
+            node: node.into(),
+            config: Rc::new(config),
+            views: Views::default(),
+            sessions: Slab::new(),
+            next_serial: 0,
+            dirty: Vec::new(),
+            followers: Vec::new(),
+            known_topics: hub.topic_count(),
+            timers: BinaryHeap::new(),
+            burst: VecDeque::new(),
+            scratch: BytesMut::new(),
+            tally: Tally::new(hub.metrics()),
+            hub,
+        })
+    }
+
+    /// Opens a session; its first message is the welcome. Without an admission the session is told that there are
+    /// too many and closed.
+    pub fn open(
+        &mut self,
+        encoding: Encoding,
+        transport: Rc<dyn Transport>,
+        admission: Option<Admission>,
+        now: Instant,
+    ) -> SessionKey {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        let refused = admission.is_none();
+        let name = match &admission {
+            Some(admission) => format!("{}-{}", self.node, admission.serial()),
+            None => format!("{}-refused", self.node),
+        };
+        let session = Session {
+            serial,
+            admission,
+            name,
+            encoding,
+            transport,
+            subs: Slab::new(),
+            by_topic: std::collections::BTreeMap::new(),
+            following: Vec::new(),
+            following_full: false,
+            statuses: 0,
+            outbox: Outbox::default(),
+            liveness: Liveness::new(now),
+            commands: Bucket::new(now),
+            pings: Bucket::new(now),
+            refused_in_a_row: 0,
+            counts: Counts::default(),
+            closing: None,
+            leaves_at: None,
+            dirty: false,
+            paused: false,
+        };
+        let key = SessionKey { index: self.sessions.insert(Box::new(session)), serial };
+        self.tally.opened(encoding);
+        if refused {
+            let msg = "too many connections";
+            let code = Code::ConnectionLimit;
+            self.sessions[key.index].say(&ErrorReply { id: None, code, msg, retry: code.retry() });
+            self.close(key, CloseReason::ConnectionLimit, now);
+        } else {
+            self.welcome(key.index);
+        }
+        key
+    }
+
+    fn welcome(&mut self, index: usize) {
+        let session = &mut self.sessions[index];
+        let name = session.name.clone();
+        session.say(&Welcome {
+            proto: 1,
+            session: &name,
+            node: &self.node,
+            epoch: self.hub.epoch(),
+            time: self.hub.clock().now(),
+            ping_s: self.config.ping.as_secs(),
+            auth: "none",
+            limits: WelcomeLimits {
+                symbols: self.config.symbols_per_session,
+                commands_per_s: self.config.commands_per_second,
+                frame_bytes: self.config.frame_bytes,
+            },
+        });
+        self.touch(index);
+    }
+
+    fn get(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.sessions
+            .get_mut(key.index)
+            .filter(|session| session.serial == key.serial)
+            .map(|session| &mut **session)
+    }
+
+    /// The frames that wait, as many as one write should take, or what else the driver is to do.
+    pub fn outgoing(&mut self, key: SessionKey, now: Instant) -> Outgoing {
+        if self.get(key).is_none() {
+            return Outgoing::Over;
+        }
+        let session = &mut self.sessions[key.index];
+        if session.is_over() {
+            return Outgoing::Over;
+        }
+        self.scratch.reserve(FRAME_BUDGET);
+        assemble(session, &self.views, now, &mut self.tally, &mut self.scratch);
+        session.outbox.release();
+        if session.paused && !session.outbox.is_paused() {
+            session.paused = false;
+            session.transport.resume();
+        }
+        if self.scratch.is_empty() {
+            Outgoing::Nothing
+        } else {
+            Outgoing::Frames(self.scratch.split().freeze())
+        }
+    }
+
+    /// Whether the driver should read no more for now; the transport's `resume` tells when it may again.
+    pub fn must_pause(&mut self, key: SessionKey) -> bool {
+        let Some(session) = self.get(key) else { return false };
+        session.paused = session.closing.is_none() && session.outbox.is_paused();
+        session.paused
+    }
+
+    /// Bytes came from the client.
+    pub fn heard(&mut self, key: SessionKey, now: Instant) {
+        if let Some(session) = self.get(key) {
+            session.liveness.heard(now);
+        }
+    }
+
+    /// A ping frame came: it is answered, unless the client floods.
+    pub fn pinged(&mut self, key: SessionKey, payload: &[u8], now: Instant) {
+        let Some(session) = self.get(key) else { return };
+        if session.closing.is_some() {
+            return;
+        }
+        if session.pings.take(now, PING_RATE.0, PING_RATE.1) {
+            session.outbox.wire.push_back(Wire::Pong(payload.into()));
+            self.touch(key.index);
+            self.wake_dirty();
+        } else {
+            self.close(key, CloseReason::RateLimited, now);
+        }
+    }
+
+    /// A pong frame came.
+    pub fn ponged(&mut self, key: SessionKey, now: Instant) {
+        if let Some(session) = self.get(key) {
+            session.liveness.ponged(now);
+        }
+    }
+
+    /// Starts to close a session: it loses its subscriptions and whatever data waits, says goodbye, and is cut when
+    /// the client does not answer in time.
+    pub fn close(&mut self, key: SessionKey, reason: CloseReason, now: Instant) {
+        let Some(session) = self.get(key) else { return };
+        if let Some(closing) = &mut session.closing {
+            // A close frame that crosses ours, or that answers it, ends the handshake.
+            closing.answered |= matches!(reason, CloseReason::Client(_));
+            session.transport.wake();
+            return;
+        }
+        let patience = if reason.is_eviction() { EVICT_TIMEOUT } else { CLOSE_TIMEOUT };
+        session.closing = Some(Closing {
+            reason,
+            deadline: now + patience,
+            close_sent: false,
+            answered: matches!(reason, CloseReason::Client(_)),
+        });
+        let frame = reason.frame();
+        self.unsubscribe_all(key.index);
+        let session = &mut self.sessions[key.index];
+        session.outbox.drop_data(session.encoding);
+        if reason.says_bye() {
+            let after_ms = matches!(reason, CloseReason::Draining).then(|| {
+                let most = u64::try_from(RECONNECT_SPREAD.as_millis()).unwrap_or(u64::MAX);
+                rand::RngExt::random_range(&mut rand::rng(), 0..=most)
+            });
+            session.say(&Bye { code: frame.code, msg: frame.text, reconnect: frame.reconnect, after_ms });
+        }
+        tracing::debug!(session = session.name, reason = frame.label, code = frame.code, "closing");
+        self.tally.closed(frame.label);
+        if session.paused {
+            session.paused = false;
+            session.transport.resume();
+        }
+        session.transport.wake();
+    }
+
+    /// After a violation nothing the client sends can be understood: whatever comes once our close frame is out
+    /// counts as its answer.
+    pub fn answered(&mut self, key: SessionKey) {
+        if let Some(closing) = self.get(key).and_then(|session| session.closing.as_mut())
+            && closing.close_sent
+        {
+            closing.answered = true;
+            self.sessions[key.index].transport.wake();
+        }
+    }
+
+    /// Whether the session is on its way out, and why.
+    pub fn closing(&mut self, key: SessionKey) -> Option<CloseReason> {
+        self.get(key)?.closing.map(|closing| closing.reason)
+    }
+
+    /// The connection is gone: forgets the session.
+    pub fn leave(&mut self, key: SessionKey, now: Instant) {
+        let Some(session) = self.get(key) else { return };
+        if session.closing.is_none() {
+            self.close(key, CloseReason::Disconnected, now);
+        }
+        let session = self.sessions.remove(key.index);
+        self.dirty.retain(|index| *index != key.index);
+        self.tally.left(session.encoding);
+        session.transport.wake();
+    }
+
+    /// Sessions here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is no session here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Marks a session as having something to send.
+    fn touch(&mut self, index: usize) {
+        let session = &mut self.sessions[index];
+        if !session.dirty {
+            session.dirty = true;
+            self.dirty.push(index);
+        }
+    }
+
+    /// Wakes every session that has something to send, once.
+    fn wake_dirty(&mut self) {
+        for index in self.dirty.drain(..) {
+            if let Some(session) = self.sessions.get_mut(index) {
+                session.dirty = false;
+                session.transport.wake();
+            }
+        }
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        self.hub.close_lane(&self.lane);
+    }
+}
+
+/// Drives a shard: events from its lane, timers, heartbeats, and the goodbyes when `drain` is cancelled, spread over
+/// `window`. Never completes; dropped with its worker.
+pub async fn run(shard: Rc<RefCell<Shard>>, drain: CancellationToken, window: Duration) {
+    let lane = Arc::clone(&shard.borrow().lane);
+    let mut sweep = tokio::time::interval(shard.borrow().sweep_interval());
+    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut draining = false;
+    loop {
+        let next = shard.borrow().next_timer();
+        let timer = async {
+            match next {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = lane.woken() => {
+                shard.borrow_mut().drain_lane();
+                // A long burst is handed out in turns, so that the sessions it went to can write in between.
+                while shard.borrow_mut().fan_out() {
+                    tokio::task::yield_now().await;
+                }
+            }
+            _ = sweep.tick() => shard.borrow_mut().sweep(),
+            () = timer => shard.borrow_mut().fire_timers(),
+            () = drain.cancelled(), if !draining => {
+                draining = true;
+                sweep = tokio::time::interval(shard.borrow_mut().start_drain(window));
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What clients are told.
+
+use std::{rc::Rc, sync::Arc};
+
+use super::Shard;
+use crate::{
+    clock::Instant,
+    dialect::native::{
+        Accepted, Code, CommandId, Encoding, ErrorReply, Fault, Info, InfoQueue, Listed, Listing, Pong,
+        Refused, Since, Subscribe, Subscribed,
+    },
+    hub::{Event, Topic, TopicId},
+    limits::RECOVERY_BYTES,
+    market::{Channel, Symbol},
+    session::{
+        outbox::Streamed,
+        state::Session,
+        subscription::{Delivery, Lost, Why},
+    },
+};
+
+/// The answer to a subscribe or an update while it is put together: an ack and, in the same frame, what belongs to it.
+pub(super) struct Answer {
+    kind: &'static str,
+    channel: Channel,
+    encoding: Encoding,
+    ok: Vec<Accepted>,
+    refused: Vec<Refused>,
+    messages: u32,
+    bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) const fn new(
+        kind: &'static str,
+        channel: Channel,
+        encoding: Encoding,
+        refused: Vec<Refused>,
+    ) -> Self {
+        Self { kind, channel, encoding, ok: Vec::new(), refused, messages: 0, bytes: Vec::new() }
+    }
+
+    pub(super) fn refuse(&mut self, symbol: Symbol, code: Code, msg: &str) {
+        self.refused.push(Refused { symbol: symbol.to_string(), code, msg: msg.into() });
+    }
+
+    fn push(&mut self, message: &[u8]) {
+        if self.encoding == Encoding::Json {
+            self.bytes.push(b',');
+        }
+        self.bytes.extend_from_slice(message);
+        self.messages += 1;
+    }
+
+    /// Says the ack and what belongs to it as one entry of the control lane, which is never split.
+    pub(super) fn say(self, session: &mut Session, id: Option<CommandId>, epoch: &str) {
+        let Self { kind, channel, ok, refused, messages, bytes, encoding } = self;
+        let mut all = encoding.encode(&Subscribed { kind, id, channel, epoch, ok: &ok, err: &refused });
+        all.extend_from_slice(&bytes);
+        session.outbox.say(messages + 1, all);
+    }
+}
+
+/// Where a new subscription starts.
+enum Start {
+    /// With these missed events.
+    Recovered(Vec<Arc<Event>>),
+    /// With the newest event, and a gap where the client had a position.
+    Fresh(Option<Lost>),
+}
+
+impl Shard {
+    pub(super) fn refuse(&mut self, index: usize, op: &str, fault: Fault) {
+        let Fault { id, code, msg } = fault;
+        self.sessions[index].say(&ErrorReply { id, code, msg: &msg, retry: code.retry() });
+        self.tally.command(op, "refused");
+    }
+
+    /// Adds what a subscription is now to the answer.
+    pub(super) fn accept(
+        &mut self,
+        index: usize,
+        topic: TopicId,
+        channel: Channel,
+        recovered: Option<bool>,
+        answer: &mut Answer,
+    ) {
+        let session = &self.sessions[index];
+        let Some(sub) = session.by_topic.get(&(topic, channel)).map(|sub| &session.subs[*sub]) else {
+            return;
+        };
+        let accepted = Accepted {
+            symbol: sub.symbol,
+            n: sub.sent,
+            mode: sub.delivery.mode(),
+            max_rate: sub.delivery.max_rate(),
+            recovered,
+        };
+        answer.ok.push(accepted);
+    }
+
+    /// Starts a new subscription: with what the client missed, or with the newest event.
+    pub(super) fn position(
+        &mut self,
+        index: usize,
+        topic: &Arc<Topic>,
+        wanted: &Subscribe,
+        now: Instant,
+        answer: &mut Answer,
+    ) {
+        let channel = wanted.channel;
+        let Some(&sub) = self.sessions[index].by_topic.get(&(topic.id(), channel)) else { return };
+        let start = self.start(index, topic, wanted, answer);
+        let recovered = wanted.since.as_ref().map(|_| matches!(start, Start::Recovered(_)));
+        self.accept(index, topic.id(), channel, recovered, answer);
+        let encoding = answer.encoding;
+        match start {
+            Start::Recovered(events) => events.iter().for_each(|event| answer.push(event.encoded(encoding))),
+            Start::Fresh(lost) => {
+                if let Some(lost) = lost {
+                    self.tally.not_recoverable(channel, lost.to.saturating_sub(lost.from) + 1);
+                    let gap = self.sessions[index].subs[sub].gap_message(lost);
+                    answer.push(&encoding.encode(&gap));
+                }
+                if wanted.snapshot
+                    && let Some(newest) = self.views.newest(topic.id(), channel)
+                {
+                    answer.push(newest.encoded(encoding));
+                    if let Delivery::Merge { pace: Some(pace), .. } =
+                        &mut self.sessions[index].subs[sub].delivery
+                    {
+                        pace.next = now + pace.interval;
+                    }
+                }
+            }
+        }
+    }
+
+    fn start(&self, index: usize, topic: &Arc<Topic>, wanted: &Subscribe, answer: &Answer) -> Start {
+        let Some(Since { epoch, n }) = &wanted.since else { return Start::Fresh(None) };
+        let channel = wanted.channel.index();
+        let seen = self.views.get(topic.id()).map_or(0, |view| view.seen[channel]);
+        let lost = |from: u64| Lost { from, to: seen.max(from), why: Why::NotRecoverable };
+        let Some(&position) = n.get(&topic.symbol()) else { return Start::Fresh(None) };
+        if *epoch != self.hub.epoch() || position > seen {
+            // Numbers of another incarnation say nothing about this one's.
+            return Start::Fresh(Some(lost(1)));
+        }
+        let session = &self.sessions[index];
+        let merges = session
+            .by_topic
+            .get(&(topic.id(), wanted.channel))
+            .is_some_and(|sub| matches!(session.subs[*sub].delivery, Delivery::Merge { .. }));
+        let mut after = [u64::MAX; Channel::COUNT];
+        after[channel] = position;
+        let mut events = topic.since(after).events[channel].clone();
+        events.retain(|event| event.n <= seen);
+        if merges {
+            // A merge promises the newest event only.
+            return Start::Recovered(events.pop().into_iter().collect());
+        }
+        let bytes: usize = events.iter().map(|event| event.encoded(answer.encoding).len()).sum();
+        let complete = position == seen || events.first().is_some_and(|first| first.n == position + 1);
+        if complete && answer.bytes.len() + bytes <= RECOVERY_BYTES {
+            Start::Recovered(events)
+        } else {
+            Start::Fresh(Some(lost(position + 1)))
+        }
+    }
+
+    /// Sessions that follow a pattern get the symbols that became known since.
+    pub(super) fn follow_new_topics(&mut self, now: Instant) {
+        if self.followers.is_empty() || self.hub.topic_count() == self.known_topics {
+            return;
+        }
+        let topics = self.hub.topics_since(self.known_topics);
+        self.known_topics += topics.len();
+        for index in self.followers.clone() {
+            for following in self.sessions[index].following.clone() {
+                let new: Vec<_> = topics
+                    .iter()
+                    .filter(|topic| following.pattern.matches(&topic.symbol()))
+                    .filter(|topic| {
+                        !self.sessions[index].by_topic.contains_key(&(topic.id(), following.channel))
+                    })
+                    .cloned()
+                    .collect();
+                if !new.is_empty() {
+                    self.follow(index, &following, &new, now);
+                }
+            }
+        }
+    }
+
+    fn follow(
+        &mut self,
+        index: usize,
+        following: &crate::session::subscription::Following,
+        new: &[Arc<Topic>],
+        now: Instant,
+    ) {
+        let channel = following.channel;
+        let most = self.config.symbols_per_session;
+        let mut answer = Answer::new("subscribed", channel, self.sessions[index].encoding, Vec::new());
+        for topic in new {
+            let session = &mut self.sessions[index];
+            if session.subs.len() >= most {
+                if !session.following_full {
+                    session.following_full = true;
+                    let code = Code::SymbolLimit;
+                    let msg = format!(
+                        "a pattern matches more symbols than the limit of {most}: it grows no further"
+                    );
+                    session.say(&ErrorReply { id: None, code, msg: &msg, retry: code.retry() });
+                }
+                break;
+            }
+            self.add(index, topic, channel, Delivery::new(channel, following.mode, following.max_rate, now));
+            let wanted = Subscribe {
+                channel,
+                targets: Vec::new(),
+                mode: following.mode,
+                max_rate: following.max_rate,
+                snapshot: following.snapshot,
+                since: None,
+            };
+            self.position(index, topic, &wanted, now, &mut answer);
+        }
+        if !answer.ok.is_empty() {
+            let epoch = self.hub.epoch().to_owned();
+            answer.say(&mut self.sessions[index], None, &epoch);
+        }
+        self.touch(index);
+    }
+
+    pub(super) fn answer_list(&mut self, index: usize, id: Option<CommandId>) {
+        let session = &mut self.sessions[index];
+        let subs = session.by_topic.values().map(|sub| &session.subs[*sub]);
+        let subscriptions = subs
+            .map(|sub| Listed {
+                channel: sub.channel,
+                symbol: sub.symbol,
+                mode: sub.delivery.mode(),
+                max_rate: sub.delivery.max_rate(),
+            })
+            .collect();
+        let patterns =
+            session.following.iter().map(|following| (following.channel, following.pattern)).collect();
+        session.say(&Listing { id, subscriptions, patterns });
+    }
+
+    pub(super) fn answer_info(&mut self, index: usize, id: Option<CommandId>, now: Instant) {
+        let session = &mut self.sessions[index];
+        let oldest = session.outbox.stream.iter().find_map(|entry| match entry {
+            Streamed::Event { event, .. } => Some(Rc::clone(event).received),
+            Streamed::Gap { .. } => None,
+        });
+        let outbox = &session.outbox;
+        let queue = InfoQueue {
+            control: outbox.control.len(),
+            stream: outbox.stream.len(),
+            stream_bytes: outbox.stream_bytes(),
+            merge: outbox.merge.len(),
+        };
+        let name = session.name.clone();
+        let micros = |rtt: std::time::Duration| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
+        let info = Info {
+            id,
+            session: &name,
+            queue,
+            lag_ms: oldest.map_or(0, |received| micros(now - received) / 1_000),
+            delivered: session.counts.delivered,
+            merged: session.counts.merged,
+            dropped: session.counts.dropped,
+            rtt_us: session.liveness.rtt().map(micros),
+        };
+        session.say(&info);
+    }
+
+    pub(super) fn answer_ping(&mut self, index: usize, id: Option<CommandId>) {
+        let time = self.hub.clock().now();
+        self.sessions[index].say(&Pong { id, time });
+    }
+}

@@ -1,0 +1,150 @@
+//! From the lane to the outboxes.
+
+use std::{cmp::Reverse, rc::Rc, sync::Arc};
+
+use super::Shard;
+use crate::{
+    clock::Instant,
+    hub::{Event, Topic},
+    limits::SHARD_TURN_EVENTS,
+    market::Channel,
+    session::{
+        state::Offered,
+        subscription::{Lost, Pending, Shared, Why},
+    },
+};
+
+impl Shard {
+    /// Takes everything out of the lane. After a lap the shard catches up from the topics: its events come first,
+    /// as far as they reached, then what the topics remember, then a gap for what they do not.
+    pub(super) fn drain_lane(&mut self) {
+        let drained = self.lane.drain(&mut self.burst);
+        if drained.skipped > 0 {
+            self.tally.lapped(drained.skipped);
+            let now = self.hub.instant();
+            while let Some(event) = self.burst.pop_front() {
+                self.deliver(event, now);
+            }
+            self.resynchronise(now);
+        }
+    }
+
+    /// Hands out up to a turn's worth of events and wakes the sessions they went to. Returns whether events are left.
+    pub(super) fn fan_out(&mut self) -> bool {
+        let now = self.hub.instant();
+        for _ in 0..SHARD_TURN_EVENTS {
+            let Some(event) = self.burst.pop_front() else { break };
+            self.deliver(event, now);
+        }
+        self.follow_new_topics(now);
+        self.tally.flush();
+        self.wake_dirty();
+        if self.burst.is_empty() {
+            self.release_burst();
+            return false;
+        }
+        true
+    }
+
+    /// A lane's worth of room is not kept for the quiet times after a burst.
+    fn release_burst(&mut self) {
+        if self.burst.capacity() > 4 * SHARD_TURN_EVENTS {
+            self.burst = std::collections::VecDeque::new();
+        }
+    }
+
+    /// One event to every subscriber here. Events that a resynchronisation handed out already are passed over.
+    fn deliver(&mut self, event: Arc<Event>, now: Instant) {
+        let channel = event.channel().index();
+        let Some(view) = self.views.get_mut(event.topic) else { return };
+        if event.n <= view.seen[channel] {
+            return;
+        }
+        debug_assert_eq!(event.n, view.seen[channel] + 1, "a lane has neither hole nor reorder");
+        view.seen[channel] = event.n;
+        let event: Shared = Rc::new(event);
+        view.newest[channel] = Some(Rc::clone(&event));
+        for subscriber in &view.subscribers[channel] {
+            let index = subscriber.session;
+            let session = &mut self.sessions[index];
+            match session.offer(subscriber.sub, &event, &self.config, now) {
+                Offered::Merged => self.tally.merged[channel] += 1,
+                Offered::Timer(due) => {
+                    self.timers.push(Reverse((due, index, session.serial, subscriber.sub)));
+                }
+                Offered::Queued { dropped } => {
+                    self.tally.gapped[channel] += dropped;
+                    if !session.dirty {
+                        session.dirty = true;
+                        self.dirty.push(index);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Brings every topic listened to up to date from the hub's memory. Work is bounded by topics and rings.
+    fn resynchronise(&mut self, now: Instant) {
+        let topics: Vec<_> = self.views.iter().map(|view| (Arc::clone(&view.topic), view.seen)).collect();
+        for (topic, seen) in topics {
+            let catch_up = topic.since(seen);
+            for channel in Channel::ALL {
+                let i = channel.index();
+                let mut next = seen[i] + 1;
+                for event in &catch_up.events[i] {
+                    if event.n > next {
+                        self.lose(&topic, channel, Lost { from: next, to: event.n - 1, why: Why::Overload });
+                    }
+                    next = event.n + 1;
+                    if let Some(view) = self.views.get_mut(topic.id()) {
+                        view.seen[i] = event.n - 1;
+                    }
+                    self.deliver(Arc::clone(event), now);
+                }
+            }
+        }
+    }
+
+    fn lose(&mut self, topic: &Topic, channel: Channel, lost: Lost) {
+        let Some(view) = self.views.get(topic.id()) else { return };
+        for subscriber in &view.subscribers[channel.index()] {
+            let session = &mut self.sessions[subscriber.session];
+            if let Some(dropped) = session.lose(subscriber.sub, lost, &self.config) {
+                self.tally.gapped[channel.index()] += dropped;
+                self.tally.overloaded[channel.index()] += lost.to - lost.from + 1;
+                if !session.dirty {
+                    session.dirty = true;
+                    self.dirty.push(subscriber.session);
+                }
+            }
+        }
+    }
+
+    /// When the next paced event is due.
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        self.timers.peek().map(|Reverse((due, ..))| *due)
+    }
+
+    /// Moves paced events whose time has come to their sessions' merge queues.
+    pub(super) fn fire_timers(&mut self) {
+        let now = self.hub.instant();
+        while let Some(Reverse((due, index, serial, sub))) = self.timers.peek().copied()
+            && due <= now
+        {
+            self.timers.pop();
+            let Some(session) = self.sessions.get_mut(index).filter(|session| session.serial == serial)
+            else {
+                continue;
+            };
+            // The subscription may be gone, replaced or changed since: then the timer means nothing any more.
+            if let Some(pending) = session.subs.get_mut(sub).and_then(|sub| sub.delivery.pending_mut())
+                && *pending == Pending::Until(due)
+            {
+                *pending = Pending::Socket;
+                session.outbox.merge.push_back(sub);
+                self.touch(index);
+            }
+        }
+        self.wake_dirty();
+    }
+}

@@ -1,0 +1,122 @@
+//! A shard's own counts, carried to the shared metrics once a burst: fan-out itself touches no atomic.
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus::{IntCounter, IntGauge, local::LocalHistogram};
+
+use crate::{
+    dialect::native::Encoding,
+    market::Channel,
+    metrics::Metrics,
+    session::{CloseReason, subscription::Why},
+};
+
+/// Counts since the last [`flush`](Tally::flush), and the handles they go to.
+pub(in crate::session) struct Tally {
+    metrics: Arc<Metrics>,
+    pub(in crate::session) delivered: [[u64; Channel::COUNT]; Encoding::COUNT],
+    pub(in crate::session) merged: [u64; Channel::COUNT],
+    pub(in crate::session) gapped: [u64; Channel::COUNT],
+    pub(in crate::session) overloaded: [u64; Channel::COUNT],
+    pub(in crate::session) frames: u64,
+    pub(in crate::session) bytes: u64,
+    latency: LocalHistogram,
+    to_delivered: [[IntCounter; Channel::COUNT]; Encoding::COUNT],
+    to_merged: [IntCounter; Channel::COUNT],
+    to_gapped: [IntCounter; Channel::COUNT],
+    to_overloaded: [IntCounter; Channel::COUNT],
+    subscriptions: [IntGauge; Channel::COUNT],
+    sessions: [IntGauge; Encoding::COUNT],
+    opened: [IntCounter; Encoding::COUNT],
+    /// What this shard has added to the gauge of waiting bytes.
+    outbox_bytes: i64,
+}
+
+impl Tally {
+    pub(super) fn new(metrics: &Arc<Metrics>) -> Self {
+        // Reasons that never happened should read 0, not be absent.
+        for reason in CloseReason::ALL {
+            metrics.sessions_closed(reason.frame().label);
+        }
+        Self {
+            delivered: Default::default(),
+            merged: Default::default(),
+            gapped: Default::default(),
+            overloaded: Default::default(),
+            frames: 0,
+            bytes: 0,
+            latency: metrics.write_latency.local(),
+            to_delivered: Encoding::ALL.map(|encoding| metrics.delivered(encoding.as_str())),
+            to_merged: metrics.merged(),
+            to_gapped: Channel::ALL.map(|channel| metrics.gapped(channel, Why::SlowClient.as_str())),
+            to_overloaded: Channel::ALL.map(|channel| metrics.gapped(channel, Why::Overload.as_str())),
+            subscriptions: metrics.subscriptions(),
+            sessions: Encoding::ALL.map(|encoding| metrics.sessions(encoding.as_str())),
+            opened: Encoding::ALL.map(|encoding| metrics.sessions_opened(encoding.as_str())),
+            outbox_bytes: 0,
+            metrics: Arc::clone(metrics),
+        }
+    }
+
+    pub(in crate::session) fn latency(&mut self, age: Duration) {
+        self.latency.observe(age.as_secs_f64());
+    }
+
+    pub(super) fn opened(&self, encoding: Encoding) {
+        self.opened[encoding.index()].inc();
+        self.sessions[encoding.index()].inc();
+    }
+
+    pub(super) fn left(&self, encoding: Encoding) {
+        self.sessions[encoding.index()].dec();
+    }
+
+    pub(super) fn closed(&self, reason: &str) {
+        self.metrics.sessions_closed(reason).inc();
+    }
+
+    pub(super) fn subscribed(&self, channel: Channel, more: i64) {
+        self.subscriptions[channel.index()].add(more);
+    }
+
+    pub(super) fn command(&self, op: &str, outcome: &str) {
+        self.metrics.command(op, outcome).inc();
+    }
+
+    pub(super) fn not_recoverable(&self, channel: Channel, events: u64) {
+        self.metrics.gapped(channel, Why::NotRecoverable.as_str()).inc_by(events);
+    }
+
+    pub(super) fn lapped(&self, skipped: u64) {
+        self.metrics.lane_laps.inc();
+        self.metrics.lane_skipped.inc_by(skipped);
+    }
+
+    /// Bytes that wait in this shard's stream queues now.
+    pub(super) fn waiting(&mut self, bytes: usize) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.metrics.outbox_bytes.add(bytes - self.outbox_bytes);
+        self.outbox_bytes = bytes;
+    }
+
+    /// Carries the counts over.
+    pub(super) fn flush(&mut self) {
+        for (counts, to) in self.delivered.iter_mut().zip(&self.to_delivered) {
+            carry(counts, to);
+        }
+        carry(&mut self.merged, &self.to_merged);
+        carry(&mut self.gapped, &self.to_gapped);
+        carry(&mut self.overloaded, &self.to_overloaded);
+        self.metrics.frames.inc_by(std::mem::take(&mut self.frames));
+        self.metrics.sent_bytes.inc_by(std::mem::take(&mut self.bytes));
+        self.latency.flush();
+    }
+}
+
+fn carry(counts: &mut [u64; Channel::COUNT], to: &[IntCounter; Channel::COUNT]) {
+    for (count, to) in counts.iter_mut().zip(to) {
+        if *count > 0 {
+            to.inc_by(std::mem::take(count));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a shard does by the clock: heartbeats, evictions, goodbyes.
+
+use std::time::Duration;
+
+use super::{SessionKey, Shard};
+use crate::{
+    clock::Instant,
+    dialect::native::Heartbeat,
+    market::UnixMicros,
+    session::{CloseReason, SessionConfig, liveness::Due, outbox::Wire, state::Session},
+};
+
+/// How often a draining shard looks whose turn it is.
+const DRAIN_SWEEP: Duration = Duration::from_millis(10);
+
+/// Bounds of the interval between two sweeps over all sessions.
+const SWEEP: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+
+impl Shard {
+    /// A quarter of the shortest time that a sweep watches over.
+    pub(super) fn sweep_interval(&self) -> Duration {
+        let config = &self.config;
+        let shortest = [config.ping, config.pong_timeout, config.heartbeat, config.stall_timeout]
+            .into_iter()
+            .min()
+            .unwrap_or_default();
+        (shortest / 4).clamp(SWEEP.0, SWEEP.1)
+    }
+
+    /// Looks after every session once.
+    pub(super) fn sweep(&mut self) {
+        let now = self.hub.instant();
+        let time = self.hub.clock().now();
+        let mut waiting = 0;
+        let mut evicted = Vec::new();
+        for (index, session) in &mut self.sessions {
+            waiting += session.outbox.stream_bytes();
+            match tend(session, &self.config, now, time) {
+                Some(Tended::Evict(reason)) => {
+                    evicted.push((SessionKey { index, serial: session.serial }, reason))
+                }
+                Some(Tended::Overdue) => session.transport.cut(),
+                Some(Tended::Said) if !session.dirty => {
+                    session.dirty = true;
+                    self.dirty.push(index);
+                }
+                Some(Tended::Said) | None => {}
+            }
+        }
+        for (key, reason) in evicted {
+            self.close(key, reason, now);
+        }
+        self.tally.waiting(waiting);
+        self.follow_new_topics(now);
+        self.tally.flush();
+        self.wake_dirty();
+    }
+
+    /// Gives every session its time to leave within the window. Returns how often to sweep from now on.
+    pub(super) fn start_drain(&mut self, window: Duration) -> Duration {
+        let now = self.hub.instant();
+        let count = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX).max(1);
+        for (place, (_, session)) in self.sessions.iter_mut().enumerate() {
+            let place = u32::try_from(place).unwrap_or(u32::MAX);
+            session.leaves_at = Some(now + window / count * place);
+        }
+        DRAIN_SWEEP
+    }
+}
+
+/// What a look at one session came to.
+enum Tended {
+    /// Something was put into its outbox.
+    Said,
+    /// It must go.
+    Evict(CloseReason),
+    /// It was told to go and did not.
+    Overdue,
+}
+
+fn tend(session: &mut Session, config: &SessionConfig, now: Instant, time: UnixMicros) -> Option<Tended> {
+    if let Some(closing) = session.closing {
+        return (now >= closing.deadline).then_some(Tended::Overdue);
+    }
+    if session.leaves_at.is_some_and(|at| now >= at) {
+        return Some(Tended::Evict(CloseReason::Draining));
+    }
+    if session.outbox.is_overflowing(config, session.statuses) {
+        return Some(Tended::Evict(CloseReason::Overloaded));
+    }
+    match session.liveness.due(now, config, session.transport.blocked_since())? {
+        Due::Evict(reason) => return Some(Tended::Evict(reason)),
+        Due::Ping => session.outbox.wire.push_back(Wire::Ping),
+        Due::Heartbeat => session.say(&Heartbeat { time }),
+    }
+    Some(Tended::Said)
+}

@@ -1,0 +1,209 @@
+//! WebSocket frames of a server (RFC 6455, section 5.2: unmasked, unfragmented) and the array around the messages.
+
+use bytes::{BufMut as _, BytesMut};
+
+use crate::dialect::native::Encoding;
+
+/// Room kept before the first message for the frame header (10 bytes at most) and the array header (5 at most).
+const HEADROOM: usize = 16;
+
+const FIN: u8 = 0x80;
+const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xA;
+
+/// One data frame under construction at the end of a buffer: an array of messages, its length known last.
+#[derive(Debug)]
+pub(super) struct DataFrame<'a> {
+    out: &'a mut BytesMut,
+    start: usize,
+    encoding: Encoding,
+    messages: u32,
+}
+
+impl<'a> DataFrame<'a> {
+    /// Starts a frame; `out` must be empty, since the headroom that is not needed is cut off its front.
+    pub(super) fn begin(out: &'a mut BytesMut, encoding: Encoding) -> Self {
+        debug_assert!(out.is_empty(), "the headroom is cut off the front");
+        out.put_bytes(0, HEADROOM);
+        Self { out, start: HEADROOM, encoding, messages: 0 }
+    }
+
+    /// Appends one message, or several that are joined already.
+    pub(super) fn push(&mut self, count: u32, messages: &[u8]) {
+        if self.encoding == Encoding::Json && self.messages > 0 {
+            self.out.put_u8(b',');
+        }
+        self.out.extend_from_slice(messages);
+        self.messages += count;
+    }
+
+    /// Bytes of messages so far.
+    pub(super) fn len(&self) -> usize {
+        self.out.len() - self.start
+    }
+
+    /// Writes the headers. Returns whether there was any message; without one nothing is left of the frame.
+    pub(super) fn finish(self) -> bool {
+        use bytes::Buf as _;
+        if self.messages == 0 {
+            self.out.clear();
+            return false;
+        }
+        if self.encoding == Encoding::Json {
+            self.out.put_u8(b']');
+        }
+        let body = self.out.len() - self.start;
+        let mut header = [0_u8; HEADROOM];
+        let (opcode, array) = match self.encoding {
+            Encoding::Json => (TEXT, 1),
+            Encoding::MsgPack => (BINARY, array_header(self.messages, &mut [0; 5])),
+        };
+        let frame = frame_header(opcode, body + array, &mut header);
+        match self.encoding {
+            Encoding::Json => header[frame] = b'[',
+            Encoding::MsgPack => {
+                array_header(self.messages, &mut header[frame..]);
+            }
+        }
+        let used = frame + array;
+        let from = HEADROOM - used;
+        self.out[from..HEADROOM].copy_from_slice(&header[..used]);
+        self.out.advance(from);
+        true
+    }
+}
+
+/// MessagePack array header of the shortest form; returns its length.
+fn array_header(count: u32, out: &mut [u8]) -> usize {
+    match (u8::try_from(count), u16::try_from(count)) {
+        (Ok(count), _) if count < 16 => {
+            out[0] = 0x90 | count;
+            1
+        }
+        (_, Ok(count)) => {
+            out[0] = 0xDC;
+            out[1..3].copy_from_slice(&count.to_be_bytes());
+            3
+        }
+        _ => {
+            out[0] = 0xDD;
+            out[1..5].copy_from_slice(&count.to_be_bytes());
+            5
+        }
+    }
+}
+
+/// Frame header of the shortest form; returns its length.
+fn frame_header(opcode: u8, len: usize, out: &mut [u8]) -> usize {
+    out[0] = FIN | opcode;
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(len), _) if len < 126 => {
+            out[1] = len;
+            2
+        }
+        (_, Ok(len)) => {
+            out[1] = 126;
+            out[2..4].copy_from_slice(&len.to_be_bytes());
+            4
+        }
+        _ => {
+            out[1] = 127;
+            out[2..10].copy_from_slice(&(len as u64).to_be_bytes());
+            10
+        }
+    }
+}
+
+fn control(out: &mut BytesMut, opcode: u8, payload: &[u8]) {
+    debug_assert!(payload.len() <= 125, "control frames are short");
+    let mut header = [0; 2];
+    let len = frame_header(opcode, payload.len().min(125), &mut header);
+    out.extend_from_slice(&header[..len]);
+    out.extend_from_slice(&payload[..payload.len().min(125)]);
+}
+
+/// A ping frame.
+pub(super) fn ping(out: &mut BytesMut, payload: &[u8]) {
+    control(out, PING, payload);
+}
+
+/// A pong frame.
+pub(super) fn pong(out: &mut BytesMut, payload: &[u8]) {
+    control(out, PONG, payload);
+}
+
+/// A close frame; without a code when there is none.
+pub(super) fn close(out: &mut BytesMut, code: Option<u16>, text: &str) {
+    let mut payload = Vec::with_capacity(2 + text.len());
+    if let Some(code) = code {
+        payload.extend_from_slice(&code.to_be_bytes());
+        payload.extend_from_slice(text.as_bytes());
+    }
+    control(out, CLOSE, &payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(encoding: Encoding, messages: &[&[u8]]) -> Vec<u8> {
+        let mut out = BytesMut::new();
+        let mut frame = DataFrame::begin(&mut out, encoding);
+        for message in messages {
+            frame.push(1, message);
+        }
+        frame.finish();
+        out.to_vec()
+    }
+
+    #[test]
+    fn json_frames_of_every_header_length() {
+        assert_eq!(frame(Encoding::Json, &[b"{}", b"{}"]), b"\x81\x07[{},{}]");
+        for len in [123_usize, 124, 65_533, 65_534, 100_000] {
+            let message = vec![b'1'; len];
+            let bytes = frame(Encoding::Json, &[&message]);
+            let header = bytes.iter().position(|b| *b == b'[').unwrap();
+            let expected = if len + 2 < 126 {
+                2
+            } else if len + 2 < 65_536 {
+                4
+            } else {
+                10
+            };
+            assert_eq!((header, bytes.len()), (expected, expected + len + 2), "{len}");
+        }
+    }
+
+    #[test]
+    fn message_pack_arrays_of_every_header_length() {
+        for count in [1_usize, 15, 16, 70_000] {
+            let nil: &[u8] = &[0xC0];
+            let bytes = frame(Encoding::MsgPack, &vec![nil; count]);
+            let header = match bytes[1] {
+                126 => 4,
+                127 => 10,
+                _ => 2,
+            };
+            let values: Vec<()> = rmp_serde::from_slice(&bytes[header..]).unwrap();
+            assert_eq!(values.len(), count);
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_an_empty_frame() {
+        assert!(frame(Encoding::Json, &[]).is_empty());
+    }
+
+    #[test]
+    fn control_frames() {
+        let mut out = BytesMut::new();
+        ping(&mut out, b"x");
+        pong(&mut out, b"");
+        close(&mut out, Some(4201), "bye");
+        close(&mut out, None, "");
+        assert_eq!(&out[..], b"\x89\x01x\x8a\x00\x88\x05\x10\x69bye\x88\x00");
+    }
+}
