@@ -3,7 +3,7 @@
 //! What an operator may want to change is a default here and a key in the configuration; what would break the
 //! contract if it were changed is a constant only.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 // ---- names -----------------------------------------------------------------------------------------------
 
@@ -37,7 +37,7 @@ pub const MAX_BURST_TICKS: usize = 1_024;
 // ---- feeds -----------------------------------------------------------------------------------------------
 
 /// Slowest and fastest total rate of a simulator, in ticks a second. Outside: the definition is refused.
-pub const SIMULATOR_RATE: std::ops::RangeInclusive<f64> = 1.0..=200_000.0;
+pub const SIMULATOR_RATE: RangeInclusive<f64> = 1.0..=200_000.0;
 
 /// Longest line or frame of a recording, in bytes (one Coinbase frame has 5.1 MB). Longer: skipped and counted.
 pub const MAX_RECORDED_FRAME: usize = 16 * 1024 * 1024;
@@ -141,6 +141,81 @@ pub const DEFAULT_GRACE: Duration = Duration::from_millis(500);
 
 /// The goodbyes are spread over this long.
 pub const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
+
+// ---- configuration: what a value may be; outside, the gateway refuses to start and names the key -----------
+
+/// Longest configuration or feed definition file, in bytes. Longer: refused unread.
+pub const MAX_CONFIG_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Mistakes of one configuration that are reported; more are counted only.
+pub const MAX_REPORTED_ERRORS: usize = 50;
+
+/// `server.workers`.
+pub const WORKERS_RANGE: RangeInclusive<usize> = 1..=MAX_SHARDS;
+
+/// `server.origins`: how many at most.
+pub const MAX_ORIGINS: usize = 100;
+
+/// `limits.connections` and `limits.connections_per_ip`.
+pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 1..=1_000_000;
+
+/// `limits.symbols_per_session`: at most every topic in every channel.
+pub const SYMBOLS_PER_SESSION_RANGE: RangeInclusive<usize> = 1..=MAX_TOPICS * crate::market::Channel::COUNT;
+
+/// `limits.commands_per_second`.
+pub const COMMANDS_PER_SECOND_RANGE: RangeInclusive<u32> = 1..=100_000;
+
+/// `limits.frame_bytes`.
+pub const FRAME_BYTES_RANGE: RangeInclusive<usize> = 1_024..=16 * 1024 * 1024;
+
+/// `session.stream_bytes`: at least one server frame.
+pub const STREAM_BYTES_RANGE: RangeInclusive<usize> = FRAME_BUDGET..=256 * 1024 * 1024;
+
+/// `session.control_messages`: more than those at which reading pauses.
+pub const CONTROL_MESSAGES_RANGE: RangeInclusive<usize> = CONTROL_PAUSE + 1..=1_000_000;
+
+/// `history.trades_per_symbol`.
+pub const TRADES_PER_SYMBOL_RANGE: RangeInclusive<usize> = 1..=100_000;
+
+/// `history.lane_events`: more than one burst.
+pub const LANE_EVENTS_RANGE: RangeInclusive<usize> = MAX_BURST_TICKS + 1..=1 << 22;
+
+/// The times of `[session]`, in milliseconds: never zero, at most an hour.
+pub const SESSION_MS_RANGE: RangeInclusive<u64> = 10..=3_600_000;
+
+/// `server.grace_ms` and `server.drain_ms`: zero skips the step, ten minutes at most.
+pub const SHUTDOWN_MS_RANGE: RangeInclusive<u64> = 0..=600_000;
+
+// ---- the command line's own clients ----------------------------------------------------------------------
+
+/// The health check gives up after this long, in each of its steps.
+pub const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Symbols that `watch` keeps. One more is counted and not shown.
+pub const WATCH_SYMBOLS: usize = MAX_TOPICS;
+
+/// Frames that wait between the connection and the screen of `watch`; at more it reads no further, and the
+/// gateway merges.
+pub const WATCH_FRAMES: usize = 256;
+
+/// Largest message that `watch` takes, in bytes (a snapshot of every symbol is one frame). Larger: it reconnects.
+pub const WATCH_FRAME_BYTES: usize = 64 * 1024 * 1024;
+
+/// Pause between two redraws of `watch`.
+pub const WATCH_REDRAW: Duration = Duration::from_millis(100);
+
+/// How often `watch` measures the round trip.
+pub const WATCH_PING: Duration = Duration::from_secs(2);
+
+/// `watch` gives a connection up that was silent, or not established, for this long.
+pub const WATCH_SILENCE: Duration = Duration::from_secs(10);
+
+/// First and longest pause of `watch` before it connects again; a connection that lived for the longest one
+/// starts over from the first.
+pub const WATCH_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+/// Longest pause that a gateway may ask `watch` for in its goodbye.
+pub const WATCH_LONGEST_AFTER: Duration = Duration::from_secs(300);
 
 const _: () = assert!(MAX_SHARDS <= u64::BITS as usize, "a topic's interest is one 64-bit word");
 const _: () = assert!(MAX_BURST_TICKS < DEFAULT_LANE_EVENTS, "one burst must fit into an empty lane");

@@ -1,2 +1,3 @@
-//! x
-fn main() {}
+//! The gateway from outside, in one binary.
+
+mod config;

@@ -1,0 +1,232 @@
+//! What an operator may set: one TOML file, then environment variables, then flags; each layer replaces values of
+//! the one before. What comes out is checked as a whole and ready to run, with its feeds built.
+//!
+//! A mistake is never passed over: an unknown key or variable, a value out of range or a feed that cannot be built
+//! refuses the configuration, and every mistake is told at once with the place it was written. This is the only
+//! reader of the environment.
+
+mod document;
+mod error;
+mod feeds;
+mod layers;
+mod sections;
+mod settings;
+
+pub use error::{ConfigError, ConfigErrors, Origin};
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use document::Document;
+use feeds::Feeds;
+use settings::Settings;
+
+use crate::{
+    feed::{replay::Replay, simulator::Simulator},
+    hub::HubConfig,
+    market::Source,
+    server::ServerConfig,
+    session::SessionConfig,
+};
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "tickcast.toml";
+
+/// A whole gateway, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Listeners, workers and connection limits.
+    pub server: ServerConfig,
+    /// Limits and times of one session.
+    pub session: SessionConfig,
+    /// Sizes of the hub's memories.
+    pub hub: HubConfig,
+    /// Who may come in.
+    pub auth: Auth,
+    /// What is logged and how.
+    pub log: Log,
+    /// Where ticks come from; at least one, with different names.
+    pub feeds: Vec<FeedConfig>,
+}
+
+/// Who may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// Anyone: on loopback, or because it is written out.
+    None,
+}
+
+/// What is logged and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// A filter that was checked, like `info,tickcast::feed=debug`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Human, level: "info".into() }
+    }
+}
+
+/// For people or for machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One short line an event.
+    Human,
+    /// One JSON object an event.
+    Json,
+}
+
+/// One source of ticks.
+#[derive(Debug)]
+pub struct FeedConfig {
+    /// Its name, different from every other's.
+    pub name: Source,
+    /// The source itself, not yet running.
+    pub feed: AnyFeed,
+    /// How many symbols its definition names; 0 when the source alone knows them.
+    pub symbols: usize,
+}
+
+/// A source of any kind.
+#[derive(Debug)]
+pub enum AnyFeed {
+    /// Made up.
+    Simulator(Box<Simulator>),
+    /// Recorded.
+    Replay(Box<Replay>),
+}
+
+impl AnyFeed {
+    /// The word that `kind` has in a definition.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Simulator(_) => "simulator",
+            Self::Replay(_) => "replay",
+        }
+    }
+}
+
+/// What the command line says, as text: it is checked like every other layer.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`: the file.
+    pub config: Option<PathBuf>,
+    /// `--bind`: `server.bind`.
+    pub bind: Option<String>,
+    /// `--workers`: `server.workers`.
+    pub workers: Option<String>,
+    /// `--feed`: the feeds to run instead of the configured ones.
+    pub feeds: Vec<String>,
+    /// `--log-format`: `log.format`.
+    pub log_format: Option<String>,
+    /// `--log-level`: `log.level`.
+    pub log_level: Option<String>,
+}
+
+/// The process's environment.
+#[must_use]
+pub fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
+impl Config {
+    /// Reads all layers. Relative names of files are relative to `directory` when a flag or variable has them, else
+    /// to the file that has them.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub fn load(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        directory: &Path,
+    ) -> Result<Self, ConfigErrors> {
+        let mut settings = Settings::default();
+        let mut feeds = Feeds::default();
+        let variables = layers::variables(environment, &mut settings);
+        let named = |variable: &(String, String)| variable.0 == layers::FILE_VARIABLE;
+        let file = match (&flags.config, variables.iter().find(|variable| named(variable))) {
+            (Some(path), _) => Some((path.clone(), None)),
+            (None, Some((name, path))) => Some((path.into(), Some(Origin::Variable(name.clone())))),
+            (None, None) => directory.join(DEFAULT_FILE).exists().then(|| (DEFAULT_FILE.into(), None)),
+        };
+        // A layer above that names feeds replaces the file's, so that `--feed` shows that feed and no other.
+        let replaced = !flags.feeds.is_empty() || variables.iter().any(|(name, _)| name == "TICKCAST_FEEDS");
+        let mut base = directory.to_owned();
+        if let Some((path, origin)) = file {
+            let full = directory.join(&path);
+            base = full.parent().unwrap_or(directory).to_owned();
+            match document::read(&full) {
+                Ok(text) => {
+                    let name = path.display().to_string();
+                    let inline = if replaced { None } else { Some((&mut feeds, base.as_path())) };
+                    layers::read_file(&name, &text, &mut settings, inline);
+                }
+                Err(why) => settings.error(ConfigError::Unreadable { path, origin, why }),
+            }
+        }
+        for (name, text) in variables.into_iter().filter(|variable| !named(variable)) {
+            settings.insert_untyped(layers::key(&name), text, Origin::Variable(name));
+        }
+        layers::insert_flags(flags, &mut settings);
+        open_feeds(flags, &mut settings, &mut feeds, if replaced { directory } else { &base });
+        Self::validated(settings, feeds)
+    }
+
+    /// Reads one feed definition file, as `--feed` would.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub fn load_definition(path: &Path) -> Result<Vec<FeedConfig>, ConfigErrors> {
+        let mut feeds = Feeds::default();
+        feeds.open(&path.display().to_string(), Path::new(""), None);
+        if feeds.errors.is_empty() { Ok(feeds.built) } else { Err(ConfigErrors(feeds.errors)) }
+    }
+
+    fn validated(mut settings: Settings, feeds: Feeds) -> Result<Self, ConfigErrors> {
+        let server = sections::server(&mut settings);
+        let session = sections::session(&mut settings);
+        let hub = sections::history(&mut settings);
+        let auth = sections::auth(&mut settings, &server);
+        let log = sections::log(&mut settings);
+        settings.errors(feeds.errors);
+        settings.finish()?;
+        Ok(Self { server, session, hub, auth, log, feeds: feeds.built })
+    }
+}
+
+/// Whether a file has `[[feed]]` tables and nothing else, so that it is a feed definition.
+#[must_use]
+pub fn is_definition(path: &Path) -> bool {
+    let Ok(text) = document::read(path) else { return false };
+    let keys = Document::parse("", &text).map(|document| {
+        let mut keys = document.table().keys();
+        keys.len() > 0 && keys.all(|key| key.get_ref() == "feed")
+    });
+    keys.unwrap_or(false)
+}
+
+/// Opens the definitions that are named; without any feed at all, the demonstration.
+fn open_feeds(flags: &Flags, settings: &mut Settings, feeds: &mut Feeds, base: &Path) {
+    let expected = "the name of a definition file, or \"demo\"";
+    let named = settings.list("feeds", expected, |text| (!text.is_empty()).then(|| text.to_owned()));
+    if flags.feeds.is_empty() {
+        let origin = settings.origin("feeds");
+        for reference in named.unwrap_or_default() {
+            feeds.open(&reference, base, origin.clone());
+        }
+    } else {
+        for reference in &flags.feeds {
+            feeds.open(reference, base, Some(Origin::Flag("--feed")));
+        }
+    }
+    if feeds.tables == 0 && feeds.errors.is_empty() {
+        feeds.open(feeds::DEMO, base, None);
+    }
+}

@@ -1,0 +1,205 @@
+//! Every key of the configuration except the feeds: its name, range and default, and what does not go together.
+
+use std::net::SocketAddr;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{Auth, Log, LogFormat, settings::Settings};
+use crate::{hub::HubConfig, limits, server::ServerConfig, session::SessionConfig};
+
+/// `[server]`, and the part of `[limits]` that is the server's.
+pub(super) fn server(settings: &mut Settings) -> ServerConfig {
+    let default = ServerConfig::default();
+    let bind = settings
+        .parsed("server.bind", "an address and port like 127.0.0.1:8080 or [::1]:8080", |text| {
+            text.parse::<SocketAddr>().ok()
+        })
+        .unwrap_or(default.bind);
+    let workers = settings.integer("server.workers", &limits::WORKERS_RANGE, default.workers);
+    let expected = "an origin like https://example.com or http://localhost:3000";
+    let origins = settings.list("server.origins", expected, origin).unwrap_or(default.origins);
+    if origins.len() > limits::MAX_ORIGINS {
+        let why = format!("found {} origins, expected at most {}", origins.len(), limits::MAX_ORIGINS);
+        settings.contradicts(&["server.origins"], why);
+    }
+    let connections = &limits::CONNECTIONS_RANGE;
+    let shutdown = &limits::SHUTDOWN_MS_RANGE;
+    ServerConfig {
+        bind,
+        workers,
+        origins,
+        connections: settings.integer("limits.connections", connections, default.connections),
+        connections_per_ip: settings.integer(
+            "limits.connections_per_ip",
+            connections,
+            default.connections_per_ip,
+        ),
+        grace: settings.millis("server.grace_ms", shutdown, default.grace),
+        drain: settings.millis("server.drain_ms", shutdown, default.drain),
+    }
+}
+
+/// `[session]`, and the part of `[limits]` that is a session's.
+pub(super) fn session(settings: &mut Settings) -> SessionConfig {
+    let default = SessionConfig::default();
+    let times = &limits::SESSION_MS_RANGE;
+    let config = SessionConfig {
+        symbols_per_session: settings.integer(
+            "limits.symbols_per_session",
+            &limits::SYMBOLS_PER_SESSION_RANGE,
+            default.symbols_per_session,
+        ),
+        commands_per_second: settings.integer(
+            "limits.commands_per_second",
+            &limits::COMMANDS_PER_SECOND_RANGE,
+            default.commands_per_second,
+        ),
+        frame_bytes: settings.integer("limits.frame_bytes", &limits::FRAME_BYTES_RANGE, default.frame_bytes),
+        stream_bytes: settings.integer(
+            "session.stream_bytes",
+            &limits::STREAM_BYTES_RANGE,
+            default.stream_bytes,
+        ),
+        control_messages: settings.integer(
+            "session.control_messages",
+            &limits::CONTROL_MESSAGES_RANGE,
+            default.control_messages,
+        ),
+        ping: settings.millis("session.ping_ms", times, default.ping),
+        pong_timeout: settings.millis("session.pong_timeout_ms", times, default.pong_timeout),
+        heartbeat: settings.millis("session.heartbeat_ms", times, default.heartbeat),
+        stall_timeout: settings.millis("session.stall_timeout_ms", times, default.stall_timeout),
+    };
+    let patience = config.ping + config.pong_timeout;
+    if config.heartbeat > patience {
+        let why = format!(
+            "a heartbeat every {} ms never comes in time: a silent session ends after ping_ms + pong_timeout_ms, {} ms",
+            config.heartbeat.as_millis(),
+            patience.as_millis()
+        );
+        settings.contradicts(&["session.heartbeat_ms", "session.ping_ms", "session.pong_timeout_ms"], why);
+    }
+    config
+}
+
+/// `[history]`.
+pub(super) fn history(settings: &mut Settings) -> HubConfig {
+    let default = HubConfig::default();
+    HubConfig {
+        trades_per_symbol: settings.integer(
+            "history.trades_per_symbol",
+            &limits::TRADES_PER_SYMBOL_RANGE,
+            default.trades_per_symbol,
+        ),
+        lane_events: settings.integer("history.lane_events", &limits::LANE_EVENTS_RANGE, default.lane_events),
+    }
+}
+
+/// `[auth]`. Nobody is asked who they are on loopback only, or when that is written out.
+pub(super) fn auth(settings: &mut Settings, server: &ServerConfig) -> Auth {
+    let expected = r#""none", the only mode there is: nobody is asked who they are"#;
+    let _only = settings.parsed("auth.mode", expected, |text| (text == "none").then_some(()));
+    if !server.bind.ip().is_loopback() && settings.origin("auth.mode").is_none() {
+        let why = format!(
+            "{} can be reached from other machines, and nobody is asked who they are: write mode = \"none\" under \
+             [auth] (or set TICKCAST_AUTH__MODE=none) to allow that, or bind to a loopback address",
+            server.bind
+        );
+        settings.contradicts(&["server.bind"], why);
+    }
+    Auth::None
+}
+
+/// `[log]`.
+pub(super) fn log(settings: &mut Settings) -> Log {
+    let format = settings.parsed("log.format", r#""human" or "json""#, |text| match text {
+        "human" => Some(LogFormat::Human),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    });
+    let expected = "error, warn, info, debug, trace or off, and target=level pairs, with commas between them";
+    let level = settings.parsed("log.level", expected, level);
+    let default = Log::default();
+    Log { format: format.unwrap_or(default.format), level: level.unwrap_or(default.level) }
+}
+
+/// A filter that can be installed. A single word that is no level would silently mean a target of that name.
+fn level(text: &str) -> Option<String> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let word_is_level =
+        |word: &str| word.contains('=') || LEVELS.contains(&word.to_ascii_lowercase().as_str());
+    let plain = text.contains('[') || text.split(',').all(|word| word_is_level(word.trim()));
+    (plain && EnvFilter::try_new(text).is_ok()).then(|| text.to_owned())
+}
+
+/// An origin as browsers send it: lower case, no path, no default port.
+fn origin(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    let (scheme, rest) = text.split_once("://")?;
+    let default_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return None,
+    };
+    let rest = rest.strip_suffix(default_port).unwrap_or(rest);
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host_is_good = match literal {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        }
+    };
+    let port_is_good = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    (host_is_good && port_is_good).then(|| format!("{scheme}://{rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_scheme_host_and_port_only() {
+        for (text, kept) in [
+            ("https://example.com", "https://example.com"),
+            ("HTTPS://Example.com:443", "https://example.com"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+            ("http://[::1]", "http://[::1]"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Some(kept), "{text}");
+        }
+        for bad in [
+            "",
+            "*",
+            "null",
+            "example.com",
+            "ftp://example.com",
+            "https://",
+            "https://example.com/",
+            "https://example.com:0",
+            "https://example.com:99999",
+            "https://a b",
+            "http://[::1",
+            "http://[x]",
+        ] {
+            assert_eq!(origin(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_level_is_not_taken_for_a_target() {
+        for good in
+            ["info", "WARN", "off", "info,tickcast=debug", "warn, tickcast::hub=trace", "[span]=debug"]
+        {
+            assert!(level(good).is_some(), "{good}");
+        }
+        for bad in ["", "inof", "info,debgu", "tickcast=loud"] {
+            assert_eq!(level(bad), None, "{bad}");
+        }
+    }
+}
