@@ -1,8 +1,30 @@
-//! Composition root: written by its own change.
+//! Composition root: builds hub, feeds and server, and owns the order in which they start and stop.
 
-use std::{future::Future, net::SocketAddr};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use crate::config::Config;
+use anyhow::Context as _;
+use rand::RngExt as _;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    config::{AnyFeed, Config, FeedConfig},
+    feed::{Publisher, supervise},
+    hub::Hub,
+    limits::{CLOSE_TIMEOUT, STOP_TIMEOUT},
+    metrics::Metrics,
+    server::{FeedView, Gateway, ServerConfig, listen},
+    session::{Census, SessionConfig},
+};
 
 /// What a gateway tells about itself when it takes connections.
 #[derive(Debug, Clone)]
@@ -15,20 +37,113 @@ pub struct Started {
     pub symbols: usize,
 }
 
-/// Runs a gateway until `shutdown`.
+/// Runs a gateway until `shutdown` completes, then drains it: readiness off, a grace period, goodbyes spread over
+/// the drain window, feeds stopped, server stopped. Calls `on_ready` once connections are taken.
+///
+/// Must be called on a multi-threaded tokio runtime; feeds run there, sessions on the server's own workers.
 ///
 /// # Errors
-/// When the listener cannot be bound.
+/// When the address cannot be bound or a worker cannot be started.
 pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()>,
     on_ready: impl FnOnce(&Started),
 ) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(config.server.bind)
-        .await
-        .map_err(|why| anyhow::anyhow!("cannot listen on {}: {why}", config.server.bind))?;
-    let feeds = config.feeds.iter().map(|feed| feed.name.to_string()).collect();
-    on_ready(&Started { address: listener.local_addr()?, feeds, symbols: 0 });
-    shutdown.await;
+    let clock = Clock::system();
+    let metrics = Arc::new(Metrics::new());
+    let (node, epoch) = names(&clock);
+    let hub = Arc::new(Hub::new(config.hub, epoch, clock, metrics));
+    let stop_feeds = CancellationToken::new();
+
+    let bind = config.server.bind;
+    let mut gateway = gateway(&hub, node, config.server, config.session);
+    let feeds = build(&hub, config.feeds, &stop_feeds, &mut gateway.feeds);
+    let gateway = Arc::new(gateway);
+    let listening = listen(Arc::clone(&gateway)).with_context(|| format!("cannot listen on {bind}"))?;
+    let running: Vec<JoinHandle<()>> =
+        feeds.into_iter().map(|(feed, publisher)| start(feed, publisher)).collect();
+    gateway.ready.store(true, Ordering::Relaxed);
+    on_ready(&Started {
+        address: listening.address,
+        feeds: gateway.feeds.iter().map(|feed| feed.name.to_string()).collect(),
+        symbols: hub.topic_count(),
+    });
+    let mut server = tokio::spawn(listening.server);
+
+    tokio::select! {
+        () = shutdown => {}
+        ended = &mut server => {
+            ended.context("the server panicked")?.context("the server ended by itself")?;
+            anyhow::bail!("the server ended by itself");
+        }
+    }
+    drain(&gateway).await;
+    stop_feeds.cancel();
+    for feed in running {
+        feed.await.context("a feed panicked")?;
+    }
+    listening.handle.stop(true).await;
+    server.await.context("the server panicked")?.context("while stopping")?;
+    tracing::info!("stopped");
     Ok(())
+}
+
+fn gateway(hub: &Arc<Hub>, node: String, server: ServerConfig, session: SessionConfig) -> Gateway {
+    Gateway {
+        hub: Arc::clone(hub),
+        census: Arc::new(Census::new(server.connections, server.connections_per_ip)),
+        session,
+        server,
+        node,
+        feeds: Vec::new(),
+        ready: AtomicBool::new(false),
+        drain: CancellationToken::new(),
+    }
+}
+
+/// The node's name, and the epoch: a start time and a random part, so that no two incarnations share one.
+fn names(clock: &Clock) -> (String, String) {
+    let mut random = rand::rng();
+    let node = format!("tc-{:04x}", random.random::<u16>());
+    let epoch = format!("{:x}-{:04x}", clock.now().0, random.random::<u16>());
+    (node, epoch)
+}
+
+fn build(
+    hub: &Arc<Hub>,
+    feeds: Vec<FeedConfig>,
+    stop: &CancellationToken,
+    views: &mut Vec<FeedView>,
+) -> Vec<(AnyFeed, Publisher)> {
+    feeds
+        .into_iter()
+        .map(|FeedConfig { name, feed, .. }| {
+            let publisher = Publisher::new(name, Arc::clone(hub), stop.clone());
+            views.push(FeedView { name, kind: feed.kind(), health: publisher.health() });
+            (feed, publisher)
+        })
+        .collect()
+}
+
+fn start(feed: AnyFeed, publisher: Publisher) -> JoinHandle<()> {
+    match feed {
+        AnyFeed::Simulator(feed) => tokio::spawn(supervise(*feed, publisher)),
+        AnyFeed::Replay(feed) => tokio::spawn(supervise(*feed, publisher)),
+    }
+}
+
+/// Lets every session go in peace, for as long as that may take.
+async fn drain(gateway: &Gateway) {
+    gateway.ready.store(false, Ordering::Relaxed);
+    let sessions = gateway.census.total();
+    tracing::info!(sessions, "draining");
+    if sessions > 0 {
+        tokio::time::sleep(gateway.server.grace).await;
+    }
+    gateway.drain.cancel();
+    // The last goodbye goes at the end of the window; then a client has its time to answer.
+    let patience = gateway.server.drain + CLOSE_TIMEOUT + STOP_TIMEOUT + Duration::from_secs(1);
+    if tokio::time::timeout(patience, gateway.census.emptied()).await.is_err() {
+        tracing::warn!(sessions = gateway.census.total(), "sessions did not leave in time");
+    }
 }

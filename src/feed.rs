@@ -11,7 +11,7 @@ pub mod replay;
 pub mod simulator;
 
 pub use backoff::Backoff;
-pub use publisher::Publisher;
+pub use publisher::{Health, Publisher};
 pub use supervisor::supervise;
 
 use std::future::Future;

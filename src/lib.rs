@@ -11,7 +11,6 @@
 //pub mod cli;
 
 pub mod app;
-
 pub mod config;
 
 pub mod server;

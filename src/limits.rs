@@ -134,6 +134,17 @@ pub const MAX_RATE: f64 = 1_000.0;
 /// Lowest `max_rate` in events a second (one event in a thousand seconds). Less: 416.
 pub const MIN_RATE: f64 = 0.001;
 
+// ---- listeners -------------------------------------------------------------------------------------------
+
+/// Connections that wait to be accepted. The kernel refuses or delays one more.
+pub const BACKLOG: i32 = 4_096;
+
+/// A request's head must be complete within this time. Later: 408 and the connection is closed.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Symbols in one answer of `/v1/snapshot`. More: 400.
+pub const SNAPSHOT_SYMBOLS: usize = 5_000;
+
 // ---- shutdown --------------------------------------------------------------------------------------------
 
 /// Between `readyz` turning red and the first goodbye, so that load balancers notice.
@@ -216,6 +227,9 @@ pub const WATCH_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Dur
 
 /// Longest pause that a gateway may ask `watch` for in its goodbye.
 pub const WATCH_LONGEST_AFTER: Duration = Duration::from_secs(300);
+
+/// After the goodbyes, open requests have this long to finish.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 const _: () = assert!(MAX_SHARDS <= u64::BITS as usize, "a topic's interest is one 64-bit word");
 const _: () = assert!(MAX_BURST_TICKS < DEFAULT_LANE_EVENTS, "one burst must fit into an empty lane");

@@ -1,5 +1,92 @@
 //! actix: listeners, routes and the session driver. The only room that knows an HTTP library.
 
+mod body;
 mod config;
+mod inbound;
+mod line;
+mod listen;
+mod reader;
+mod rest;
+mod upgrade;
 
 pub use config::ServerConfig;
+pub use listen::{Listening, listen};
+
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    feed::Health,
+    hub::{Hub, HubError},
+    market::Source,
+    session::{Census, SessionConfig, Shard, run},
+};
+
+/// A feed as `/feedz` tells of it.
+#[derive(Debug, Clone)]
+pub struct FeedView {
+    /// Its name.
+    pub name: Source,
+    /// `simulator`, `replay`, ….
+    pub kind: &'static str,
+    /// How it is doing.
+    pub health: Arc<Health>,
+}
+
+/// What every worker of one gateway shares.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Where events come from.
+    pub hub: Arc<Hub>,
+    /// How many sessions there are.
+    pub census: Arc<Census>,
+    /// Limits and times of a session.
+    pub session: SessionConfig,
+    /// Listener settings.
+    pub server: ServerConfig,
+    /// The gateway's name.
+    pub node: String,
+    /// The feeds.
+    pub feeds: Vec<FeedView>,
+    /// Whether `/readyz` says yes.
+    pub ready: AtomicBool,
+    /// Cancelled when sessions are to say goodbye.
+    pub drain: CancellationToken,
+}
+
+impl Gateway {
+    /// Whether new sessions are taken.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+}
+
+/// One worker's shard.
+type LocalShard = Rc<RefCell<Shard>>;
+
+thread_local! {
+    /// A worker thread serves one gateway, but each of its listeners builds its own application: they share this.
+    static SHARD: OnceCell<LocalShard> = const { OnceCell::new() };
+}
+
+/// The shard of this worker thread; made, and its task started, when a listener first asks.
+fn local_shard(gateway: &Gateway) -> Result<LocalShard, HubError> {
+    SHARD.with(|cell| {
+        if let Some(shard) = cell.get() {
+            return Ok(Rc::clone(shard));
+        }
+        let shard = Shard::new(Arc::clone(&gateway.hub), &gateway.node, gateway.session.clone())?;
+        let shard = Rc::new(RefCell::new(shard));
+        actix_rt::spawn(run(Rc::clone(&shard), gateway.drain.clone(), gateway.server.drain));
+        Ok(Rc::clone(cell.get_or_init(|| shard)))
+    })
+}

@@ -63,6 +63,15 @@ impl CloseReason {
         Self::Draining,
     ];
 
+    /// The client's own close frame, with the code it gave.
+    #[must_use]
+    pub const fn client(code: Option<u16>) -> Self {
+        match code {
+            Some(code) => Self::Client(code),
+            None => Self::Client(NO_CODE),
+        }
+    }
+
     /// The row of this reason.
     #[must_use]
     pub const fn frame(self) -> Frame {

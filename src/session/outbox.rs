@@ -62,14 +62,6 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn is_empty(&self) -> bool {
-        self.control.is_empty()
-            && self.wire.is_empty()
-            && self.gapped.is_empty()
-            && self.stream.is_empty()
-            && self.merge.is_empty()
-    }
-
     pub(super) const fn stream_bytes(&self) -> usize {
         self.stream_bytes
     }

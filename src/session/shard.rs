@@ -8,6 +8,8 @@ mod commands;
 mod fanout;
 mod tally;
 mod tend;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub(super) use tally::Tally;
@@ -123,7 +125,7 @@ impl Shard {
         };
         let session = Session {
             serial,
-            admission,
+            _admission: admission,
             name,
             encoding,
             transport,

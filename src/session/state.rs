@@ -36,7 +36,7 @@ pub(super) struct Closing {
 pub(super) struct Session {
     pub(super) serial: u64,
     /// Gives the session's place back when the session goes.
-    pub(super) admission: Option<Admission>,
+    pub(super) _admission: Option<Admission>,
     pub(super) name: String,
     pub(super) encoding: Encoding,
     pub(super) transport: Rc<dyn Transport>,

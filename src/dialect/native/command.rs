@@ -13,13 +13,13 @@ use crate::{
 };
 
 /// What a client calls its command; echoed in the answer with its type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum CommandId {
     /// A number.
     Number(i64),
     /// A text of at most 36 characters.
-    Text(ArrayString<{ MAX_COMMAND_ID * 4 }>),
+    Text(Box<str>),
 }
 
 /// One command.
@@ -179,8 +179,8 @@ struct Fields {
 }
 
 impl Fields {
-    const fn fault(&self, code: Code, msg: String) -> Fault {
-        Fault { id: self.id, code, msg }
+    fn fault(&self, code: Code, msg: String) -> Fault {
+        Fault { id: self.id.clone(), code, msg }
     }
 
     fn bad(&self, msg: &str) -> Fault {
@@ -194,9 +194,9 @@ impl Fields {
             Some(Value::Number(number)) => {
                 number.as_i64().map(|id| Some(CommandId::Number(id))).ok_or_else(|| self.bad(expected))
             }
-            Some(Value::String(text)) if text.chars().count() <= MAX_COMMAND_ID => ArrayString::from(&text)
-                .map(|id| Some(CommandId::Text(id)))
-                .map_err(|_long| self.bad(expected)),
+            Some(Value::String(text)) if text.chars().count() <= MAX_COMMAND_ID => {
+                Ok(Some(CommandId::Text(text.into_boxed_str())))
+            }
             Some(_) => Err(self.bad(expected)),
         }
     }
@@ -261,7 +261,9 @@ impl Fields {
         list.into_iter()
             .map(|entry| match entry {
                 Value::String(text) => Ok(target(&text)),
-                _ => Err(self.bad(expected)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    Err(self.bad(expected))
+                }
             })
             .collect()
     }

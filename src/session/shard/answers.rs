@@ -24,6 +24,7 @@ pub(super) struct Answer {
     kind: &'static str,
     channel: Channel,
     encoding: Encoding,
+    now: Instant,
     ok: Vec<Accepted>,
     refused: Vec<Refused>,
     messages: u32,
@@ -31,13 +32,22 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) const fn new(
-        kind: &'static str,
-        channel: Channel,
-        encoding: Encoding,
-        refused: Vec<Refused>,
-    ) -> Self {
-        Self { kind, channel, encoding, ok: Vec::new(), refused, messages: 0, bytes: Vec::new() }
+    pub(super) const fn new(kind: &'static str, channel: Channel, encoding: Encoding, now: Instant) -> Self {
+        Self {
+            kind,
+            channel,
+            encoding,
+            now,
+            ok: Vec::new(),
+            refused: Vec::new(),
+            messages: 0,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// With symbols that were refused already.
+    pub(super) fn refusing(self, refused: Vec<Refused>) -> Self {
+        Self { refused, ..self }
     }
 
     pub(super) fn refuse(&mut self, symbol: Symbol, code: Code, msg: &str) {
@@ -54,7 +64,7 @@ impl Answer {
 
     /// Says the ack and what belongs to it as one entry of the control lane, which is never split.
     pub(super) fn say(self, session: &mut Session, id: Option<CommandId>, epoch: &str) {
-        let Self { kind, channel, ok, refused, messages, bytes, encoding } = self;
+        let Self { kind, channel, ok, refused, messages, bytes, encoding, .. } = self;
         let mut all = encoding.encode(&Subscribed { kind, id, channel, epoch, ok: &ok, err: &refused });
         all.extend_from_slice(&bytes);
         session.outbox.say(messages + 1, all);
@@ -81,12 +91,11 @@ impl Shard {
         &mut self,
         index: usize,
         topic: TopicId,
-        channel: Channel,
         recovered: Option<bool>,
         answer: &mut Answer,
     ) {
         let session = &self.sessions[index];
-        let Some(sub) = session.by_topic.get(&(topic, channel)).map(|sub| &session.subs[*sub]) else {
+        let Some(sub) = session.by_topic.get(&(topic, answer.channel)).map(|sub| &session.subs[*sub]) else {
             return;
         };
         let accepted = Accepted {
@@ -105,14 +114,13 @@ impl Shard {
         index: usize,
         topic: &Arc<Topic>,
         wanted: &Subscribe,
-        now: Instant,
         answer: &mut Answer,
     ) {
         let channel = wanted.channel;
         let Some(&sub) = self.sessions[index].by_topic.get(&(topic.id(), channel)) else { return };
         let start = self.start(index, topic, wanted, answer);
         let recovered = wanted.since.as_ref().map(|_| matches!(start, Start::Recovered(_)));
-        self.accept(index, topic.id(), channel, recovered, answer);
+        self.accept(index, topic.id(), recovered, answer);
         let encoding = answer.encoding;
         match start {
             Start::Recovered(events) => events.iter().for_each(|event| answer.push(event.encoded(encoding))),
@@ -129,7 +137,7 @@ impl Shard {
                     if let Delivery::Merge { pace: Some(pace), .. } =
                         &mut self.sessions[index].subs[sub].delivery
                     {
-                        pace.next = now + pace.interval;
+                        pace.next = answer.now + pace.interval;
                     }
                 }
             }
@@ -201,7 +209,7 @@ impl Shard {
     ) {
         let channel = following.channel;
         let most = self.config.symbols_per_session;
-        let mut answer = Answer::new("subscribed", channel, self.sessions[index].encoding, Vec::new());
+        let mut answer = Answer::new("subscribed", channel, self.sessions[index].encoding, now);
         for topic in new {
             let session = &mut self.sessions[index];
             if session.subs.len() >= most {
@@ -224,7 +232,7 @@ impl Shard {
                 snapshot: following.snapshot,
                 since: None,
             };
-            self.position(index, topic, &wanted, now, &mut answer);
+            self.position(index, topic, &wanted, &mut answer);
         }
         if !answer.ok.is_empty() {
             let epoch = self.hub.epoch().to_owned();

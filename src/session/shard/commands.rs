@@ -158,14 +158,15 @@ impl Shard {
                 self.followers.push(index);
             }
         }
-        let mut answer = Answer::new("subscribed", channel, self.sessions[index].encoding, resolved.refused);
+        let mut answer =
+            Answer::new("subscribed", channel, self.sessions[index].encoding, now).refusing(resolved.refused);
         for topic in &resolved.topics {
             if self.sessions[index].by_topic.contains_key(&(topic.id(), channel)) {
-                self.accept(index, topic.id(), channel, None, &mut answer);
+                self.accept(index, topic.id(), None, &mut answer);
             } else {
                 let delivery = Delivery::new(channel, wanted.mode, wanted.max_rate, now);
                 self.add(index, topic, channel, delivery);
-                self.position(index, topic, wanted, now, &mut answer);
+                self.position(index, topic, wanted, &mut answer);
             }
         }
         let epoch = self.hub.epoch().to_owned();
@@ -269,7 +270,8 @@ impl Shard {
     fn update(&mut self, index: usize, id: Option<CommandId>, wanted: &Subscribe, now: Instant) {
         let channel = wanted.channel;
         let resolved = self.resolve(&wanted.targets);
-        let mut answer = Answer::new("updated", channel, self.sessions[index].encoding, resolved.refused);
+        let mut answer =
+            Answer::new("updated", channel, self.sessions[index].encoding, now).refusing(resolved.refused);
         for following in &mut self.sessions[index].following {
             if following.channel == channel && resolved.patterns.contains(&following.pattern) {
                 following.mode = wanted.mode;
@@ -280,7 +282,7 @@ impl Shard {
             match self.sessions[index].by_topic.get(&(topic.id(), channel)) {
                 Some(&sub) => {
                     self.change(index, sub, Delivery::new(channel, wanted.mode, wanted.max_rate, now));
-                    self.accept(index, topic.id(), channel, None, &mut answer);
+                    self.accept(index, topic.id(), None, &mut answer);
                 }
                 // A pattern means what is subscribed of it.
                 None if !resolved.patterns.is_empty() => {}
@@ -298,7 +300,7 @@ impl Shard {
         let Subscription { topic, channel, sent, delivery: old, .. } = session.subs[sub];
         let newest = self.views.get(topic).and_then(|view| view.newest[channel.index()].clone());
         match (old, delivery) {
-            (Delivery::Stream, Delivery::Stream) | (Delivery::Control, _) | (_, Delivery::Control) => return,
+            (Delivery::Stream, Delivery::Stream) | (Delivery::Control, _) | (_, Delivery::Control) => {}
             (Delivery::Merge { pending, .. }, Delivery::Merge { pace, .. }) => {
                 // What waited for its time goes at once: the new pace counts from there.
                 if matches!(pending, Pending::Until(_)) {

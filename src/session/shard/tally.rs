@@ -36,7 +36,7 @@ impl Tally {
     pub(super) fn new(metrics: &Arc<Metrics>) -> Self {
         // Reasons that never happened should read 0, not be absent.
         for reason in CloseReason::ALL {
-            metrics.sessions_closed(reason.frame().label);
+            metrics.sessions_closed(reason.frame().label).inc_by(0);
         }
         Self {
             delivered: Default::default(),

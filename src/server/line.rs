@@ -1,0 +1,149 @@
+//! The stream under every connection: it knows since when the socket takes nothing, and it can be cut.
+//!
+//! actix offers neither, and a stalled client can be recognised and ended only here, below every buffer.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+use actix_rt::net::{ActixStream, Ready};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use crate::clock::Instant;
+
+/// A TCP stream with a [`Gauge`].
+#[derive(Debug)]
+pub(super) struct Line {
+    stream: TcpStream,
+    gauge: Rc<Gauge>,
+}
+
+/// What is known of a connection, shared with its session.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    blocked_since: Cell<Option<Instant>>,
+    cut: Cell<bool>,
+    reader: RefCell<Option<Waker>>,
+    writer: RefCell<Option<Waker>>,
+}
+
+impl Gauge {
+    /// Since when the socket has taken nothing although bytes were offered.
+    pub(super) const fn blocked_since(&self) -> Option<Instant> {
+        self.blocked_since.get()
+    }
+
+    /// Makes every further read and write fail, and wakes whoever waits for one.
+    pub(super) fn cut(&self) {
+        self.cut.set(true);
+        for waiting in [&self.reader, &self.writer] {
+            if let Some(waker) = waiting.borrow_mut().take() {
+                waker.wake();
+            }
+        }
+    }
+
+    pub(super) const fn is_cut(&self) -> bool {
+        self.cut.get()
+    }
+
+    fn refuse_when_cut(&self) -> io::Result<()> {
+        if self.cut.get() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+
+    fn written(&self, result: &Poll<io::Result<usize>>, cx: &Context<'_>) {
+        match result {
+            Poll::Pending => {
+                if self.blocked_since.get().is_none() {
+                    self.blocked_since.set(Some(Instant::now()));
+                }
+                remember(&self.writer, cx);
+            }
+            Poll::Ready(_) => self.blocked_since.set(None),
+        }
+    }
+}
+
+fn remember(slot: &RefCell<Option<Waker>>, cx: &Context<'_>) {
+    let mut slot = slot.borrow_mut();
+    match &mut *slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}
+
+impl Line {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, gauge: Rc::default() }
+    }
+
+    pub(super) fn gauge(&self) -> Rc<Gauge> {
+        Rc::clone(&self.gauge)
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.gauge.refuse_when_cut()?;
+        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if result.is_pending() {
+            remember(&self.gauge.reader, cx);
+        }
+        result
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.gauge.refuse_when_cut()?;
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.gauge.written(&result, cx);
+        result
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.gauge.refuse_when_cut()?;
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.gauge.written(&result, cx);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl ActixStream for Line {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        self.gauge.refuse_when_cut()?;
+        ActixStream::poll_read_ready(&self.stream, cx)
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        self.gauge.refuse_when_cut()?;
+        ActixStream::poll_write_ready(&self.stream, cx)
+    }
+}

@@ -1,0 +1,246 @@
+//! A client on a fake transport, and a shard to connect it to.
+
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+};
+
+use serde_json::Value;
+
+use crate::{
+    clock::{Clock, Instant},
+    dialect::native::Encoding,
+    hub::{Hub, HubConfig},
+    market::{Level, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
+    metrics::Metrics,
+    session::{Census, Outgoing, SessionConfig, SessionKey, Shard, Transport},
+};
+
+/// A connection that does what a test says.
+#[derive(Debug, Default)]
+pub(super) struct Fake {
+    pub(super) woken: Cell<bool>,
+    pub(super) cut: Cell<bool>,
+    pub(super) blocked: Cell<Option<Instant>>,
+}
+
+impl Transport for Fake {
+    fn wake(&self) {
+        self.woken.set(true);
+    }
+
+    fn resume(&self) {}
+
+    fn blocked_since(&self) -> Option<Instant> {
+        self.blocked.get()
+    }
+
+    fn cut(&self) {
+        self.cut.set(true);
+    }
+}
+
+/// A hub, a shard, and the way to connect.
+pub(super) struct Bench {
+    pub(super) hub: Arc<Hub>,
+    pub(super) shard: Shard,
+    pub(super) census: Arc<Census>,
+}
+
+impl Bench {
+    pub(super) fn new(hub: HubConfig, session: SessionConfig) -> Self {
+        let metrics = Arc::new(Metrics::new());
+        let hub = Arc::new(Hub::new(hub, "e1".into(), Clock::system(), metrics));
+        let shard = Shard::new(Arc::clone(&hub), "test", session).unwrap();
+        Self { hub, shard, census: Arc::new(Census::new(1_000, 1_000)) }
+    }
+
+    pub(super) fn connect(&mut self) -> Client {
+        let fake = Rc::new(Fake::default());
+        let admission = self.census.admit([127, 0, 0, 1].into()).ok();
+        let key = self.shard.open(Encoding::Json, Rc::clone(&fake) as Rc<_>, admission, Instant::now());
+        Client {
+            key,
+            fake,
+            at: HashMap::new(),
+            snapshots: HashSet::new(),
+            log: Vec::new(),
+            gaps: 0,
+            events: 0,
+        }
+    }
+
+    /// Everything in the lane to the outboxes.
+    pub(super) fn settle(&mut self) {
+        self.shard.drain_lane();
+        while self.shard.fan_out() {}
+    }
+
+    pub(super) fn metric(&self, line: &str) -> String {
+        let text = String::from_utf8(self.hub.metrics().render().unwrap()).unwrap();
+        let found =
+            text.lines().find(|have| have.starts_with(line)).unwrap_or_else(|| panic!("{line} in {text}"));
+        found.rsplit(' ').next().unwrap().to_owned()
+    }
+}
+
+/// A position in one (symbol, channel).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At {
+    pub(super) n: u64,
+    stream: bool,
+}
+
+/// A client that checks what it gets.
+pub(super) struct Client {
+    pub(super) key: SessionKey,
+    pub(super) fake: Rc<Fake>,
+    /// Where it stands in what it is subscribed to.
+    pub(super) at: HashMap<(String, &'static str), At>,
+    snapshots: HashSet<(String, &'static str)>,
+    pub(super) log: Vec<Value>,
+    pub(super) gaps: u64,
+    pub(super) events: u64,
+}
+
+impl Client {
+    pub(super) fn send(&self, bench: &mut Bench, command: &str) {
+        bench.shard.command(self.key, command.as_bytes(), Instant::now());
+    }
+
+    /// Takes one write's worth. Returns whether there was anything.
+    pub(super) fn take(&mut self, bench: &mut Bench) -> bool {
+        match bench.shard.outgoing(self.key, Instant::now()) {
+            Outgoing::Frames(bytes) => {
+                self.read(&bytes);
+                true
+            }
+            Outgoing::Nothing | Outgoing::Over => false,
+        }
+    }
+
+    pub(super) fn take_all(&mut self, bench: &mut Bench) {
+        while self.take(bench) {}
+    }
+
+    fn read(&mut self, mut bytes: &[u8]) {
+        while let [first, second, rest @ ..] = bytes {
+            let (len, rest) = match second {
+                126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+                127 => {
+                    (usize::try_from(u64::from_be_bytes(rest[..8].try_into().unwrap())).unwrap(), &rest[8..])
+                }
+                len => (usize::from(*len), rest),
+            };
+            if *first == 0x81 {
+                let messages: Vec<Value> = serde_json::from_slice(&rest[..len]).unwrap();
+                assert!(!messages.is_empty());
+                for message in messages {
+                    self.check(&message);
+                    self.log.push(message);
+                }
+                self.snapshots.clear();
+            }
+            bytes = &rest[len..];
+        }
+    }
+
+    fn check(&mut self, message: &Value) {
+        let symbol = message["S"].as_str().unwrap_or_default().to_owned();
+        match message["T"].as_str().unwrap() {
+            "subscribed" | "updated" => {
+                let channel = channel(message["channel"].as_str().unwrap());
+                for ok in message["ok"].as_array().unwrap() {
+                    let key = (ok["S"].as_str().unwrap().to_owned(), channel);
+                    let stream = ok["mode"] == "stream";
+                    if message["T"] == "subscribed" && !self.at.contains_key(&key) {
+                        self.snapshots.insert(key.clone());
+                    }
+                    self.at.insert(key, At { n: ok["n"].as_u64().unwrap(), stream });
+                }
+            }
+            "unsubscribed" => {
+                let channel = channel(message["channel"].as_str().unwrap());
+                for symbol in message["ok"].as_array().unwrap() {
+                    self.at.remove(&(symbol.as_str().unwrap().to_owned(), channel)).expect("was subscribed");
+                }
+            }
+            "gap" => {
+                let key = (symbol, channel(message["channel"].as_str().unwrap()));
+                let at = self.at.get_mut(&key).expect("a gap of something subscribed");
+                let (from, to) = (message["from"].as_u64().unwrap(), message["to"].as_u64().unwrap());
+                if message["why"] != "not_recoverable" {
+                    assert!(at.stream, "only streams have gaps: {message}");
+                    assert_eq!(from, at.n + 1, "{message}");
+                    assert!(to >= from, "{message}");
+                    at.n = to;
+                }
+                self.gaps += 1;
+            }
+            kind @ ("t" | "q" | "status") => {
+                let channel = match kind {
+                    "t" => "trades",
+                    "q" => "quotes",
+                    _ => "status",
+                };
+                let key = (symbol, channel);
+                let n = message["n"].as_u64().unwrap();
+                let at = self.at.get_mut(&key).unwrap_or_else(|| panic!("not subscribed: {message}"));
+                self.events += 1;
+                if self.snapshots.contains(&key) && n <= at.n {
+                    return;
+                }
+                if at.stream {
+                    assert_eq!(n, at.n + 1, "no hole, no repeat, no reorder: {message}");
+                } else {
+                    assert!(n > at.n, "numbers rise: {message} at {}", at.n);
+                }
+                at.n = n;
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn last(&self, kind: &str) -> &Value {
+        self.log
+            .iter()
+            .rev()
+            .find(|message| message["T"] == kind)
+            .unwrap_or_else(|| panic!("{kind}: {:?}", self.log))
+    }
+}
+
+fn channel(name: &str) -> &'static str {
+    crate::market::Channel::parse(name).unwrap().as_str()
+}
+
+pub(super) fn symbol(i: usize) -> Symbol {
+    Symbol::new(&format!("S{i}")).unwrap()
+}
+
+pub(super) fn trade(i: usize, id: u64) -> Tick {
+    Tick::Trade(Trade {
+        symbol: symbol(i),
+        price: "1.50".parse().unwrap(),
+        size: "2".parse().unwrap(),
+        side: None,
+        id: Some(TradeId::Number(id)),
+        source: Source::new("test").unwrap(),
+        te: None,
+        tr: UnixMicros(1),
+    })
+}
+
+pub(super) fn quote(i: usize) -> Tick {
+    let level = Some(Level { price: "1.50".parse().unwrap(), size: None });
+    Tick::Quote(Quote {
+        symbol: symbol(i),
+        bid: level,
+        ask: level,
+        source: Source::new("test").unwrap(),
+        te: None,
+        tr: UnixMicros(1),
+    })
+}
