@@ -132,6 +132,7 @@ pub struct Flags {
 
 /// The process's environment.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
 pub fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }

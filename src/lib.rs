@@ -8,7 +8,7 @@
 //!
 //! Modules in the order in which a tick meets them; imports point the other way, down to the values.
 
-//pub mod cli;
+pub mod cli;
 
 pub mod app;
 pub mod config;

@@ -43,13 +43,9 @@ impl Feeds {
         match document::read(&path) {
             Ok(text) => self.read(reference, &text, path.parent().unwrap_or(base)),
             Err(why) => {
-                let why = match why.kind() {
-                    std::io::ErrorKind::NotFound => {
-                        let text = format!("{why}; it is no built-in feed either, {DEMO:?} is the only one");
-                        std::io::Error::new(why.kind(), text)
-                    }
-                    _ => why,
-                };
+                let missing = why.kind() == std::io::ErrorKind::NotFound;
+                let text = format!("{why}; nor is it a built-in feed: {DEMO:?} is the only one");
+                let why = if missing { std::io::Error::new(why.kind(), text) } else { why };
                 self.errors.push(ConfigError::Unreadable { path: reference.into(), origin, why });
             }
         }

@@ -1,8 +1,8 @@
 //! How a file, the environment and the flags become settings.
 
-use std::{ffi::OsString, path::Path};
+use std::{ffi::OsString, ops::Range, path::Path};
 
-use toml::de::DeValue;
+use toml::{Spanned, de::DeValue};
 
 use super::{
     ConfigError, Flags, Origin,
@@ -67,29 +67,24 @@ pub(super) fn read_file(
     let mut inline = inline;
     for (key, value) in document.table() {
         let section = key.get_ref();
-        match value.get_ref() {
-            _ if section == "feed" => {
-                if let Some((feeds, base)) = &mut inline {
-                    feeds.add(&document, value, base);
-                }
+        if section == "feed" {
+            if let Some((feeds, base)) = &mut inline {
+                feeds.add(&document, value, base);
             }
-            DeValue::Table(table) => {
-                for (key, value) in table {
-                    let setting = Setting {
-                        value: document.value(value),
-                        found: document.found(&value.span()),
-                        origin: document.at(&key.span()),
-                    };
-                    settings.insert(format!("{section}.{}", key.get_ref()), setting);
-                }
-            }
-            _ => {
-                let (value, found) = (document.value(value), document.found(&value.span()));
+        } else if let Some(table) = value.get_ref().as_table() {
+            for (key, value) in table {
                 settings
-                    .insert(section.to_string(), Setting { value, found, origin: document.at(&key.span()) });
+                    .insert(format!("{section}.{}", key.get_ref()), setting(&document, key.span(), value));
             }
+        } else {
+            settings.insert(section.to_string(), setting(&document, key.span(), value));
         }
     }
+}
+
+fn setting(document: &Document<'_>, key: Range<usize>, value: &Spanned<DeValue<'_>>) -> Setting {
+    let found = document.found(&value.span());
+    Setting { value: document.value(value), found, origin: document.at(&key) }
 }
 
 pub(super) fn insert_flags(flags: &Flags, settings: &mut Settings) {

@@ -128,8 +128,12 @@ fn level(text: &str) -> Option<String> {
     const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
     let word_is_level =
         |word: &str| word.contains('=') || LEVELS.contains(&word.to_ascii_lowercase().as_str());
-    let plain = text.contains('[') || text.split(',').all(|word| word_is_level(word.trim()));
-    (plain && EnvFilter::try_new(text).is_ok()).then(|| text.to_owned())
+    if text.contains('[') {
+        return EnvFilter::try_new(text).is_ok().then(|| text.to_owned());
+    }
+    let words: Vec<_> = text.split(',').map(str::trim).collect();
+    let filter = words.join(",");
+    (words.into_iter().all(word_is_level) && EnvFilter::try_new(&filter).is_ok()).then_some(filter)
 }
 
 /// An origin as browsers send it: lower case, no path, no default port.

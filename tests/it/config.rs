@@ -1,5 +1,7 @@
 //! Configuration by tables: every key from every layer, every kind of mistake, and what the errors say.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
 
 use tickcast::{

@@ -1,0 +1,163 @@
+//! The command line: what `tickcast` can be asked to do.
+//!
+//! Each command is one file here; none of them decides anything about ticks. Exit codes: 0 for a graceful end, 1 when
+//! something could not be started or reached, 64 for a wrong command line or configuration.
+
+pub mod check;
+pub mod healthcheck;
+pub mod logging;
+pub mod serve;
+pub mod watch;
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{ConfigErrors, Flags};
+
+/// Exit code of a wrong command line or configuration (`EX_USAGE` of sysexits).
+pub const EXIT_USAGE: u8 = 64;
+
+/// Exit code of anything that could not be started or reached.
+pub const EXIT_FAILURE: u8 = 1;
+
+/// A live market-data streaming gateway.
+///
+/// Without a command it serves: ticks from feeds go out to WebSocket sessions. Without a configuration it shows a
+/// demonstration on http://127.0.0.1:8080/.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tickcast",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit codes: 0 graceful end, 1 could not start, 64 wrong command line or configuration."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway (the default command)
+    Serve(ServeArgs),
+    /// Check a configuration or feed definition, without starting anything
+    Check(check::CheckArgs),
+    /// Show the live data of a gateway in the terminal, or print it as JSON lines
+    Watch(watch::WatchArgs),
+    /// Ask a running gateway whether it is ready: for container health checks
+    Healthcheck(healthcheck::HealthcheckArgs),
+}
+
+/// The flags that are a layer of the configuration.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Configuration file [default: $TICKCAST_CONFIG, else ./tickcast.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where clients connect; port 0 takes any free port [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub bind: Option<String>,
+    /// Worker threads [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<String>,
+    /// Feed to run instead of the configured ones: a definition file, or "demo"; may be repeated
+    #[arg(long = "feed", value_name = "NAME_OR_FILE")]
+    pub feeds: Vec<String>,
+    /// How to log: human or json [default: human]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// What to log: error, warn, info, debug, trace or off, or a list like info,tickcast::feed=debug [default: info]
+    #[arg(long, value_name = "FILTER")]
+    pub log_level: Option<String>,
+}
+
+impl ServeArgs {
+    /// The flags as the configuration takes them.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            bind: self.bind.clone(),
+            workers: self.workers.clone(),
+            feeds: self.feeds.clone(),
+            log_format: self.log_format.clone(),
+            log_level: self.log_level.clone(),
+        }
+    }
+}
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// Whatever the command could not do; [`report`] tells it.
+pub fn run(cli: &Cli) -> anyhow::Result<()> {
+    match &cli.command {
+        None => serve::run(&cli.serve),
+        Some(Command::Serve(args)) => serve::run(args),
+        Some(Command::Check(args)) => check::run(args),
+        Some(Command::Watch(args)) => watch::run(args),
+        Some(Command::Healthcheck(args)) => healthcheck::run(args),
+    }
+}
+
+/// Tells an error on stderr and which exit code it has.
+#[must_use]
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    // Nothing can be done about a closed stderr, and the exit code still tells.
+    let _told = match error.downcast_ref::<ConfigErrors>() {
+        Some(errors) => {
+            let count = errors.0.len();
+            let mistakes = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
+            writeln!(stderr, "{errors}\ntickcast: {mistakes} in the configuration")
+        }
+        None => writeln!(stderr, "tickcast: {error:#}"),
+    };
+    exit_code(error)
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(if error.is::<ConfigErrors>() { EXIT_USAGE } else { EXIT_FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_what_is_meant_without_a_command() {
+        let bare =
+            Cli::try_parse_from(["tickcast", "--feed", "a.toml", "--feed", "demo", "--bind", "[::1]:0"]);
+        let bare = bare.unwrap();
+        assert!(bare.command.is_none());
+        assert_eq!((bare.serve.feeds.len(), bare.serve.bind.as_deref()), (2, Some("[::1]:0")));
+        let named = Cli::try_parse_from(["tickcast", "serve", "--workers", "2"]).unwrap();
+        assert!(matches!(named.command, Some(Command::Serve(args)) if args.workers.as_deref() == Some("2")));
+    }
+
+    #[test]
+    fn wrong_command_lines_are_refused() {
+        for line in [
+            &["tickcast", "--nonsense"][..],
+            &["tickcast", "dance"],
+            &["tickcast", "--bind", "x", "watch"],
+            &["tickcast", "watch", "--url", "https://example.com"],
+            &["tickcast", "watch", "--count", "0"],
+            &["tickcast", "watch", "--channel", ""],
+            &["tickcast", "healthcheck", "ftp://x"],
+            &["tickcast", "check", "a.toml", "--config", "b.toml"],
+        ] {
+            assert!(Cli::try_parse_from(line).is_err(), "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `tickcast serve`: configuration, log, gateway, signals.
+
+use std::{
+    future::Future,
+    io::{self, Write},
+    net::SocketAddr,
+};
+
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::ServeArgs;
+use crate::{
+    app::{self, Started},
+    config::{Config, LogFormat, environment},
+};
+
+/// Exit code of a second signal, as a shell has it for an interrupt.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Serves until SIGTERM or SIGINT, then ends gracefully; a second signal ends at once.
+///
+/// # Errors
+/// [`ConfigErrors`](crate::config::ConfigErrors) before anything was touched, or what kept the gateway from starting.
+pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let directory = std::env::current_dir().context("the working directory is gone")?;
+    let config = Config::load(&args.flags(), environment(), &directory)?;
+    super::logging::install(&config.log)?;
+    let format = config.log.format;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let shutdown = signals().context("signals cannot be received")?;
+        app::run(config, shutdown, |started| announce(started, format)).await
+    })
+}
+
+/// A future that ends with the first signal. The signals are caught from the call on, not from the first poll.
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        let name = either(&mut terminate, &mut interrupt).await;
+        tracing::info!(signal = name, "stopping; a second signal stops at once");
+        tokio::spawn(async move {
+            let name = either(&mut terminate, &mut interrupt).await;
+            tracing::warn!(signal = name, "stopped at once");
+            std::process::exit(EXIT_INTERRUPTED);
+        });
+    })
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+/// Tells that the gateway takes connections: to people on stdout, to machines in the log.
+fn announce(started: &Started, format: LogFormat) {
+    match format {
+        LogFormat::Human => {
+            // A closed stdout is no reason not to serve.
+            let _printed = banner(&mut io::stdout().lock(), started);
+        }
+        LogFormat::Json => tracing::info!(
+            address = %started.address,
+            feeds = started.feeds.join(","),
+            symbols = started.symbols,
+            "ready"
+        ),
+    }
+}
+
+/// What people see when the gateway is ready.
+fn banner(out: &mut impl Write, started: &Started) -> io::Result<()> {
+    let (host, everywhere) = reachable(started.address);
+    let symbols = match started.symbols {
+        0 => String::new(),
+        1 => " (1 symbol)".to_owned(),
+        many => format!(" ({many} symbols)"),
+    };
+    writeln!(out, "tickcast {} is ready{everywhere}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "  page       http://{host}/")?;
+    writeln!(out, "  WebSocket  ws://{host}/v1/ws")?;
+    writeln!(out, "  metrics    http://{host}/metrics")?;
+    writeln!(out, "  feeds      {}{symbols}", started.feeds.join(", "))?;
+    out.flush()
+}
+
+/// An address that can be clicked, and a remark when it stands for all of the machine's.
+fn reachable(address: SocketAddr) -> (String, String) {
+    if address.ip().is_unspecified() {
+        return (
+            format!("localhost:{}", address.port()),
+            format!(" on every address of this machine ({address})"),
+        );
+    }
+    (address.to_string(), String::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn banner_of(address: &str, symbols: usize) -> String {
+        let feeds = vec!["demo".into(), "tape".into()];
+        let mut text = Vec::new();
+        banner(&mut text, &Started { address: address.parse().unwrap(), feeds, symbols }).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn the_banner_shows_where_to_go() {
+        let text = banner_of("127.0.0.1:8080", 40);
+        for line in [
+            "page       http://127.0.0.1:8080/\n",
+            "ws://127.0.0.1:8080/v1/ws\n",
+            "http://127.0.0.1:8080/metrics\n",
+            "demo, tape (40 symbols)\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(banner_of("[::1]:9", 0).contains("http://[::1]:9/\n"));
+    }
+
+    #[test]
+    fn an_address_for_all_is_shown_as_one_that_works() {
+        let text = banner_of("0.0.0.0:8080", 1);
+        assert!(text.contains("http://localhost:8080/\n") && text.contains("(0.0.0.0:8080)"), "{text}");
+    }
+}
