@@ -52,8 +52,10 @@ fn summary(out: &mut impl Write, feeds: &[FeedConfig]) -> io::Result<()> {
             symbols => writeln!(out, ", {}", counted(symbols, "symbol"))?,
         }
     }
-    let symbols = feeds.iter().map(|feed| feed.symbols).sum();
-    writeln!(out, "  {}, {}", counted(feeds.len(), "feed"), counted(symbols, "symbol"))
+    match feeds.iter().map(|feed| feed.symbols).sum() {
+        0 => writeln!(out, "  {}", counted(feeds.len(), "feed")),
+        symbols => writeln!(out, "  {}, {}", counted(feeds.len(), "feed"), counted(symbols, "symbol")),
+    }
 }
 
 fn counted(count: usize, noun: &str) -> String {

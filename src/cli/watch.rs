@@ -3,6 +3,7 @@
 //! The connection ([`link`]) reads frames and comes back after a break as the close code advises; the [`model`] is
 //! what they add up to; [`screen`] draws it. None of them knows the gateway's insides.
 
+mod grid;
 mod lines;
 mod link;
 mod model;

@@ -1,25 +1,20 @@
 //! How the model looks: drawn into any ratatui frame, so that tests can look at it.
 
-use std::{cmp::Ordering, time::Duration};
+use std::time::Duration;
 
 use ratatui::{
     Frame,
-    layout::{Alignment, Constraint, Layout, Rect},
-    style::{Color, Modifier, Style, Stylize as _},
-    text::{Line, Span, Text},
-    widgets::{Cell, Paragraph, Table},
+    layout::{Constraint, Layout, Rect},
+    style::Stylize as _,
+    text::{Line, Span},
+    widgets::Paragraph,
 };
 
-use super::model::{Connection, Figure, Model, Row};
+use super::{
+    grid,
+    model::{Connection, Model},
+};
 use crate::market::UnixMicros;
-
-/// How long a change is marked, in microseconds.
-const FLASH: i64 = 600_000;
-
-const UP: Color = Color::Green;
-const DOWN: Color = Color::Red;
-
-const HEADINGS: [&str; 9] = ["symbol", "bid", "size", "ask", "size", "last", "size", "age", "n"];
 
 /// Where the table is scrolled to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -99,64 +94,9 @@ fn draw_table(frame: &mut Frame<'_>, model: &Model, view: &mut View, area: Rect,
     view.page = usize::from(area.height.saturating_sub(1));
     view.top = view.top.min(model.rows.len().saturating_sub(view.page));
     let visible = model.rows.iter().skip(view.top).take(view.page);
-    let rows = visible.map(|(symbol, row)| table_row(symbol, row, model, now));
-    let headings = HEADINGS
-        .into_iter()
-        .enumerate()
-        .map(|(i, heading)| if i == 0 { heading.into() } else { right(heading) });
-    let widths = [
-        Constraint::Min(10),
-        Constraint::Length(14),
-        Constraint::Length(12),
-        Constraint::Length(14),
-        Constraint::Length(12),
-        Constraint::Length(14),
-        Constraint::Length(12),
-        Constraint::Length(7),
-        Constraint::Length(10),
-    ];
-    let header = ratatui::widgets::Row::new(headings).style(Style::new().add_modifier(Modifier::UNDERLINED));
-    frame.render_widget(Table::new(rows, widths).header(header), area);
-}
-
-fn table_row<'a>(symbol: &'a str, row: &'a Row, model: &Model, now: UnixMicros) -> ratatui::widgets::Row<'a> {
-    let name = match row.state.as_str() {
-        "" | "live" => Cell::from(symbol),
-        state => Cell::from(format!("{symbol} ({state})")).dim(),
-    };
-    let side = match row.side.as_str() {
-        "buy" => Style::new().fg(UP),
-        "sell" => Style::new().fg(DOWN),
-        _ => Style::new(),
-    };
-    let age = model.age(row, now).map_or_else(String::new, short);
-    ratatui::widgets::Row::new([
-        name,
-        figure(&row.bid, now),
-        right(row.bid_size.as_str()),
-        figure(&row.ask, now),
-        right(row.ask_size.as_str()),
-        figure(&row.last, now),
-        right(row.last_size.as_str()).style(side),
-        right(age),
-        right(row.n.to_string()),
-    ])
-}
-
-/// A price, marked while it is new.
-fn figure(figure: &Figure, now: UnixMicros) -> Cell<'_> {
-    let recent = figure.moved.filter(|(_, at)| now.0.saturating_sub(at.0) < FLASH);
-    let style = match recent {
-        Some((Ordering::Greater, _)) => Style::new().fg(Color::Black).bg(UP),
-        Some((Ordering::Less, _)) => Style::new().fg(Color::Black).bg(DOWN),
-        Some((Ordering::Equal, _)) | None => Style::new(),
-    };
-    let text = Line::from(Span::styled(figure.text.as_str(), style));
-    Cell::from(Text::from(text).alignment(Alignment::Right))
-}
-
-fn right<'a>(text: impl Into<std::borrow::Cow<'a, str>>) -> Cell<'a> {
-    Cell::from(Text::from(text.into()).alignment(Alignment::Right))
+    let rows: Vec<_> =
+        visible.map(|(symbol, row)| grid::cells(symbol, row, model.age(row, now).map(short), now)).collect();
+    frame.render_widget(grid::table(rows, area.width), area);
 }
 
 /// A time in one unit and at most six characters.
@@ -174,15 +114,18 @@ fn short(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
+    use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
 
     use super::*;
-    use crate::cli::watch::link::Update;
+    use crate::cli::watch::{
+        grid::{DOWN, FLASH, UP},
+        link::Update,
+    };
 
     const NOW: UnixMicros = UnixMicros(1_000_000_000);
 
-    fn drawn(model: &Model, view: &mut View, height: u16, now: UnixMicros) -> Buffer {
-        let mut terminal = Terminal::new(TestBackend::new(120, height)).unwrap();
+    fn drawn(model: &Model, view: &mut View, (width, height): (u16, u16), now: UnixMicros) -> Buffer {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| draw(frame, model, view, "ws://host/v1/ws", now)).unwrap();
         terminal.backend().buffer().clone()
     }
@@ -210,7 +153,7 @@ mod tests {
                 {"T":"gap","S":"BTC-USD","channel":"trades","from":1,"to":3,"why":"slow_client"}]"#,
         );
         model.update(Update::RoundTrip(Duration::from_micros(420)), NOW);
-        let buffer = drawn(&model, &mut View::default(), 8, NOW);
+        let buffer = drawn(&model, &mut View::default(), (120, 8), NOW);
         let lines = lines(&buffer);
         assert_eq!(lines[0], "ws://host/v1/ws  connected  0 messages/s  round trip 0.42ms");
         assert_eq!(lines[1], "1 gaps, 3 events lost  gap in trades of BTC-USD: 1 to 3");
@@ -230,7 +173,7 @@ mod tests {
             r#"[{"T":"t","S":"A","n":1,"p":"1.0","s":"1"},{"T":"t","S":"A","n":2,"p":"1.5","s":"1"}]"#;
         let model = model(frame);
         let background = |now| {
-            let buffer = drawn(&model, &mut View::default(), 6, now);
+            let buffer = drawn(&model, &mut View::default(), (120, 6), now);
             let x = lines(&buffer)[3].find("1.5").unwrap();
             buffer[(u16::try_from(x).unwrap(), 3)].bg
         };
@@ -246,8 +189,9 @@ mod tests {
             all.update(Update::Frame(frame.into()), NOW);
         }
         let mut view = View::default();
-        let first =
-            |view: &mut View| lines(&drawn(&all, view, 14, NOW))[3].split(' ').next().unwrap().to_owned();
+        let first = |view: &mut View| {
+            lines(&drawn(&all, view, (120, 14), NOW))[3].split(' ').next().unwrap().to_owned()
+        };
         view.up(5);
         assert_eq!((first(&mut view).as_str(), view.page()), ("S00", 10));
         view.down(7);
@@ -261,8 +205,27 @@ mod tests {
     #[test]
     fn no_terminal_is_too_small() {
         let model = model(r#"[{"T":"t","S":"A","n":1,"p":"1.0","s":"1"}]"#);
-        for height in 1..5 {
-            drawn(&model, &mut View::default(), height, NOW);
+        for (width, height) in [(1, 1), (1, 2), (5, 3), (30, 4), (200, 5)] {
+            drawn(&model, &mut View::default(), (width, height), NOW);
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_hides_columns_but_never_cuts_a_price() {
+        let quote = r#"[{"T":"q","S":"BTC-USD","n":123456789,"bp":"67210.10000001","bs":"1.50000000","ap":"67210.20000002","as":"2.50000000","tr":1},
+            {"T":"t","S":"BTC-USD","n":9,"p":"67210.20000003","s":"0.015","side":"sell","tr":1}]"#;
+        let model = model(quote);
+        for (width, headings) in [
+            (120, "symbol bid size ask size last size age n"),
+            (90, "symbol bid size ask size last age"),
+            (80, "symbol bid ask last age"),
+            (60, "symbol bid ask last"),
+        ] {
+            let lines = lines(&drawn(&model, &mut View::default(), (width, 8), NOW));
+            assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>().join(" "), headings, "{width}");
+            for price in ["67210.10000001", "67210.20000002", "67210.20000003"] {
+                assert!(lines[3].contains(price), "{width}: {}", lines[3]);
+            }
         }
     }
 
