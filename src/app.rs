@@ -33,7 +33,7 @@ pub struct Started {
     pub address: SocketAddr,
     /// Names of its feeds.
     pub feeds: Vec<String>,
-    /// Symbols known.
+    /// Symbols that the feeds' definitions name; others may come with the ticks.
     pub symbols: usize,
 }
 
@@ -56,6 +56,7 @@ pub async fn run(
     let stop_feeds = CancellationToken::new();
 
     let bind = config.server.bind;
+    let symbols = config.feeds.iter().map(|feed| feed.symbols).sum();
     let mut gateway = gateway(&hub, node, config.server, config.session);
     let feeds = build(&hub, config.feeds, &stop_feeds, &mut gateway.feeds);
     let gateway = Arc::new(gateway);
@@ -66,7 +67,7 @@ pub async fn run(
     on_ready(&Started {
         address: listening.address,
         feeds: gateway.feeds.iter().map(|feed| feed.name.to_string()).collect(),
-        symbols: hub.topic_count(),
+        symbols,
     });
     let mut server = tokio::spawn(listening.server);
 

@@ -14,7 +14,7 @@ use crate::config::{self, Config, FeedConfig};
 /// What to check.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// A configuration, or a feed definition: a file with [[feed]] tables only. Without it, what `serve` would read
+    /// A configuration, or a feed definition: a file with `[[feed]]` tables only. Without it, what `serve` would read
     #[arg(conflicts_with = "config")]
     pub file: Option<PathBuf>,
     #[command(flatten)]

@@ -27,6 +27,11 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = Config::load(&args.flags(), environment(), &directory)?;
     super::logging::install(&config.log)?;
     let format = config.log.format;
+    // Every session is a descriptor, and the usual soft limit is a thousand.
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => tracing::debug!(files, "descriptors"),
+        Err(why) => tracing::warn!("the limit of open files stays as it is: {why}"),
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let shutdown = signals().context("signals cannot be received")?;

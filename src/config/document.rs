@@ -1,6 +1,11 @@
 //! A TOML file whose every value knows its line.
 
-use std::{fs, io, ops::Range, path::Path};
+use std::{
+    fs,
+    io::{self, Read as _},
+    ops::Range,
+    path::Path,
+};
 
 use toml::{
     Spanned,
@@ -23,11 +28,12 @@ pub(super) struct Document<'a> {
 
 /// Reads a file, but not one that is too long to be meant.
 pub(super) fn read(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > MAX_CONFIG_BYTES {
-        let why = format!("is longer than {MAX_CONFIG_BYTES} bytes");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    let mut text = String::new();
+    let read = fs::File::open(path)?.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read <= MAX_CONFIG_BYTES) {
+        return Ok(text);
     }
-    fs::read_to_string(path)
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("is longer than {MAX_CONFIG_BYTES} bytes")))
 }
 
 impl<'a> Document<'a> {

@@ -22,7 +22,7 @@ const TEST_VARIABLE: &str = "TICKCAST_CAPTURES";
 
 /// The key of a variable: `TICKCAST_SERVER__BIND` is `server.bind`.
 pub(super) fn key(variable: &str) -> String {
-    variable.trim_start_matches(PREFIX).to_ascii_lowercase().replace("__", ".")
+    variable.strip_prefix(PREFIX).unwrap_or(variable).to_ascii_lowercase().replace("__", ".")
 }
 
 /// The gateway's own variables. Those that container platforms inject for a service called `tickcast`
@@ -58,13 +58,12 @@ pub(super) fn read_file(
     name: &str,
     text: &str,
     settings: &mut Settings,
-    inline: Option<(&mut Feeds, &Path)>,
+    mut inline: Option<(&mut Feeds, &Path)>,
 ) {
     let document = match Document::parse(name, text) {
         Ok(document) => document,
         Err(errors) => return settings.errors(errors),
     };
-    let mut inline = inline;
     for (key, value) in document.table() {
         let section = key.get_ref();
         if section == "feed" {
@@ -72,6 +71,7 @@ pub(super) fn read_file(
                 feeds.add(&document, value, base);
             }
         } else if let Some(table) = value.get_ref().as_table() {
+            settings.section(section.to_string(), document.at(&key.span()));
             for (key, value) in table {
                 settings
                     .insert(format!("{section}.{}", key.get_ref()), setting(&document, key.span(), value));
@@ -87,6 +87,7 @@ fn setting(document: &Document<'_>, key: Range<usize>, value: &Spanned<DeValue<'
     Setting { value: document.value(value), found, origin: document.at(&key) }
 }
 
+/// Takes what the flags say.
 pub(super) fn insert_flags(flags: &Flags, settings: &mut Settings) {
     let table = [
         ("--bind", "server.bind", &flags.bind),

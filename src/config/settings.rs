@@ -35,6 +35,7 @@ pub(super) struct Setting {
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     found: BTreeMap<String, Setting>,
+    sections: Vec<(String, Origin)>,
     known: Vec<&'static str>,
     errors: Vec<ConfigError>,
 }
@@ -43,6 +44,11 @@ impl Settings {
     /// Sets a key; it replaces what an earlier layer said.
     pub(super) fn insert(&mut self, key: String, setting: Setting) {
         self.found.insert(key, setting);
+    }
+
+    /// Notes a section, which may be empty and yet unknown.
+    pub(super) fn section(&mut self, name: String, origin: Origin) {
+        self.sections.push((name, origin));
     }
 
     /// Sets a key to text that may mean any type.
@@ -152,7 +158,16 @@ impl Settings {
 
     /// Every mistake, among them the keys that nobody read.
     pub(super) fn finish(self) -> Result<(), ConfigErrors> {
-        let Self { found, known, mut errors } = self;
+        let Self { found, sections, known, mut errors } = self;
+        let starts =
+            |key: &str, section: &str| key.split_once('.').is_some_and(|(start, _)| start == section);
+        for (name, origin) in sections {
+            let has_keys = found.keys().any(|key| starts(key, &name));
+            if !has_keys && !known.iter().any(|key| starts(key, &name)) {
+                let hint = hint(&name, &known, false);
+                errors.push(ConfigError::Unknown { origin, key: Some(name), hint });
+            }
+        }
         for (key, setting) in found {
             if known.contains(&key.as_str()) {
                 continue;

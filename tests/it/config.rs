@@ -2,8 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
-use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
 
+use proptest::prelude::*;
 use tickcast::{
     config::{Config, ConfigError, ConfigErrors, Flags, Origin},
     limits,
@@ -182,6 +189,13 @@ fn unknown_keys_are_errors_everywhere() {
     }
     let errors = refused(load_file("[sever]\nbind = \"127.0.0.1:1\"\n"));
     assert!(errors[0].contains("[server] ") && errors[0].starts_with("tickcast.toml:2:"), "{errors:?}");
+    let errors = refused(load_file("[log]\n[sever]\n"));
+    assert!(
+        errors.len() == 1 && errors[0].starts_with("tickcast.toml:2: unknown key \"sever\""),
+        "{errors:?}"
+    );
+    let errors = refused(with_variable("TICKCAST_TICKCAST_SERVER__BIND", "127.0.0.1:1"));
+    assert!(errors[0].starts_with("TICKCAST_TICKCAST_SERVER__BIND: unknown variable: "), "{errors:?}");
     let errors = refused(load_file("bind = \"127.0.0.1:1\"\n"));
     assert!(errors[0].starts_with("tickcast.toml:1: unknown key \"bind\""), "{errors:?}");
     let errors = refused(with_variable("TICKCAST_SERVER_BIND", "127.0.0.1:1"));
@@ -363,4 +377,69 @@ fn origins_of_errors_can_be_matched() {
     let errors = with_variable("TICKCAST_SERVER__WORKERS", "0").expect_err("zero workers");
     let ConfigError::Invalid { origin, .. } = &errors.0[0] else { panic!("{errors}") };
     assert_eq!(*origin, Origin::Variable("TICKCAST_SERVER__WORKERS".into()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_number_is_taken_when_it_is_in_range_and_only_then(number in prop_oneof![-5_i64..3_000_000, any::<i64>()]) {
+        for (key, range) in [
+            ("limits.frame_bytes", &limits::FRAME_BYTES_RANGE),
+            ("limits.connections", &limits::CONNECTIONS_RANGE),
+            ("session.stream_bytes", &limits::STREAM_BYTES_RANGE),
+        ] {
+            let inside = usize::try_from(number).is_ok_and(|number| range.contains(&number));
+            let loaded = with_variable(&variable(key), &number.to_string());
+            prop_assert_eq!(loaded.is_ok(), inside, "{} = {}", key, number);
+        }
+    }
+
+    #[test]
+    fn no_text_can_do_more_than_be_refused(text in "(\\PC|\n|\\[|\\]|=|\"|\\.|feed|server|bind){0,60}") {
+        if let Err(errors) = load_file(&text) {
+            prop_assert!(!errors.0.is_empty());
+            prop_assert!(errors.to_string().starts_with("tickcast.toml:"), "{}", errors);
+        }
+    }
+}
+
+/// Runs the program in an empty directory of its own with these files.
+fn tickcast(files: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tickcast"));
+    command.args(arguments).current_dir(directory.path()).env_clear().output().unwrap()
+}
+
+#[test]
+fn exit_codes_tell_mistakes_from_success() {
+    let bad = [
+        ("tickcast.toml", "[server]\nworkers = 0\n"),
+        ("f.toml", "[[feed]]\nname = \"a\"\nkind = \"dice\"\n"),
+    ];
+    for (files, arguments, code, out, err) in [
+        (&[][..], &["check"][..], 0, "configuration: ok\n", ""),
+        (&[], &["--version"], 0, "tickcast ", ""),
+        (&bad, &["check"], 64, "", "tickcast.toml:2: server.workers: found 0"),
+        (
+            &bad,
+            &["check", "f.toml"],
+            64,
+            "",
+            "f.toml:3: feed[0].kind: found \"dice\", expected \"simulator\"",
+        ),
+        (&bad, &[], 64, "", "tickcast.toml:2: server.workers"),
+        (&[], &["check", "gone.toml"], 64, "", "gone.toml: cannot be read: "),
+        (&[], &["--wrong"], 64, "", "error: unexpected argument '--wrong'"),
+        (&[], &["--workers", "many"], 64, "", "--workers: server.workers: found \"many\""),
+    ] {
+        let output = tickcast(files, arguments);
+        let (stdout, stderr) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{stdout}\n{stderr}");
+        assert!(stdout.starts_with(out) && stderr.starts_with(err), "{arguments:?}\n{stdout}\n{stderr}");
+    }
 }

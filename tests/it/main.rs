@@ -1,3 +1,5 @@
 //! The gateway from outside, in one binary.
 
 mod config;
+mod stream;
+mod util;

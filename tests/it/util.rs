@@ -1,0 +1,272 @@
+//! A gateway on port 0 whose ticks the test publishes itself, and clients of it.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    sync::{Arc, atomic::AtomicBool},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::Value;
+use tickcast::{
+    clock::Clock,
+    hub::{Hub, HubConfig},
+    market::{Level, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
+    metrics::Metrics,
+    server::{Gateway, ServerConfig, listen},
+    session::{Census, SessionConfig},
+};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest as _, protocol::frame::coding::CloseCode},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Longest that anything in a test may take; only failures take that long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running gateway.
+pub(crate) struct TestGateway {
+    pub(crate) address: SocketAddr,
+    pub(crate) gateway: Arc<Gateway>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl TestGateway {
+    /// A gateway with default settings.
+    pub(crate) fn start() -> Self {
+        Self::with(ServerConfig::default(), SessionConfig::default())
+    }
+
+    /// A gateway with these settings; always on a free port, on two workers.
+    pub(crate) fn with(server: ServerConfig, session: SessionConfig) -> Self {
+        let hub = HubConfig::default();
+        let clock = Clock::system();
+        let hub = Arc::new(Hub::new(hub, "test-epoch".into(), clock, Arc::new(Metrics::new())));
+        let gateway = Arc::new(Gateway {
+            hub,
+            census: Arc::new(Census::new(server.connections, server.connections_per_ip)),
+            session,
+            server: ServerConfig { bind: ([127, 0, 0, 1], 0).into(), workers: 2, ..server },
+            node: "test".into(),
+            feeds: Vec::new(),
+            ready: AtomicBool::new(true),
+            drain: CancellationToken::new(),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let (ready, started) = std::sync::mpsc::channel();
+        let shared = Arc::clone(&gateway);
+        let thread = thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listening = listen(shared).unwrap();
+                ready.send(listening.address).unwrap();
+                let server = tokio::spawn(listening.server);
+                let _ = stopped.await;
+                listening.handle.stop(false).await;
+                server.await.unwrap().unwrap();
+            });
+        });
+        let address = started.recv_timeout(PATIENCE).unwrap();
+        Self { address, gateway, stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub(crate) fn declare(&self, names: &[&str]) {
+        for name in names {
+            self.gateway.hub.declare(symbol(name), source()).unwrap();
+        }
+    }
+
+    pub(crate) fn publish(&self, ticks: impl IntoIterator<Item = Tick>) {
+        self.gateway.hub.publish(ticks);
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client::connect(&format!("ws://{}/v1/ws", self.address), None).await.unwrap()
+    }
+
+    pub(crate) async fn connect_msgpack(&self) -> Client {
+        Client::connect(&format!("ws://{}/v1/ws", self.address), Some("tickcast.v1.msgpack")).await.unwrap()
+    }
+
+    /// The value of the first sample whose line starts so.
+    pub(crate) fn metric(&self, start: &str) -> f64 {
+        let text = String::from_utf8(self.gateway.hub.metrics().render().unwrap()).unwrap();
+        let line =
+            text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start} in {text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// Waits until a sample has at least that value.
+    pub(crate) async fn metric_reaches(&self, start: &str, value: f64) {
+        self.metric_is(start, |have| have >= value).await;
+    }
+
+    /// Waits until a sample is as wanted.
+    pub(crate) async fn metric_is(&self, start: &str, wanted: impl Fn(f64) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !wanted(self.metric(start)) {
+            assert!(Instant::now() < deadline, "{start} is {}", self.metric(start));
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// One HTTP request with a plain socket: status and body.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
+    }
+}
+
+impl Drop for TestGateway {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            if !thread::panicking() {
+                ended.unwrap();
+            }
+        }
+    }
+}
+
+/// A WebSocket client that reads messages one by one.
+pub(crate) struct Client {
+    pub(crate) socket: WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>,
+    waiting: std::collections::VecDeque<Value>,
+    msgpack: bool,
+}
+
+/// How a connection ended: the close frame's code, or nothing when there was none.
+pub(crate) type Ended = Option<u16>;
+
+impl Client {
+    pub(crate) async fn connect(url: &str, protocol: Option<&str>) -> anyhow::Result<Self> {
+        let mut request = url.into_client_request()?;
+        if let Some(protocol) = protocol {
+            request.headers_mut().insert("sec-websocket-protocol", protocol.parse()?);
+        }
+        let (socket, _response) = timeout(PATIENCE, connect_async(request)).await??;
+        Ok(Self { socket, waiting: std::collections::VecDeque::new(), msgpack: protocol.is_some() })
+    }
+
+    pub(crate) async fn send(&mut self, command: Value) {
+        let message = if self.msgpack {
+            Message::Binary(rmp_serde::to_vec_named(&command).unwrap().into())
+        } else {
+            Message::Text(command.to_string().into())
+        };
+        self.socket.send(message).await.unwrap();
+    }
+
+    /// The next message, whatever it is.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Value> {
+        loop {
+            if let Some(message) = self.waiting.pop_front() {
+                return Ok(message);
+            }
+            let frame = timeout(PATIENCE, self.socket.next()).await.context("nothing came")?;
+            let messages: Vec<Value> = match frame.context("the connection ended")?? {
+                Message::Text(text) => serde_json::from_str(&text)?,
+                Message::Binary(bytes) => rmp_serde::from_slice(&bytes)?,
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+                Message::Close(frame) => bail!("closed: {frame:?}"),
+            };
+            self.waiting.extend(messages);
+        }
+    }
+
+    /// The next message of that type; others are passed over.
+    pub(crate) async fn expect(&mut self, kind: &str) -> Value {
+        loop {
+            let message = self.next().await.unwrap_or_else(|why| panic!("while waiting for {kind}: {why}"));
+            if message["T"] == kind {
+                return message;
+            }
+        }
+    }
+
+    /// Reads to the end and tells how it came.
+    pub(crate) async fn ended(&mut self) -> Ended {
+        loop {
+            match timeout(PATIENCE, self.socket.next()).await.expect("the connection ends") {
+                Some(Ok(Message::Close(frame))) => {
+                    let code = frame.map(|frame| u16::from(frame.code));
+                    // The answer to the close frame goes out with the next read.
+                    while let Ok(Some(Ok(_))) = timeout(PATIENCE, self.socket.next()).await {}
+                    return code;
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
+    pub(crate) async fn close(mut self) {
+        let frame = tokio_tungstenite::tungstenite::protocol::CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        };
+        self.socket.send(Message::Close(Some(frame))).await.unwrap();
+        while let Ok(Some(Ok(_))) = timeout(PATIENCE, self.socket.next()).await {}
+    }
+}
+
+pub(crate) fn symbol(name: &str) -> Symbol {
+    Symbol::new(name).unwrap()
+}
+
+pub(crate) fn source() -> Source {
+    Source::new("test").unwrap()
+}
+
+pub(crate) fn trade(name: &str, id: u64, price: &str) -> Tick {
+    Tick::Trade(Trade {
+        symbol: symbol(name),
+        price: price.parse().unwrap(),
+        size: "0.05990000".parse().unwrap(),
+        side: None,
+        id: Some(TradeId::Number(id)),
+        source: source(),
+        te: Some(UnixMicros(1)),
+        tr: Clock::system().now(),
+    })
+}
+
+pub(crate) fn quote(name: &str, bid: &str) -> Tick {
+    let level =
+        |price: &str| Some(Level { price: price.parse().unwrap(), size: Some("1.0".parse().unwrap()) });
+    Tick::Quote(Quote {
+        symbol: symbol(name),
+        bid: level(bid),
+        ask: level("999999.00"),
+        source: source(),
+        te: None,
+        tr: Clock::system().now(),
+    })
+}
+
+/// Polls until the condition holds.
+pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
