@@ -93,7 +93,10 @@ impl MessageBody for Body {
         let outgoing = this.shard.borrow_mut().outgoing(this.key, Instant::now());
         match outgoing {
             Outgoing::Frames(bytes) => Poll::Ready(Some(Ok(bytes))),
-            Outgoing::Over => Poll::Ready(None),
+            Outgoing::Over => {
+                this.port.gauge.finish();
+                Poll::Ready(None)
+            }
             Outgoing::Nothing => match Pin::new(&mut this.inner).poll_next(cx) {
                 Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(Ok(bytes))),
                 Poll::Ready(Some(Err(_)) | None) => Poll::Ready(None),

@@ -30,6 +30,7 @@ pub(super) struct Line {
 pub(super) struct Gauge {
     blocked_since: Cell<Option<Instant>>,
     cut: Cell<bool>,
+    finished: Cell<bool>,
     reader: RefCell<Option<Waker>>,
     writer: RefCell<Option<Waker>>,
 }
@@ -48,6 +49,12 @@ impl Gauge {
                 waker.wake();
             }
         }
+    }
+
+    /// The session is over and everything was said: reads report the end. actix would otherwise wait for the client
+    /// to close first, which RFC 6455 (section 7.1.1) has the server do.
+    pub(super) fn finish(&self) {
+        self.finished.set(true);
     }
 
     pub(super) const fn is_cut(&self) -> bool {
@@ -96,6 +103,9 @@ impl AsyncRead for Line {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.gauge.refuse_when_cut()?;
+        if self.gauge.finished.get() {
+            return Poll::Ready(Ok(()));
+        }
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         if result.is_pending() {
             remember(&self.gauge.reader, cx);
