@@ -1,0 +1,53 @@
+# Everything a developer types. The gateway itself needs none of it: `cargo run --release`.
+
+# Where cargo puts what it builds; the client and browser tests run the gateway from there.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BIN := $(abspath $(TARGET)/debug/tickcast)
+PYTHON := .deps/python/bin/python
+
+define heading
+@printf '\n== %s\n' "$(1)"
+endef
+
+# The steps of a test run must come one after the other, with -j too.
+.NOTPARALLEL:
+.PHONY: help run test test-rust test-clients test-browser deps lint doc recordings clean-deps
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## the gateway with the demonstration feed, optimised
+	cargo run --release
+
+test: deps test-rust test-clients test-browser ## everything: Rust, third-party clients, browser
+	@printf '\nall tests passed\n'
+
+# All features, so that the built gateway has the echo endpoint that the conformance suite drives.
+test-rust: ## unit and integration tests; builds the gateway that the next two drive
+	$(call heading,cargo test --all-features)
+	cargo test --all-features
+
+test-clients: ## third-party clients, a real Prometheus and the Autobahn cases against a running gateway
+	$(call heading,tests/clients)
+	TICKCAST_BIN='$(BIN)' $(PYTHON) -m pytest -c tests/clients/pytest.ini tests/clients
+
+test-browser: ## the page in a real Chromium
+	$(call heading,tests/browser)
+	TICKCAST_BIN='$(BIN)' node --test tests/browser/page.test.mjs
+
+deps: ## installs what the tests need; quick when it is there already
+	$(call heading,test dependencies)
+	@scripts/deps
+
+lint: ## formatting and lints, as strict as before landing
+	cargo fmt --check
+	cargo clippy --all-targets --all-features -- -D warnings
+
+doc: ## API documentation; broken links are errors
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
+
+recordings: ## makes the small recordings that the feed definitions play
+	feeds/make-recordings.sh
+
+clean-deps: ## forgets what `make deps` put into the tree
+	rm -rf .deps tests/browser/node_modules
