@@ -74,10 +74,10 @@ class Gateway:
     def __exit__(self, kind, _error, _traceback):
         try:
             code = self.stop()
+            if kind is None:
+                assert code == 0, f"exit code {code} after SIGTERM; its log:\n{self.logged()}"
         finally:
             self.kill()
-        if kind is None:
-            assert code == 0, f"exit code {code} after SIGTERM; its log:\n{self.logged()}"
 
     def _address(self):
         """The bound address; standard output is read to its end in the background, so that it never blocks."""
@@ -115,6 +115,7 @@ class Gateway:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.log.close()
         self.folder.cleanup()
 
     def logged(self):

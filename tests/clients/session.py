@@ -16,14 +16,16 @@ class Session:
         """Without an encoding none is asked for, as by a bare terminal client."""
         self.packed = encoding == "msgpack"
         subprotocols = [SUBPROTOCOLS[encoding]] if encoding else None
-        self.connection = connect(url, subprotocols=subprotocols, proxy=None, max_size=None)
+        self.opening = connect(url, subprotocols=subprotocols, proxy=None, max_size=None)
+        self.connection = None
         self.waiting = []
 
     def __enter__(self):
+        self.connection = self.opening.__enter__()
         return self
 
-    def __exit__(self, *_):
-        self.connection.close()
+    def __exit__(self, *error):
+        self.opening.__exit__(*error)
 
     def send(self, **command):
         self.connection.send(msgpack.packb(command) if self.packed else json.dumps(command))

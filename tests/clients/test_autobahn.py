@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+from contextlib import closing
 
 import pytest
 from kosoku import FailureError, run_fuzzingclient
@@ -15,10 +16,10 @@ CASES = 247
 @pytest.fixture(scope="session")
 def echo(gateway):
     host, port = gateway.host.rsplit(":", 1)
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
-    connection.request("GET", "/test/echo")
-    status = connection.getresponse().status
-    connection.close()
+    with closing(http.client.HTTPConnection(host, int(port), timeout=10)) as connection:
+        connection.request("GET", "/test/echo")
+        with connection.getresponse() as answer:
+            status = answer.status
     assert status != 404, "there is no echo endpoint: build with `cargo build --features test-endpoints`"
     return gateway.ws("/test/echo")
 
