@@ -26,6 +26,17 @@ def test_the_shipped_files_are_valid(check):
     promtool("check", kind, str(ROOT / "grafana" / name))
 
 
+def test_every_query_of_the_dashboard_can_be_parsed(tmp_path):
+    """promtool reads rules, so each query becomes one, with Grafana's variables filled in."""
+    dashboard = json.loads((ROOT / "grafana/dashboards/tickcast.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    assert len(queries) > 20
+    fill = lambda query: query.replace("$__rate_interval", "1m").replace("$instance", ".*")
+    rules = [{"record": f"query:{i}", "expr": fill(query)} for i, query in enumerate(queries)]
+    (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    promtool("check", "rules", str(tmp_path / "rules.yml"))
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -7,3 +7,4 @@ mod drain;
 mod slow;
 mod stream;
 mod util;
+mod tidy;
