@@ -9,7 +9,7 @@ mod topic;
 
 pub use event::{Body, Event};
 pub use lane::{Drained, Lane};
-pub use topic::{CatchUp, Topic, TopicId};
+pub use topic::{Topic, TopicId};
 
 use std::sync::Arc;
 
@@ -222,7 +222,9 @@ impl Hub {
         let topics = self.topics_since(0);
         self.lanes.write()[lane.index()] = None;
         for topic in topics {
-            topic.set_interest(lane.index(), false);
+            for channel in Channel::ALL {
+                topic.part(lane.index(), channel);
+            }
         }
     }
 

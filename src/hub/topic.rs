@@ -44,19 +44,8 @@ struct Inner {
     last: [Option<Arc<Event>>; Channel::COUNT],
     trades: VecDeque<Arc<Event>>,
     state: State,
-    /// Bit i: shard i has a subscriber.
-    interest: u64,
-}
-
-/// What a listener that has seen numbers up to some point still needs, taken at one instant.
-#[derive(Debug)]
-pub struct CatchUp {
-    /// Number of the newest event of each channel, 0 when there was none.
-    pub heads: [u64; Channel::COUNT],
-    /// The events after the listener's position that are still remembered, in order.
-    pub events: [Vec<Arc<Event>>; Channel::COUNT],
-    /// The newest event of each channel.
-    pub last: [Option<Arc<Event>>; Channel::COUNT],
+    /// Bit i of a channel: shard i has a subscriber.
+    interest: [u64; Channel::COUNT],
 }
 
 impl Topic {
@@ -66,7 +55,7 @@ impl Topic {
             last: [const { None }; Channel::COUNT],
             trades: VecDeque::new(),
             state: State::Pending,
-            interest: 0,
+            interest: [0; Channel::COUNT],
         };
         Self { id, symbol, feed, ring, inner: Mutex::new(inner) }
     }
@@ -100,7 +89,7 @@ impl Topic {
     /// were published besides.
     pub(super) fn publish(&self, tick: Tick, received: Instant, lanes: &[Option<Arc<Lane>>]) -> (u64, u64) {
         let mut inner = self.inner.lock();
-        let mut states = 0;
+        let (mut touched, mut states) = (0, 0);
         match &tick {
             Tick::Status(status) => inner.state = status.state,
             Tick::Trade(_) | Tick::Quote(_) if matches!(inner.state, State::Live | State::Halted) => {}
@@ -119,15 +108,16 @@ impl Topic {
                     since,
                     why: "receiving".into(),
                 };
-                self.emit(&mut inner, Tick::Status(live), received, lanes);
+                touched = self.emit(&mut inner, Tick::Status(live), received, lanes);
                 states = 1;
             }
         }
-        self.emit(&mut inner, tick, received, lanes);
-        (inner.interest, states)
+        touched |= self.emit(&mut inner, tick, received, lanes);
+        (touched, states)
     }
 
-    fn emit(&self, inner: &mut Inner, tick: Tick, received: Instant, lanes: &[Option<Arc<Lane>>]) {
+    /// Returns the bits of the lanes that the event went to.
+    fn emit(&self, inner: &mut Inner, tick: Tick, received: Instant, lanes: &[Option<Arc<Lane>>]) -> u64 {
         let channel = tick.channel().index();
         inner.heads[channel] += 1;
         let event = Arc::new(Event::new(self.id, inner.heads[channel], tick, received));
@@ -139,7 +129,7 @@ impl Topic {
                 inner.trades.push_back(Arc::clone(&event));
             }
         }
-        let mut interested = inner.interest;
+        let mut interested = inner.interest[channel];
         while interested != 0 {
             let index = interested.trailing_zeros() as usize;
             interested &= interested - 1;
@@ -148,44 +138,34 @@ impl Topic {
             }
         }
         inner.last[channel] = Some(event);
+        inner.interest[channel]
     }
 
-    /// Whether the shard of that index listens.
-    pub fn set_interest(&self, shard: usize, listens: bool) {
-        let mut inner = self.inner.lock();
-        if listens {
-            inner.interest |= 1 << shard;
-        } else {
-            inner.interest &= !(1 << shard);
-        }
-    }
-
-    /// Starts the interest of a shard and tells where the topic stands, in one step: the lane gets every event
-    /// after the returned heads and none before.
+    /// Starts the interest of a shard in a channel and tells where the channel stands, in one step: the lane gets
+    /// every event after the returned number and none before.
     #[must_use]
-    pub fn join(&self, shard: usize) -> CatchUp {
+    pub fn join(&self, shard: usize, channel: Channel) -> (u64, Option<Arc<Event>>) {
         let mut inner = self.inner.lock();
-        inner.interest |= 1 << shard;
-        let last = inner.last.clone();
-        CatchUp { heads: inner.heads, events: [const { Vec::new() }; Channel::COUNT], last }
+        inner.interest[channel.index()] |= 1 << shard;
+        (inner.heads[channel.index()], inner.last[channel.index()].clone())
     }
 
-    /// What is remembered after the given numbers.
+    /// Ends the interest of a shard in a channel.
+    pub fn part(&self, shard: usize, channel: Channel) {
+        self.inner.lock().interest[channel.index()] &= !(1 << shard);
+    }
+
+    /// The events of a channel after the given number that are still remembered, in order.
     #[must_use]
-    pub fn since(&self, seen: [u64; Channel::COUNT]) -> CatchUp {
+    pub fn since(&self, channel: Channel, seen: u64) -> Vec<Arc<Event>> {
         let inner = self.inner.lock();
-        let mut events = [const { Vec::new() }; Channel::COUNT];
-        for channel in Channel::ALL {
-            let i = channel.index();
-            let after = |event: &&Arc<Event>| event.n > seen[i];
-            events[i] = match channel {
-                Channel::Trades if self.ring > 0 => inner.trades.iter().filter(after).cloned().collect(),
-                Channel::Trades | Channel::Quotes | Channel::Status => {
-                    inner.last[i].iter().filter(after).cloned().collect()
-                }
-            };
+        let after = |event: &&Arc<Event>| event.n > seen;
+        match channel {
+            Channel::Trades if self.ring > 0 => inner.trades.iter().filter(after).cloned().collect(),
+            Channel::Trades | Channel::Quotes | Channel::Status => {
+                inner.last[channel.index()].iter().filter(after).cloned().collect()
+            }
         }
-        CatchUp { heads: inner.heads, events, last: inner.last.clone() }
     }
 
     /// The newest event of a channel.

@@ -6,5 +6,5 @@ mod config;
 mod drain;
 mod slow;
 mod stream;
-mod util;
 mod tidy;
+mod util;

@@ -14,7 +14,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     (
         "cli",
-        &["app", "config", "server", "session", "feed", "hub", "dialect", "metrics", "market", "clock", "limits"],
+        &[
+            "app", "config", "server", "session", "feed", "hub", "dialect", "metrics", "market", "clock",
+            "limits",
+        ],
     ),
     (
         "app",
@@ -107,7 +110,8 @@ impl File {
     /// Every word that starts like a metric of ours.
     fn metrics(&self) -> Vec<(usize, &str)> {
         let starts = self.text.match_indices("tickcast_").map(|(offset, _)| offset);
-        let whole = |offset: &usize| !self.text[..*offset].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let whole =
+            |offset: &usize| !self.text[..*offset].ends_with(|c: char| c.is_alphanumeric() || c == '_');
         starts.filter(whole).map(|offset| (offset, ident(&self.text[offset..]))).collect()
     }
 }
@@ -212,7 +216,8 @@ fn keys(sections: &File) -> BTreeSet<&str> {
 #[test]
 fn the_house_is_tidy() {
     let files = files();
-    let families: BTreeSet<&str> = named(&files, "src/metrics.rs").metrics().into_iter().map(|it| it.1).collect();
+    let families: BTreeSet<&str> =
+        named(&files, "src/metrics.rs").metrics().into_iter().map(|it| it.1).collect();
     assert!(families.len() > 20, "the metrics are not found any more: {families:?}");
     let mut breaches = Vec::new();
     for file in &files {

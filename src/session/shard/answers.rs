@@ -159,9 +159,7 @@ impl Shard {
             .by_topic
             .get(&(topic.id(), wanted.channel))
             .is_some_and(|sub| matches!(session.subs[*sub].delivery, Delivery::Merge { .. }));
-        let mut after = [u64::MAX; Channel::COUNT];
-        after[channel] = position;
-        let mut events = topic.since(after).events[channel].clone();
+        let mut events = topic.since(wanted.channel, position);
         events.retain(|event| event.n <= seen);
         if merges {
             // A merge promises the newest event only.

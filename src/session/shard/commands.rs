@@ -176,7 +176,7 @@ impl Shard {
 
     /// Enters a new subscription into the session and the topic's list; nothing is sent yet.
     pub(super) fn add(&mut self, index: usize, topic: &Arc<Topic>, channel: Channel, delivery: Delivery) {
-        let view = self.views.join(topic, self.lane.index());
+        let view = self.views.join(topic, channel, self.lane.index());
         let list = &mut view.subscribers[channel.index()];
         let session = &mut self.sessions[index];
         let sub = session.subs.insert(Subscription {

@@ -57,7 +57,7 @@ impl Shard {
     fn deliver(&mut self, event: Arc<Event>, now: Instant) {
         let channel = event.channel().index();
         let Some(view) = self.views.get_mut(event.topic) else { return };
-        if event.n <= view.seen[channel] {
+        if !view.joined[channel] || event.n <= view.seen[channel] {
             return;
         }
         debug_assert_eq!(event.n, view.seen[channel] + 1, "a lane has neither hole nor reorder");
@@ -85,21 +85,20 @@ impl Shard {
 
     /// Brings every topic listened to up to date from the hub's memory. Work is bounded by topics and rings.
     fn resynchronise(&mut self, now: Instant) {
-        let topics: Vec<_> = self.views.iter().map(|view| (Arc::clone(&view.topic), view.seen)).collect();
-        for (topic, seen) in topics {
-            let catch_up = topic.since(seen);
-            for channel in Channel::ALL {
-                let i = channel.index();
-                let mut next = seen[i] + 1;
-                for event in &catch_up.events[i] {
+        let topics: Vec<_> =
+            self.views.iter().map(|view| (Arc::clone(&view.topic), view.joined, view.seen)).collect();
+        for (topic, joined, seen) in topics {
+            for channel in Channel::ALL.into_iter().filter(|channel| joined[channel.index()]) {
+                let mut next = seen[channel.index()] + 1;
+                for event in topic.since(channel, seen[channel.index()]) {
                     if event.n > next {
                         self.lose(&topic, channel, Lost { from: next, to: event.n - 1, why: Why::Overload });
                     }
                     next = event.n + 1;
                     if let Some(view) = self.views.get_mut(topic.id()) {
-                        view.seen[i] = event.n - 1;
+                        view.seen[channel.index()] = event.n - 1;
                     }
-                    self.deliver(Arc::clone(event), now);
+                    self.deliver(event, now);
                 }
             }
         }

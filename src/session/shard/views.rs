@@ -19,6 +19,8 @@ pub(in crate::session) struct Subscriber {
 #[derive(Debug)]
 pub(in crate::session) struct View {
     pub(in crate::session) topic: Arc<Topic>,
+    /// Whether the channel has subscribers here; without, its numbers mean nothing.
+    pub(in crate::session) joined: [bool; Channel::COUNT],
     /// Number of the newest event that the shard has handed out.
     pub(in crate::session) seen: [u64; Channel::COUNT],
     pub(in crate::session) newest: [Option<Shared>; Channel::COUNT],
@@ -43,21 +45,29 @@ impl Views {
         self.get(topic)?.newest[channel.index()].as_ref().map(|event| &***event)
     }
 
-    /// The view of a topic; made, and the hub told, when there is none yet.
-    pub(super) fn join(&mut self, topic: &Arc<Topic>, shard: usize) -> &mut View {
+    /// The view of a topic with that channel joined; made, and the hub told, when it is not yet.
+    pub(super) fn join(&mut self, topic: &Arc<Topic>, channel: Channel, shard: usize) -> &mut View {
         let index = topic.id().index();
         if self.0.len() <= index {
             self.0.resize_with(index + 1, || None);
         }
-        self.0[index].get_or_insert_with(|| {
-            let now = topic.join(shard);
+        let view = self.0[index].get_or_insert_with(|| {
             Box::new(View {
                 topic: Arc::clone(topic),
-                seen: now.heads,
-                newest: now.last.map(|event| event.map(Rc::new)),
+                joined: [false; Channel::COUNT],
+                seen: [0; Channel::COUNT],
+                newest: [const { None }; Channel::COUNT],
                 subscribers: [const { Vec::new() }; Channel::COUNT],
             })
-        })
+        });
+        let i = channel.index();
+        if !view.joined[i] {
+            let (head, last) = topic.join(shard, channel);
+            view.joined[i] = true;
+            view.seen[i] = head;
+            view.newest[i] = last.map(Rc::new);
+        }
+        view
     }
 
     /// Removes a subscriber from its list. Returns the one that took its place there, if any.
@@ -69,14 +79,18 @@ impl Views {
         shard: usize,
     ) -> Option<Subscriber> {
         let view = self.get_mut(topic)?;
-        let list = &mut view.subscribers[channel.index()];
+        let i = channel.index();
+        let list = &mut view.subscribers[i];
         list.swap_remove(place);
         let moved = list.get(place).copied();
         if list.is_empty() {
+            // What is in the lane already is passed over when it comes: the channel is not joined, or its numbers
+            // start later.
             *list = Vec::new();
-            if view.subscribers.iter().all(Vec::is_empty) {
-                // What is in the lane already is skipped when it comes: there is no view, or one with newer numbers.
-                view.topic.set_interest(shard, false);
+            view.topic.part(shard, channel);
+            view.joined[i] = false;
+            view.newest[i] = None;
+            if !view.joined.contains(&true) {
                 self.0[topic.index()] = None;
             }
         }
