@@ -39,6 +39,9 @@ pub const MAX_BURST_TICKS: usize = 1_024;
 /// Slowest and fastest total rate of a simulator, in ticks a second. Outside: the definition is refused.
 pub const SIMULATOR_RATE: RangeInclusive<f64> = 1.0..=200_000.0;
 
+/// A simulator that is later than this does not catch up but goes on from the present, and says so.
+pub const SIMULATOR_LAG: Duration = Duration::from_secs(1);
+
 /// Longest line or frame of a recording, in bytes (one Coinbase frame has 5.1 MB). Longer: skipped and counted.
 pub const MAX_RECORDED_FRAME: usize = 16 * 1024 * 1024;
 

@@ -1,33 +1,93 @@
-//! Simulated ticks: written by its own change.
+//! Simulated ticks: made up, but in the shape of a real market, and the same for the same seed.
+//!
+//! A [`Generator`] is the market: a pure sequence of arrivals with their offsets from the start. The feed only paces
+//! it against the clock. It does not model an order book, sessions or news.
 
-use std::path::Path;
+mod definition;
+mod generator;
+mod instrument;
 
-use serde::Deserialize;
+pub use definition::Definition;
+pub use generator::{Arrival, Generator};
+pub use instrument::Instrument;
 
-use super::{DefinitionError, End, Feed, FeedError, Publisher};
+use std::time::Duration;
 
-/// The keys of a `kind = "simulator"` feed besides `name` and `kind`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Definition {}
+use tokio::time::Instant;
 
-impl Definition {
-    /// Checks the definition; relative paths are relative to `base`.
-    ///
-    /// # Errors
-    /// Names the key and what was expected.
-    pub fn build(self, _base: &Path) -> Result<Simulator, DefinitionError> {
-        Ok(Simulator {})
-    }
+use super::{End, Feed, FeedError, Publisher};
+use crate::{
+    limits::{MAX_BURST_TICKS, SIMULATOR_LAG},
+    market::{Source, Tick, UnixMicros},
+};
+
+/// Arrivals due within this time go out as one burst: a timer is not finer.
+const BURST: Duration = Duration::from_millis(1);
+
+/// A simulated market as a feed.
+#[derive(Debug)]
+pub struct Simulator {
+    generator: Generator,
+    source: Option<Source>,
+    seed: u64,
 }
 
-/// The feed.
-#[derive(Debug)]
-pub struct Simulator {}
+impl Simulator {
+    /// Its market, for recording without waiting.
+    #[must_use]
+    pub fn into_generator(self) -> Generator {
+        self.generator
+    }
+
+    /// How many symbols it has.
+    #[must_use]
+    pub fn symbols(&self) -> usize {
+        self.generator.instruments().len()
+    }
+}
 
 impl Feed for Simulator {
     async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
-        out.cancelled().await;
-        Ok(End::Cancelled)
+        let source = self.source.unwrap_or(out.name());
+        out.declare(self.generator.instruments().iter().map(|instrument| instrument.symbol))?;
+        tracing::info!(feed = %out.name(), seed = self.seed, symbols = self.symbols(), "simulating");
+        // Offset 0 of the market is now, on both clocks.
+        let mut start = Instant::now();
+        let mut epoch = out.clock().now();
+        let mut burst: Vec<Tick> = Vec::with_capacity(MAX_BURST_TICKS);
+        let mut next = self.generator.arrival();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(start + next.at) => {}
+                () = out.cancelled() => return Ok(End::Cancelled),
+            }
+            let mut elapsed = start.elapsed();
+            if let Some(late) = elapsed.checked_sub(next.at + SIMULATOR_LAG) {
+                // The machine slept or is too slow: the market moves on to the present instead of flooding.
+                tracing::warn!(feed = %out.name(), late_ms = late.as_millis(), "late: skipped to the present");
+                start = Instant::now() - next.at;
+                epoch = UnixMicros(out.clock().now().0 - micros(next.at));
+                elapsed = next.at;
+            }
+            let due = elapsed + BURST;
+            while next.at <= due {
+                let te = UnixMicros(epoch.0 + micros(next.at));
+                burst.push(self.generator.tick(&next, source, te, out.clock().now().max(te)));
+                next = self.generator.arrival();
+                if burst.len() == MAX_BURST_TICKS {
+                    out.publish(&mut burst);
+                    // Other feeds on this thread get a turn.
+                    tokio::task::yield_now().await;
+                }
+            }
+            out.publish(&mut burst);
+        }
     }
 }
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

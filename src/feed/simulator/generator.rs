@@ -1,0 +1,113 @@
+//! The market: which symbol ticks when, drawn from one seed.
+
+#![expect(clippy::float_arithmetic, reason = "times between arrivals are real-valued")]
+
+use std::time::Duration;
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{
+    Distribution as _, Exp1,
+    weighted::{Error as WeightError, WeightedAliasIndex},
+};
+
+use super::instrument::{Happening, Instrument};
+use crate::market::{Level, Quote, Source, Tick, Trade, TradeId, UnixMicros};
+
+/// A sequence of arrivals. The same instruments, rate and seed give the same sequence.
+///
+/// Every symbol ticks as a Poisson process of its own. Independent Poisson processes together are one process of the
+/// summed rate in which each arrival belongs to a symbol with the probability of its share, so one exponential clock
+/// and one draw by weight make the same market as a clock for every symbol, at a cost that does not grow with them.
+#[derive(Debug)]
+pub struct Generator {
+    instruments: Vec<Instrument>,
+    pick: WeightedAliasIndex<f64>,
+    mean_gap: f64,
+    trades_share: f64,
+    random: ChaCha8Rng,
+    /// Time of the last arrival, in seconds from the start.
+    at: f64,
+}
+
+/// One arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// When, from the start.
+    pub at: Duration,
+    /// To which symbol, by its position.
+    pub instrument: usize,
+    /// What.
+    pub what: Happening,
+}
+
+impl Generator {
+    /// A market of these (instrument, weight) pairs that ticks `rate` times a second.
+    ///
+    /// # Errors
+    /// When the weights do not make a distribution.
+    pub fn new(
+        instruments: Vec<(Instrument, f64)>,
+        rate: f64,
+        trades_share: f64,
+        seed: u64,
+    ) -> Result<Self, WeightError> {
+        let (instruments, weights): (Vec<_>, Vec<_>) = instruments.into_iter().unzip();
+        Ok(Self {
+            instruments,
+            pick: WeightedAliasIndex::new(weights)?,
+            mean_gap: 1.0 / rate,
+            trades_share,
+            random: ChaCha8Rng::seed_from_u64(seed),
+            at: 0.0,
+        })
+    }
+
+    /// Its symbols.
+    #[must_use]
+    pub fn instruments(&self) -> &[Instrument] {
+        &self.instruments
+    }
+
+    /// The next arrival.
+    pub fn arrival(&mut self) -> Arrival {
+        let gap: f64 = Exp1.sample(&mut self.random);
+        self.at += gap * self.mean_gap;
+        let instrument = self.pick.sample(&mut self.random);
+        let is_trade = self.random.random::<f64>() < self.trades_share;
+        let what = self.instruments[instrument].happen(self.at, is_trade, &mut self.random);
+        Arrival { at: Duration::from_secs_f64(self.at), instrument, what }
+    }
+
+    /// An arrival as a tick.
+    #[must_use]
+    pub fn tick(&self, arrival: &Arrival, source: Source, te: UnixMicros, tr: UnixMicros) -> Tick {
+        let instrument = &self.instruments[arrival.instrument];
+        let (symbol, te) = (instrument.symbol, Some(te));
+        match arrival.what {
+            Happening::Trade { price, size, side, id } => Tick::Trade(Trade {
+                symbol,
+                price: instrument.price(price),
+                size: instrument.size(size),
+                side: Some(side),
+                id: Some(TradeId::Number(id)),
+                source,
+                te,
+                tr,
+            }),
+            Happening::Quote { bid, bid_size, ask, ask_size } => {
+                let level = |price, size| {
+                    Some(Level { price: instrument.price(price), size: Some(instrument.size(size)) })
+                };
+                Tick::Quote(Quote {
+                    symbol,
+                    bid: level(bid, bid_size),
+                    ask: level(ask, ask_size),
+                    source,
+                    te,
+                    tr,
+                })
+            }
+        }
+    }
+}

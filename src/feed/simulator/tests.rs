@@ -1,0 +1,167 @@
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{instrument::Happening, *};
+use crate::{
+    clock::Clock,
+    hub::{Hub, HubConfig},
+    market::{Channel, Symbol},
+    metrics::Metrics,
+};
+
+fn definition(text: &str) -> Definition {
+    toml::from_str(text).unwrap()
+}
+
+fn market(seed: u64) -> Generator {
+    let text = format!(
+        "seed = {seed}\nrate = 1000\ntrades_share = 0.25\n\
+         [[symbol]]\nsymbol = \"A\"\nprice = \"100.00\"\ntick = \"0.05\"\nspread = 3\nvolatility = 5000\nweight = 3\n\
+         [[symbol]]\nsymbol = \"B\"\nprice = \"0.00010\"\ntick = \"0.00001\"\nvolatility = 10000\nlot = \"0.001\"\n"
+    );
+    definition(&text).build(Path::new(".")).unwrap().into_generator()
+}
+
+#[test]
+fn the_same_seed_makes_the_same_market_and_another_another() {
+    let take = |seed| {
+        let mut market = market(seed);
+        (0..2_000).map(|_| market.arrival()).collect::<Vec<_>>()
+    };
+    assert_eq!(take(7), take(7));
+    assert_ne!(take(7), take(8));
+}
+
+#[test]
+fn arrivals_are_poisson_by_weight() {
+    let mut market = market(1);
+    let arrivals: Vec<_> = (0..40_000).map(|_| market.arrival()).collect();
+    let seconds = arrivals.last().unwrap().at.as_secs();
+    assert!((38..=42).contains(&seconds), "40,000 ticks at 1,000 a second took {seconds} s");
+    let of_a = arrivals.iter().filter(|arrival| arrival.instrument == 0).count();
+    assert!((29_500..=30_500).contains(&of_a), "three quarters of the weight: {of_a}");
+    let trades = arrivals.iter().filter(|arrival| matches!(arrival.what, Happening::Trade { .. })).count();
+    assert!((9_500..=10_500).contains(&trades), "a quarter are trades: {trades}");
+    // Of an exponential distribution, the part 1 - 1/e is under the mean.
+    let under = arrivals.windows(2).filter(|pair| pair[1].at - pair[0].at < Duration::from_millis(1)).count();
+    assert!((24_800..=25_800).contains(&under), "{under}");
+}
+
+#[test]
+fn prices_stay_on_the_grid_with_their_scale() {
+    let mut market = market(3);
+    let mut moved = std::collections::HashSet::new();
+    let mut ids = HashMap::new();
+    for _ in 0..20_000 {
+        let arrival = market.arrival();
+        let source = Source::new("sim").unwrap();
+        match market.tick(&arrival, source, UnixMicros(1), UnixMicros(1)) {
+            Tick::Quote(quote) => {
+                let (bid, ask) = (quote.bid.unwrap().price, quote.ask.unwrap().price);
+                assert!(
+                    bid < ask && bid.decimal().is_sign_positive() && !bid.decimal().is_zero(),
+                    "{bid} {ask}"
+                );
+                let grid = if arrival.instrument == 0 { "0.05" } else { "0.00001" };
+                let grid: rust_decimal::Decimal = grid.parse().unwrap();
+                assert!((bid.decimal() % grid).is_zero() && (ask.decimal() % grid).is_zero(), "{bid} {ask}");
+                assert_eq!(bid.decimal().scale(), grid.scale());
+                moved.insert(bid.to_string());
+            }
+            Tick::Trade(trade) => {
+                let next: &mut u64 = ids.entry(trade.symbol).or_insert(1);
+                assert_eq!(trade.id, Some(crate::market::TradeId::Number(*next)));
+                *next += 1;
+                assert!(!trade.size.decimal().is_zero());
+            }
+            Tick::Status(_) => panic!("a simulator has no states"),
+        }
+    }
+    assert!(moved.len() > 10, "prices move");
+}
+
+fn publisher(clock: Clock) -> (Arc<Hub>, Publisher, CancellationToken) {
+    let hub = Arc::new(Hub::new(HubConfig::default(), "e".into(), clock, Arc::new(Metrics::new())));
+    let stop = CancellationToken::new();
+    (Arc::clone(&hub), Publisher::new(Source::new("sim").unwrap(), hub, stop.clone()), stop)
+}
+
+fn count(hub: &Hub) -> u64 {
+    let heads = |topic: &Arc<crate::hub::Topic>| {
+        [Channel::Trades, Channel::Quotes]
+            .map(|channel| topic.last(channel).map_or(0, |event| event.n))
+            .iter()
+            .sum::<u64>()
+    };
+    hub.topics_since(0).iter().map(heads).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn ticks_come_at_their_rate() {
+    let (hub, out, stop) = publisher(Clock::manual(UnixMicros(1_700_000_000_000_000)));
+    let text = "seed = 5\nrate = 500\nsynthetic = { count = 10 }";
+    let mut feed = definition(text).build(Path::new(".")).unwrap();
+    let run = tokio::spawn(async move { feed.run(&out).await });
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let ticks = count(&hub);
+    assert!((9_600..=10_400).contains(&ticks), "{ticks} in 20 s at 500 a second");
+    assert_eq!(hub.topic_count(), 10);
+    let last = hub.topic(Symbol::new("SYM00003").unwrap()).unwrap().last(Channel::Quotes).unwrap();
+    let Tick::Quote(quote) = &last.body else { panic!("a quote") };
+    let age = quote.te.unwrap().0 - 1_700_000_000_000_000;
+    assert!((18_000_000..=20_001_000).contains(&age), "event times follow the market's own time: {age}");
+    stop.cancel();
+    assert_eq!(run.await.unwrap().unwrap(), End::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_delay_is_caught_up_and_a_long_one_skipped() {
+    for (sleep, least, most) in [(SIMULATOR_LAG / 2, 400, 700), (SIMULATOR_LAG * 20, 90, 250)] {
+        let (hub, out, stop) = publisher(Clock::manual(UnixMicros(1_700_000_000_000_000)));
+        let mut feed =
+            definition("seed = 5\nrate = 1000\nsynthetic = { count = 5 }").build(Path::new(".")).unwrap();
+        let run = tokio::spawn(async move { feed.run(&out).await });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        // The thread was away: time has passed without a poll.
+        tokio::time::advance(sleep).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let ticks = count(&hub);
+        assert!((least..=most).contains(&ticks), "{ticks} after {sleep:?}");
+        stop.cancel();
+        run.await.unwrap().unwrap();
+    }
+}
+
+#[test]
+fn bad_definitions_name_the_key() {
+    let symbol = |key: &str, value: &str| {
+        let mut keys = HashMap::from([("symbol", "\"A\""), ("price", "\"1.00\""), ("tick", "\"0.01\"")]);
+        keys.insert(key, value);
+        let keys: Vec<_> = keys.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        format!("[[symbol]]\n{}", keys.join("\n"))
+    };
+    for (text, key) in [
+        (String::new(), "symbol"),
+        ("rate = 0.5\nsynthetic = { count = 1 }".into(), "rate"),
+        ("rate = 200001\nsynthetic = { count = 1 }".into(), "rate"),
+        ("rate = nan\nsynthetic = { count = 1 }".into(), "rate"),
+        ("trades_share = 1.5\nsynthetic = { count = 1 }".into(), "trades_share"),
+        ("synthetic = { count = 0 }".into(), "synthetic.count"),
+        ("synthetic = { count = 1, prefix = \"a b\" }".into(), "synthetic.prefix"),
+        (symbol("price", "\"1.005\""), "symbol[0].price"),
+        (symbol("price", "\"0\""), "symbol[0].price"),
+        (symbol("tick", "\"-1\""), "symbol[0].tick"),
+        (symbol("tick", "\"x\""), "symbol[0].tick"),
+        (symbol("spread", "0.5"), "symbol[0].spread"),
+        (symbol("volatility", "-1"), "symbol[0].volatility"),
+        (symbol("weight", "0"), "symbol[0].weight"),
+        (symbol("lot", "\"0\""), "symbol[0].lot"),
+        (symbol("size", "0"), "symbol[0].size"),
+        (format!("{}\n{}", symbol("weight", "1"), symbol("weight", "1")), "symbol[1].symbol"),
+    ] {
+        let error = definition(&text).build(Path::new(".")).unwrap_err();
+        assert_eq!(error.key, key, "{text}: {error}");
+    }
+    assert!(toml::from_str::<Definition>("rte = 3").unwrap_err().to_string().contains("rte"));
+}
