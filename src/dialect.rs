@@ -5,6 +5,7 @@
 
 pub mod binance;
 pub mod coinbase;
+pub(crate) mod field;
 pub mod native;
 
 use crate::market::{DecimalError, SymbolError, Tick, UnixMicros};

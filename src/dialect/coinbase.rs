@@ -1,9 +1,127 @@
-//! coinbase: written by its own change.
+//! Coinbase Exchange and Coinbase Advanced Trade, the reading side.
+//!
+//! Exchange frames are told apart by `type`, Advanced Trade frames by `channel`. Both name the MAKER's side of a
+//! trade, so the aggressor is the opposite one. History that comes on subscribing (`last_match`, a `market_trades`
+//! snapshot) is not published: it is no new trade. An Exchange `ticker` is a quote and not a second trade.
+//!
+//! Formats: "WebSocket Channels" of the Coinbase Exchange and of the Advanced Trade API.
 
-use super::{ParseError, Parsed};
-use crate::market::{Tick, UnixMicros};
+mod advanced;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{ParseError, Parsed, field};
+use crate::market::{Quote, Side, Source, Tick, Trade, TradeId, UnixMicros};
+
+/// What tells the kinds of frames apart. `events` is skipped over, not read: it can have five megabytes.
+#[derive(Deserialize)]
+struct Head<'a> {
+    r#type: Option<&'a str>,
+    channel: Option<&'a str>,
+    timestamp: Option<&'a str>,
+    #[serde(borrow)]
+    events: Option<&'a RawValue>,
+}
+
+/// `{"type":"match","trade_id":10,"sequence":50,"maker_order_id":"…","taker_order_id":"…",
+/// "time":"2014-11-07T08:19:27.028459Z","product_id":"BTC-USD","size":"5.23512","price":"400.23","side":"sell"}`
+#[derive(Deserialize)]
+struct Match<'a> {
+    trade_id: u64,
+    product_id: &'a str,
+    price: &'a str,
+    size: &'a str,
+    side: &'a str,
+    time: &'a str,
+}
+
+/// `{"type":"ticker","sequence":37475248783,"product_id":"ETH-USD","price":"1285.22","best_bid":"1285.04",
+/// "best_bid_size":"0.46688654","best_ask":"1285.27","best_ask_size":"1.56637040","side":"buy",
+/// "time":"2022-10-19T23:28:22.061769Z","trade_id":370843401,"last_size":"11.4396987"}`; before 2022 without sizes.
+#[derive(Deserialize)]
+struct Ticker<'a> {
+    product_id: &'a str,
+    best_bid: &'a str,
+    best_bid_size: Option<&'a str>,
+    best_ask: &'a str,
+    best_ask_size: Option<&'a str>,
+    time: Option<&'a str>,
+}
 
 /// Reads one frame.
-pub(super) fn parse(_frame: &[u8], _tr: UnixMicros, _out: &mut Vec<Tick>) -> Result<Parsed, ParseError> {
-    Ok(Parsed::Ignored("unknown"))
+pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Tick>) -> Result<Parsed, ParseError> {
+    // An object only: the derived reader would take a list of values for one.
+    if frame.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        serde_json::from_slice::<serde::de::IgnoredAny>(frame)?;
+        return Ok(Parsed::Ignored("list"));
+    }
+    let head: Head<'_> = serde_json::from_slice(frame)?;
+    if let (Some(channel), Some(events)) = (head.channel, head.events) {
+        return advanced::parse(channel, head.timestamp, events.get(), tr, out);
+    }
+    let rule = match head.r#type {
+        Some("match") => {
+            out.push(trade(&serde_json::from_slice(frame)?, tr)?);
+            return Ok(Parsed::Ticks(1));
+        }
+        Some("ticker") => {
+            out.push(quote(&serde_json::from_slice(frame)?, tr)?);
+            return Ok(Parsed::Ticks(1));
+        }
+        Some("last_match") => "last_match",
+        Some("l2update") => "l2update",
+        Some("snapshot") => "snapshot",
+        Some("heartbeat") => "heartbeat",
+        Some("subscriptions") => "subscriptions",
+        Some("status") => "status",
+        Some("error") => "error",
+        Some("received" | "open" | "done" | "change" | "activate") => "order",
+        Some(_) | None => "unknown",
+    };
+    Ok(Parsed::Ignored(rule))
 }
+
+fn trade(event: &Match<'_>, tr: UnixMicros) -> Result<Tick, ParseError> {
+    Ok(Tick::Trade(Trade {
+        symbol: field::symbol(event.product_id)?,
+        price: field::price("price", event.price)?,
+        size: field::size("size", event.size)?,
+        side: taker(event.side),
+        id: Some(TradeId::Number(event.trade_id)),
+        source: source(),
+        te: Some(field::rfc3339("time", event.time)?),
+        tr,
+    }))
+}
+
+fn quote(event: &Ticker<'_>, tr: UnixMicros) -> Result<Tick, ParseError> {
+    let bid_size = event.best_bid_size.map(|text| field::size("best_bid_size", text)).transpose()?;
+    let ask_size = event.best_ask_size.map(|text| field::size("best_ask_size", text)).transpose()?;
+    Ok(Tick::Quote(Quote {
+        symbol: field::symbol(event.product_id)?,
+        bid: field::level(field::price("best_bid", event.best_bid)?, bid_size),
+        ask: field::level(field::price("best_ask", event.best_ask)?, ask_size),
+        source: source(),
+        te: event.time.map(|text| field::rfc3339("time", text)).transpose()?,
+        tr,
+    }))
+}
+
+/// The aggressor's side from the maker's; an unknown word (`UNKNOWN_ORDER_SIDE`) tells none.
+fn taker(maker: &str) -> Option<Side> {
+    if maker.eq_ignore_ascii_case("buy") {
+        Some(Side::Sell)
+    } else if maker.eq_ignore_ascii_case("sell") {
+        Some(Side::Buy)
+    } else {
+        None
+    }
+}
+
+fn source() -> Source {
+    Source::new("coinbase").expect("the name is short and plain")
+}
+
+#[cfg(test)]
+mod tests;

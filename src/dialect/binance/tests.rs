@@ -1,0 +1,122 @@
+//! Payloads are typed from the venue's public documentation.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::dialect::Venue;
+
+const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
+
+fn read(frame: &str) -> Result<(Parsed, Vec<Tick>), ParseError> {
+    let mut ticks = Vec::new();
+    Venue::Binance.parse(frame.as_bytes(), NOW, &mut ticks).map(|parsed| (parsed, ticks))
+}
+
+fn one(frame: &str) -> Tick {
+    let (parsed, mut ticks) = read(frame).unwrap();
+    assert_eq!(parsed, Parsed::Ticks(1), "{frame}");
+    assert_eq!(ticks.len(), 1);
+    ticks.remove(0)
+}
+
+#[test]
+fn a_trade_of_a_selling_taker() {
+    let Tick::Trade(trade) = one(
+        r#"{"e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.00100","q":"100","T":1672515782137,"m":true,"M":true}"#,
+    ) else {
+        panic!("not a trade")
+    };
+    assert_eq!(trade.symbol.as_str(), "BNBBTC");
+    assert_eq!((trade.price.to_string().as_str(), trade.size.to_string().as_str()), ("0.00100", "100"));
+    assert_eq!((trade.side, trade.id), (Some(Side::Sell), Some(TradeId::Number(12_345))));
+    assert_eq!((trade.te, trade.tr), (Some(UnixMicros(1_672_515_782_137_000)), NOW));
+    assert_eq!(trade.source.as_str(), "binance");
+}
+
+#[test]
+fn a_wrapped_aggregate_trade_in_microseconds() {
+    let Tick::Trade(trade) = one(
+        r#" {"stream":"bnbbtc@aggTrade","data":{"e":"aggTrade","E":1672515782136000,"s":"BNBBTC","a":777,"p":"1","q":"2.50","f":100,"l":105,"T":1672515782136001,"m":false,"M":true}}"#,
+    ) else {
+        panic!("not a trade")
+    };
+    assert_eq!((trade.side, trade.id), (Some(Side::Buy), Some(TradeId::Number(777))));
+    assert_eq!(trade.te, Some(UnixMicros(1_672_515_782_136_001)));
+}
+
+#[test]
+fn a_spot_quote_has_no_time_and_a_futures_one_has() {
+    let spot = r#"{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"0.50"}"#;
+    let futures = r#"{"e":"bookTicker","u":400900217,"E":1568014460893,"T":1568014460891,"s":"BNBUSDT","b":"25.3519","B":"31.21","a":"0.00","A":"0"}"#;
+    let (Tick::Quote(spot), Tick::Quote(futures)) = (one(spot), one(futures)) else {
+        panic!("not quotes")
+    };
+    assert_eq!(spot.te, None);
+    let bid = spot.bid.unwrap();
+    assert_eq!((bid.price.to_string(), bid.size.unwrap().to_string()), ("25.35190000".into(), "31.21000000".into()));
+    assert_eq!(futures.te, Some(UnixMicros(1_568_014_460_891_000)));
+    assert_eq!(futures.ask, None, "an empty side is a missing one");
+}
+
+#[test]
+fn everything_else_has_its_rule() {
+    for (frame, rule) in [
+        (r#"{"e":"depthUpdate","E":1672515782136,"s":"BNBBTC","U":157,"u":160,"b":[["0.0024","10"]],"a":[]}"#, "depth"),
+        (r#"{"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]}"#, "depth"),
+        (r#"{"stream":"bnbbtc@depth5","data":{"lastUpdateId":160,"bids":[],"asks":[]}}"#, "depth"),
+        (r#"{"e":"kline","E":1672515782136,"s":"BNBBTC","k":{"t":1672515780000}}"#, "kline"),
+        (r#"{"e":"24hrTicker","E":1,"s":"BNBBTC","b":"1","B":"2","a":"3","A":"4"}"#, "ticker"),
+        (r#"{"e":"markPriceUpdate","E":1562305380000,"s":"BTCUSDT","p":"11794.15"}"#, "ticker"),
+        (r#"{"result":null,"id":1}"#, "ack"),
+        (r#"{"result":["btcusdt@trade"],"id":"3"}"#, "ack"),
+        (r#"{"code":2,"msg":"Invalid request","id":1}"#, "error"),
+        (r#"{"error":{"code":2,"msg":"Invalid request"},"id":1}"#, "error"),
+        (r#"{"stream":"!miniTicker@arr","data":[{"e":"24hrMiniTicker"}]}"#, "list"),
+        (r#"[{"e":"24hrMiniTicker"}]"#, "list"),
+        (r#"{"e":"serverShutdown","E":1672515782136}"#, "server_shutdown"),
+        (r#"{"e":"somethingNew","s":"BNBBTC"}"#, "unknown"),
+        ("{}", "unknown"),
+    ] {
+        let (parsed, ticks) = read(frame).unwrap();
+        assert_eq!((parsed, ticks.len()), (Parsed::Ignored(rule), 0), "{frame}");
+    }
+}
+
+#[test]
+fn odd_values_are_errors_of_their_kind() {
+    let trade = |p: &str, q: &str, s: &str, time: &str, rest: &str| {
+        format!(r#"{{"e":"trade","s":"{s}","t":1,"p":"{p}","q":"{q}","T":{time}{rest}}}"#)
+    };
+    let m = r#","m":true"#;
+    for (frame, kind) in [
+        (trade("1", "0.-10000", "A", "1672515782136", m), "number"),
+        (trade("1", "-1", "A", "1672515782136", m), "number"),
+        (trade("abc", "1", "A", "1672515782136", m), "number"),
+        (trade("1", "1", "btc", "1672515782136", m), "symbol"),
+        (trade("1", "1", "", "1672515782136", m), "symbol"),
+        (trade("1", "1", "A", "0", m), "time"),
+        (trade("1", "1", "A", "-62135596800000", m), "time"),
+        (trade("1", "1", "A", "1672515782136", ""), "shape"),
+        (trade("1", "1", "A", r#""soon""#, m), "shape"),
+        ("".into(), "shape"),
+        ("null".into(), "shape"),
+        (r#"{"e":"trade""#.into(), "shape"),
+        (r#"[{"e":"#.into(), "shape"),
+    ] {
+        assert_eq!(read(&frame).unwrap_err().kind(), kind, "{frame}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics_and_errors_leave_no_ticks(frame in prop_oneof![
+        any::<Vec<u8>>(),
+        r#"\{("(e|s|p|q|T|m|b|B|a|A|data|stream)":("(trade|bookTicker|BTC|1\.5|-|)"|[0-9]{1,20}|true|null|\{\}|\[\]),?){0,8}\}"#.prop_map(String::into_bytes),
+    ]) {
+        let mut ticks = Vec::new();
+        match Venue::Binance.parse(&frame, NOW, &mut ticks) {
+            Ok(Parsed::Ticks(count)) => prop_assert_eq!(ticks.len(), count),
+            Ok(Parsed::Ignored(_)) | Err(_) => prop_assert!(ticks.is_empty()),
+        }
+    }
+}

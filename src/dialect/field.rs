@@ -1,0 +1,135 @@
+//! Texts and numbers of foreign formats as our values, with errors that name the field.
+//!
+//! Refuses to guess: what is not an exact decimal, a symbol or a plausible time is an error.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use super::ParseError;
+use crate::{
+    limits::MAX_SYMBOL_LEN,
+    market::{Level, Price, Size, Symbol, UnixMicros},
+};
+
+/// Times outside are mistakes of the source: 1971-01-01 to 2200-01-01, in microseconds since the Unix epoch. Zero and
+/// year 1 stand for "none" at several venues.
+const PLAUSIBLE: std::ops::Range<i64> = 31_536_000_000_000..7_258_118_400_000_000;
+
+/// A count since the epoch of at least this much is in microseconds, a smaller one in milliseconds: as
+/// milliseconds it would be the year 5138, as microseconds 1973.
+const FIRST_MICROS: i64 = 100_000_000_000_000;
+
+/// Characters of a foreign text that an error repeats.
+const SHOWN: usize = 40;
+
+/// The price in that text.
+pub(crate) fn price(field: &'static str, text: &str) -> Result<Price, ParseError> {
+    text.parse().map_err(|why| ParseError::Number { field, why })
+}
+
+/// The size in that text.
+pub(crate) fn size(field: &'static str, text: &str) -> Result<Size, ParseError> {
+    text.parse().map_err(|why| ParseError::Number { field, why })
+}
+
+/// One side of a quote; venues write an empty side as price zero with no size or size zero.
+pub(crate) fn level(price: Price, size: Option<Size>) -> Option<Level> {
+    let empty = price.decimal().is_zero() && size.is_none_or(|size| size.decimal().is_zero());
+    (!empty).then_some(Level { price, size })
+}
+
+/// The symbol in that text.
+pub(crate) fn symbol(text: &str) -> Result<Symbol, ParseError> {
+    Symbol::new(text).map_err(|why| ParseError::Symbol { text: shown(text), why })
+}
+
+/// A count since the epoch, in milliseconds or microseconds by its magnitude.
+pub(crate) fn unix_time(field: &'static str, count: i64) -> Result<UnixMicros, ParseError> {
+    let micros = if count >= FIRST_MICROS { Some(count) } else { count.checked_mul(1_000) };
+    micros.and_then(plausible).ok_or_else(|| implausible(field, &count.to_string()))
+}
+
+/// A time in RFC 3339, to the microsecond.
+pub(crate) fn rfc3339(field: &'static str, text: &str) -> Result<UnixMicros, ParseError> {
+    let time = text.parse::<Timestamp>().ok();
+    time.and_then(|time| plausible(time.as_microsecond())).ok_or_else(|| implausible(field, text))
+}
+
+/// A decimal count since the epoch, of units of which so many make a second, to the microsecond.
+pub(crate) fn decimal_time(field: &'static str, text: &str, per_second: i64) -> Result<UnixMicros, ParseError> {
+    decimal_micros(text, per_second).and_then(plausible).ok_or_else(|| implausible(field, text))
+}
+
+/// A decimal count of units of which so many make a second, in microseconds; the rest is cut off.
+pub(crate) fn decimal_micros(text: &str, per_second: i64) -> Option<i64> {
+    // Nearly every count has no fraction: no need for decimals then.
+    if let Ok(count) = text.parse::<i64>() {
+        return i64::try_from(i128::from(count) * 1_000_000 / i128::from(per_second)).ok();
+    }
+    let count = Decimal::from_str_exact(text).ok()?;
+    let micros = count.checked_mul(Decimal::from(1_000_000))?.checked_div(Decimal::from(per_second))?;
+    i64::try_from(micros.trunc().normalize().mantissa()).ok().filter(|_exact| micros.trunc().normalize().scale() == 0)
+}
+
+/// The time, unless it cannot be meant.
+pub(crate) fn plausible(micros: i64) -> Option<UnixMicros> {
+    PLAUSIBLE.contains(&micros).then_some(UnixMicros(micros))
+}
+
+/// The error of a time that cannot be meant.
+pub(crate) fn implausible(field: &'static str, text: &str) -> ParseError {
+    ParseError::Time { field, text: shown(text) }
+}
+
+fn shown(text: &str) -> String {
+    debug_assert!(SHOWN >= MAX_SYMBOL_LEN, "a symbol that is too long by little is shown whole");
+    text.chars().take(SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_by_magnitude_and_must_be_plausible() {
+        assert_eq!(unix_time("T", 1_723_161_255_342).unwrap(), UnixMicros(1_723_161_255_342_000));
+        assert_eq!(unix_time("T", 1_723_161_255_342_001).unwrap(), UnixMicros(1_723_161_255_342_001));
+        for bad in [0, -1, 1, i64::MIN, i64::MAX, 1_723_161_255_342_000_000] {
+            assert!(matches!(unix_time("T", bad), Err(ParseError::Time { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn odd_texts_of_times_are_errors() {
+        assert_eq!(rfc3339("time", "1973-11-29T21:33:09.123456Z").unwrap(), UnixMicros(123_456_789_123_456));
+        for bad in ["0001-01-01T00:00:00.000000Z", "1970-01-01T00:00:00Z", "", "yesterday", "2021-04-17"] {
+            assert!(matches!(rfc3339("time", bad), Err(ParseError::Time { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn decimal_counts_keep_their_microseconds() {
+        for (text, per_second, micros) in [
+            ("1633998512.0633569", 1, 1_633_998_512_063_356),
+            ("1633998512", 1, 1_633_998_512_000_000),
+            ("1786309548.1", 1, 1_786_309_548_100_000),
+            ("1633998512063.5", 1_000, 1_633_998_512_063_500),
+            ("1633998512063356", 1_000_000, 1_633_998_512_063_356),
+            ("1723161253937085768", 1_000_000_000, 1_723_161_253_937_085),
+        ] {
+            assert_eq!(decimal_time("t", text, per_second).unwrap(), UnixMicros(micros), "{text}");
+        }
+        for bad in ["", "-", "1e9", "1.2.3", "nan", "99999999999999999999999999999", "0.5"] {
+            assert!(decimal_time("t", bad, 1).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_empty_side_is_missing_and_a_free_one_is_not() {
+        let (zero, one) = ("0.00".parse().unwrap(), "1".parse().unwrap());
+        assert!(level(zero, Some("0.0".parse().unwrap())).is_none());
+        assert!(level(zero, None).is_none());
+        assert!(level(zero, Some("5".parse().unwrap())).is_some());
+        assert!(level(one, Some("0".parse().unwrap())).is_some());
+    }
+}
