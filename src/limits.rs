@@ -45,6 +45,26 @@ pub const SIMULATOR_LAG: Duration = Duration::from_secs(1);
 /// Longest line or frame of a recording, in bytes (one Coinbase frame has 5.1 MB). Longer: skipped and counted.
 pub const MAX_RECORDED_FRAME: usize = 16 * 1024 * 1024;
 
+/// Columns of a row of a CSV recording. A row with more is skipped and counted.
+pub const MAX_CSV_COLUMNS: usize = 256;
+
+/// Slowest and fastest `speed` of a replay. Outside: the definition is refused.
+pub const REPLAY_SPEED: std::ops::RangeInclusive<f64> = 0.001..=1_000_000.0;
+
+/// A recorded clock that steps back by at most this much is jitter: the frame goes out at once and time goes on from
+/// the latest one. After a larger step time goes on from the new one, also at once.
+pub const REPLAY_JITTER: Duration = Duration::from_secs(1);
+
+/// Lines and ticks that a replay reads ahead at most twice (one batch is played while the next is read). A frame
+/// with more ticks is read whole.
+pub const REPLAY_BATCH: (usize, usize) = (4_096, 8_192);
+
+/// A replay that is this late waits for the shards' lanes to have room, as with `speed = "max"`.
+pub const REPLAY_LATE: Duration = Duration::from_millis(100);
+
+/// How often a replay tells its progress: on a terminal, and in the log.
+pub const REPLAY_PROGRESS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
 /// First and longest pause before a feed is started again.
 pub const FEED_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 

@@ -371,6 +371,11 @@ impl FeedMetrics {
         self.messages.inc();
     }
 
+    /// So many frames, lines or records read.
+    pub fn messages(&self, count: u64) {
+        self.messages.inc_by(count);
+    }
+
     /// Ticks about to be published.
     pub fn ticks(&self, ticks: &[Tick]) {
         let mut counts = [0_u64; Channel::COUNT];
@@ -390,6 +395,11 @@ impl FeedMetrics {
     /// One frame passed over by a rule.
     pub fn ignored(&self, rule: &str) {
         self.ignored.with_label_values(&[&self.name, rule]).inc();
+    }
+
+    /// So many frames passed over by a rule.
+    pub fn ignored_by(&self, rule: &str, count: u64) {
+        self.ignored.with_label_values(&[&self.name, rule]).inc_by(count);
     }
 
     /// One frame that could not be read; returns how many of that kind there are.

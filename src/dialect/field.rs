@@ -3,12 +3,12 @@
 //! Refuses to guess: what is not an exact decimal, a symbol or a plausible time is an error.
 
 use jiff::Timestamp;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 
 use super::ParseError;
 use crate::{
     limits::MAX_SYMBOL_LEN,
-    market::{Level, Price, Size, Symbol, UnixMicros},
+    market::{Level, Price, Size, Symbol, TradeId, UnixMicros},
 };
 
 /// Times outside are mistakes of the source: 1971-01-01 to 2200-01-01, in microseconds since the Unix epoch. Zero and
@@ -43,6 +43,12 @@ pub(crate) fn symbol(text: &str) -> Result<Symbol, ParseError> {
     Symbol::new(text).map_err(|why| ParseError::Symbol { text: shown(text), why })
 }
 
+/// A trade's name as the venue wrote it: a number only where the number prints as the same text.
+pub(crate) fn trade_id(text: &str) -> TradeId {
+    let number = text.parse::<u64>().ok().filter(|_| text == "0" || !text.starts_with(['0', '+']));
+    number.map_or_else(|| TradeId::Text(text.into()), TradeId::Number)
+}
+
 /// A count since the epoch, in milliseconds or microseconds by its magnitude.
 pub(crate) fn unix_time(field: &'static str, count: i64) -> Result<UnixMicros, ParseError> {
     let micros = if count >= FIRST_MICROS { Some(count) } else { count.checked_mul(1_000) };
@@ -68,7 +74,7 @@ pub(crate) fn decimal_micros(text: &str, per_second: i64) -> Option<i64> {
     }
     let count = Decimal::from_str_exact(text).ok()?;
     let micros = count.checked_mul(Decimal::from(1_000_000))?.checked_div(Decimal::from(per_second))?;
-    i64::try_from(micros.trunc().normalize().mantissa()).ok().filter(|_exact| micros.trunc().normalize().scale() == 0)
+    micros.trunc().to_i64()
 }
 
 /// The time, unless it cannot be meant.
@@ -121,6 +127,13 @@ mod tests {
         }
         for bad in ["", "-", "1e9", "1.2.3", "nan", "99999999999999999999999999999", "0.5"] {
             assert!(decimal_time("t", bad, 1).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_trades_keep_their_text() {
+        for text in ["0", "995098700", "000000", "007", "+7", "x-1", "99999999999999999999"] {
+            assert_eq!(trade_id(text).to_string(), text);
         }
     }
 

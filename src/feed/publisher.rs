@@ -1,8 +1,11 @@
 //! What a feed may do: declare symbols, publish ticks, count what it skipped, and ask whether to stop.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    fmt::Display,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use tokio_util::sync::CancellationToken;
@@ -136,11 +139,27 @@ impl Publisher {
         self.metrics.ignored(rule);
     }
 
+    /// Counts so many frames, lines or records read from the source.
+    pub fn count_messages(&self, count: u64) {
+        self.metrics.messages(count);
+    }
+
+    /// Counts so many frames that a named rule passes over.
+    pub fn count_ignored_by(&self, rule: &'static str, count: u64) {
+        self.metrics.ignored_by(rule, count);
+    }
+
     /// Counts a frame that could not be read, and logs the first of a kind and then ever fewer.
     pub fn count_parse_error(&self, error: &ParseError) {
-        let seen = self.metrics.parse_error(error.kind());
+        self.count_skipped(error.kind(), error);
+    }
+
+    /// Counts a line or record that could not be read, of that kind (a metric label), and logs the first of a kind
+    /// and then ever fewer.
+    pub fn count_skipped(&self, kind: &'static str, why: &dyn Display) {
+        let seen = self.metrics.parse_error(kind);
         if seen.is_power_of_two() {
-            tracing::warn!(feed = %self.name, kind = error.kind(), seen, "skipped: {error}");
+            tracing::warn!(feed = %self.name, kind, seen, "skipped: {why}");
         }
     }
 

@@ -1,33 +1,121 @@
-//! Recorded ticks: written by its own change.
+//! Recorded ticks, played with the pauses of the recording, faster, or as fast as possible.
+//!
+//! A recording is one or several files, played in their order, not merged by time. What is read keeps its event time
+//! (`te`); the receive time (`tr`) is when it is played. Reading, decompressing and parsing happen on the blocking
+//! threads, one batch ahead of what is played; the async side only waits and publishes.
+//!
+//! Refuses to repair: a line that cannot be read is counted and skipped, a file that breaks off ends the feed with
+//! what broke, after everything before it was played.
 
-use std::path::Path;
+mod csv;
+mod dbn;
+mod definition;
+mod envelope;
+mod input;
+mod names;
+mod native;
+mod pace;
+mod player;
+mod progress;
+mod reader;
 
-use serde::Deserialize;
+#[cfg(test)]
+mod tests;
 
-use super::{DefinitionError, End, Feed, FeedError, Publisher};
+pub use definition::Definition;
 
-/// The keys of a `kind = "replay"` feed besides `name` and `kind`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Definition {}
+use std::{path::PathBuf, sync::Arc};
 
-impl Definition {
-    /// Checks the definition; relative paths are relative to `base`.
-    ///
-    /// # Errors
-    /// Names the key and what was expected.
-    pub fn build(self, _base: &Path) -> Result<Replay, DefinitionError> {
-        Ok(Replay {})
-    }
+use tokio::task::JoinHandle;
+
+use self::{
+    names::Symbols,
+    pace::Speed,
+    player::{Flow, Player},
+    progress::Progress,
+    reader::{Batch, Reader},
+};
+use super::{End, Feed, FeedError, Publisher};
+use crate::{dialect::Venue, market::Source};
+
+/// What to read: checked, and shared with the blocking threads.
+#[derive(Debug)]
+struct Plan {
+    files: Vec<PathBuf>,
+    /// Bytes of all files as they lie there, for the progress line.
+    bytes: u64,
+    format: Format,
+    symbols: Symbols,
+    source: Option<Source>,
+}
+
+/// What the files hold.
+#[derive(Debug)]
+enum Format {
+    Venue(Venue),
+    Native,
+    Csv(csv::Layout),
+    Dbn,
 }
 
 /// The feed.
 #[derive(Debug)]
-pub struct Replay {}
+pub struct Replay {
+    plan: Arc<Plan>,
+    speed: Speed,
+    looping: bool,
+    progress: bool,
+}
 
 impl Feed for Replay {
     async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
-        out.cancelled().await;
-        Ok(End::Cancelled)
+        out.declare(self.plan.symbols.ours())?;
+        let mut progress = Progress::new(self.progress, out.name(), self.plan.bytes);
+        loop {
+            let before = progress.ticks();
+            let end = self.pass(out, &mut progress).await?;
+            if end == End::Cancelled || !self.looping {
+                return Ok(end);
+            }
+            if progress.ticks() == before {
+                let files = &self.plan.files;
+                return Err(FeedError::Fatal(format!("nothing to play in a loop: no tick in {files:?}")));
+            }
+        }
     }
+}
+
+impl Replay {
+    /// Plays all files once.
+    async fn pass(&self, out: &Publisher, progress: &mut Progress) -> Result<End, FeedError> {
+        let mut player = Player::new(out, self.speed, progress);
+        let mut reading = read_on(Reader::new(Arc::clone(&self.plan), out.name()));
+        loop {
+            let read = tokio::select! {
+                biased;
+                () = out.cancelled() => return Ok(End::Cancelled),
+                read = &mut reading => read,
+            };
+            let (reader, mut batch) =
+                read.map_err(|lost| FeedError::Fatal(format!("the reading thread is gone: {lost}")))?;
+            let end = batch.end.take();
+            if end.is_none() {
+                reading = read_on(reader);
+            }
+            if player.play(batch).await == Flow::Stop {
+                return Ok(End::Cancelled);
+            }
+            match end {
+                None => {}
+                Some(Ok(())) => return Ok(End::Finished),
+                // The files will not be better when they are read again.
+                Some(Err(why)) => return Err(FeedError::Fatal(why)),
+            }
+        }
+    }
+}
+
+/// Reads one batch on a blocking thread. Dropping the handle lets that one batch be read and forgotten.
+fn read_on(reader: Reader) -> JoinHandle<(Reader, Batch)> {
+    tokio::task::spawn_blocking(move || reader.read())
 }

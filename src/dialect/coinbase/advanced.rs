@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{field, source, taker};
 use crate::{
     dialect::{ParseError, Parsed},
-    market::{Quote, Tick, Trade, TradeId, UnixMicros},
+    market::{Quote, Tick, Trade, UnixMicros},
 };
 
 /// An event of `market_trades`: `{"type":"update","trades":[…]}`. The venue collects 250 ms of trades into one.
@@ -75,13 +75,12 @@ fn trades(events: &str, tr: UnixMicros, out: &mut Vec<Tick>) -> Result<Parsed, P
     let mut count = 0;
     for event in events.iter().filter(|event| event.r#type == "update") {
         for trade in &event.trades {
-            let id = trade.trade_id.parse().map_or_else(|_not| TradeId::Text(trade.trade_id.into()), TradeId::Number);
             out.push(Tick::Trade(Trade {
                 symbol: field::symbol(trade.product_id)?,
                 price: field::price("price", trade.price)?,
                 size: field::size("size", trade.size)?,
                 side: taker(trade.side),
-                id: Some(id),
+                id: Some(field::trade_id(trade.trade_id)),
                 source: source(),
                 te: Some(field::rfc3339("time", trade.time)?),
                 tr,

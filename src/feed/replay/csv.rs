@@ -1,0 +1,351 @@
+//! Rows of comma-separated files, by a mapping of columns.
+//!
+//! A row is a line: quoted fields may hold the delimiter but no line end. Prices and sizes keep their literal text; with
+//! `price_scale` an integer price is so many decimals larger than meant, as in files of QuantConnect LEAN.
+
+mod time;
+
+use serde::Deserialize;
+
+use self::time::TimeFormat;
+use super::{
+    input::{Lines, Next},
+    names::Symbols,
+    reader::{Decoded, Skipped},
+};
+use crate::{
+    dialect::field,
+    feed::DefinitionError,
+    limits::MAX_CSV_COLUMNS,
+    market::{Level, Price, Quote, Side, Size, Source, Symbol, Tick, Trade},
+};
+
+/// The `csv` key of a replay: which column holds what.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mapping {
+    kind: Kind,
+    /// Whether the first line names the columns.
+    #[serde(default = "yes")]
+    header: bool,
+    #[serde(default = "comma")]
+    delimiter: char,
+    /// The symbol of every row; or `symbol_column`.
+    symbol: Option<Symbol>,
+    symbol_column: Option<Column>,
+    time: Column,
+    /// `s`, `ms`, `us`, `ns` since the epoch, `ms_of_day`, `rfc3339`, or a pattern with `%`.
+    time_unit: String,
+    /// Receive clock, in the same unit; the pace goes by it.
+    receive_time: Option<Column>,
+    /// The day of `ms_of_day`.
+    date: Option<String>,
+    /// Of times that do not tell their own; UTC when absent.
+    timezone: Option<String>,
+    price: Option<Column>,
+    size: Option<Column>,
+    side: Option<Column>,
+    id: Option<Column>,
+    bid: Option<Column>,
+    bid_size: Option<Column>,
+    ask: Option<Column>,
+    ask_size: Option<Column>,
+    /// Decimals by which integer prices are too large.
+    price_scale: Option<u32>,
+    /// Column of the exchange code.
+    source: Option<Column>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Trades,
+    Quotes,
+}
+
+/// A column by its position from 0 (`3` or `"3"`) or by its name in the header.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Column {
+    Index(usize),
+    Name(String),
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn comma() -> char {
+    ','
+}
+
+/// A checked mapping.
+#[derive(Debug)]
+pub(super) struct Layout {
+    mapping: Mapping,
+    delimiter: u8,
+    time: TimeFormat,
+}
+
+/// Whose names a row's tick gets: `source` where no column tells one.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    pub(super) symbols: &'a Symbols,
+    pub(super) source: Source,
+}
+
+impl Layout {
+    /// Checks that nothing is missing, doubled or contradictory.
+    pub(super) fn new(mapping: Mapping) -> Result<Self, DefinitionError> {
+        let m = &mapping;
+        if m.symbol.is_some() == m.symbol_column.is_some() {
+            return Err(DefinitionError::new("csv.symbol", "give either `symbol` or `symbol_column`"));
+        }
+        let delimiter = u8::try_from(m.delimiter)
+            .ok()
+            .filter(u8::is_ascii)
+            .ok_or_else(|| DefinitionError::new("csv.delimiter", "must be one ASCII character"))?;
+        let needs = match m.kind {
+            Kind::Trades => [("csv.price", &m.price), ("csv.size", &m.size)],
+            Kind::Quotes => [("csv.bid", &m.bid), ("csv.ask", &m.ask)],
+        };
+        let strays: &[_] = match m.kind {
+            Kind::Trades => &[
+                ("csv.bid", &m.bid),
+                ("csv.ask", &m.ask),
+                ("csv.bid_size", &m.bid_size),
+                ("csv.ask_size", &m.ask_size),
+            ],
+            Kind::Quotes => {
+                &[("csv.price", &m.price), ("csv.size", &m.size), ("csv.side", &m.side), ("csv.id", &m.id)]
+            }
+        };
+        if let Some((key, _)) = needs.iter().find(|(_, column)| column.is_none()) {
+            return Err(DefinitionError::new(*key, "the column is missing; this kind of rows has it"));
+        }
+        if let Some((key, _)) = strays.iter().find(|(_, column)| column.is_some()) {
+            return Err(DefinitionError::new(*key, "this kind of rows has no such column"));
+        }
+        if m.price_scale.is_some_and(|scale| scale > rust_decimal::Decimal::MAX_SCALE) {
+            return Err(DefinitionError::new("csv.price_scale", "at most 28"));
+        }
+        let time = TimeFormat::new(&m.time_unit, m.date.as_deref(), m.timezone.as_deref())?;
+        Ok(Self { delimiter, time, mapping })
+    }
+
+    /// Finds the columns of one file, in its header if it has one.
+    pub(super) fn open(&self, lines: &mut Lines) -> Result<Rows, String> {
+        let mut row = Row::new(self.delimiter);
+        let mut header = Vec::new();
+        if self.mapping.header {
+            if lines.advance().map_err(|error| error.to_string())? != Next::Line {
+                return Err("has no header line".into());
+            }
+            row.split(lines.line()).map_err(|skipped| skipped.why)?;
+            header = (0..row.len()).map(|i| row.text(i).unwrap_or_default().trim().to_owned()).collect();
+        }
+        let m = &self.mapping;
+        let find = |key: &'static str, column: &Option<Column>| -> Result<Option<Cell>, String> {
+            let Some(column) = column else { return Ok(None) };
+            let index = match column {
+                Column::Index(index) => *index,
+                Column::Name(name) => match (header.iter().position(|have| have == name), name.parse()) {
+                    (Some(index), _) | (None, Ok(index)) => index,
+                    (None, Err(_)) => return Err(format!("csv.{key}: no column {name:?} among {header:?}")),
+                },
+            };
+            if m.header && index >= header.len() {
+                return Err(format!("csv.{key}: column {index} of {} (counted from 0)", header.len()));
+            }
+            Ok(Some(Cell { key, index }))
+        };
+        let need = |key, column: &Option<Column>| find(key, column)?.ok_or_else(|| format!("csv.{key}: missing"));
+        Ok(Rows {
+            values: match m.kind {
+                Kind::Trades => Values::Trade {
+                    price: need("price", &m.price)?,
+                    size: need("size", &m.size)?,
+                    side: find("side", &m.side)?,
+                    id: find("id", &m.id)?,
+                },
+                Kind::Quotes => Values::Quote {
+                    bid: (need("bid", &m.bid)?, find("bid_size", &m.bid_size)?),
+                    ask: (need("ask", &m.ask)?, find("ask_size", &m.ask_size)?),
+                },
+            },
+            symbol: find("symbol_column", &m.symbol_column)?,
+            time: need("time", &Some(m.time.clone()))?,
+            receive_time: find("receive_time", &m.receive_time)?,
+            source: find("source", &m.source)?,
+            row,
+        })
+    }
+}
+
+/// A column that was found.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    key: &'static str,
+    index: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Values {
+    Trade { price: Cell, size: Cell, side: Option<Cell>, id: Option<Cell> },
+    Quote { bid: (Cell, Option<Cell>), ask: (Cell, Option<Cell>) },
+}
+
+/// The columns of one file, and its present row.
+pub(super) struct Rows {
+    values: Values,
+    symbol: Option<Cell>,
+    time: Cell,
+    receive_time: Option<Cell>,
+    source: Option<Cell>,
+    row: Row,
+}
+
+impl Rows {
+    /// Reads one row.
+    pub(super) fn decode(
+        &mut self,
+        line: &[u8],
+        layout: &Layout,
+        names: Names<'_>,
+        out: &mut Vec<Tick>,
+    ) -> Result<Decoded, Skipped> {
+        if line.is_empty() {
+            return Ok(Decoded::Ignored("empty"));
+        }
+        self.row.split(line)?;
+        let row = &self.row;
+        let symbol = match (layout.mapping.symbol, self.symbol) {
+            (Some(symbol), _) => symbol,
+            (None, Some(cell)) => row.read(cell, |text| Ok(names.symbols.of_text(text)?))?,
+            (None, None) => return Err(Skipped::new("symbol", "no column has the symbol")),
+        };
+        let te = row.read(self.time, |text| layout.time.parse(text))?;
+        let tr = self.receive_time.map(|cell| row.read(cell, |text| layout.time.parse(text))).transpose()?;
+        let source = self.source.map(|cell| row.read(cell, source)).transpose()?.unwrap_or(names.source);
+        let scale = layout.mapping.price_scale;
+        let (te, tr) = (Some(te), tr.unwrap_or(te));
+        out.push(match self.values {
+            Values::Trade { price, size, side: side_cell, id } => Tick::Trade(Trade {
+                symbol,
+                price: row.read(price, |text| scaled(text, scale))?,
+                size: row.read(size, |text| Ok(field::size("size", text)?))?,
+                side: side_cell.map(|cell| row.read(cell, side)).transpose()?.flatten(),
+                id: id.map(|cell| row.read(cell, |text| Ok(field::trade_id(text)))).transpose()?,
+                source,
+                te,
+                tr,
+            }),
+            Values::Quote { bid, ask } => {
+                let (bid, ask) = (row.level(bid, scale)?, row.level(ask, scale)?);
+                Tick::Quote(Quote { symbol, bid, ask, source, te, tr })
+            }
+        });
+        Ok(Decoded::Ticks(Some(tr)))
+    }
+}
+
+fn scaled(text: &str, scale: Option<u32>) -> Result<Price, Skipped> {
+    let Some(scale) = scale else { return Ok(field::price("price", text)?) };
+    let integer = text.parse::<i64>().map_err(|_why| not_integer(text))?;
+    let value = rust_decimal::Decimal::try_new(integer, scale).map_err(|_why| not_integer(text))?;
+    Ok(Price::new(value))
+}
+
+fn not_integer(text: &str) -> Skipped {
+    Skipped::new("number", format!("{text:?} is not an integer, as price_scale needs"))
+}
+
+fn side(text: &str) -> Result<Option<Side>, Skipped> {
+    match text.to_ascii_lowercase().as_str() {
+        "buy" | "b" => Ok(Some(Side::Buy)),
+        "sell" | "s" => Ok(Some(Side::Sell)),
+        "" | "unknown" | "n" => Ok(None),
+        _other => Err(Skipped::new("side", format!("{text:?} is neither buy nor sell"))),
+    }
+}
+
+fn source(text: &str) -> Result<Source, Skipped> {
+    Source::new(text).map_err(|why| Skipped::new("source", format!("{text:?} {why}")))
+}
+
+/// One line, split into fields.
+struct Row {
+    reader: csv_core::Reader,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+    fields: usize,
+}
+
+impl Row {
+    fn new(delimiter: u8) -> Self {
+        let reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
+        Self { reader, text: Vec::new(), ends: vec![0; MAX_CSV_COLUMNS], fields: 0 }
+    }
+
+    fn split(&mut self, line: &[u8]) -> Result<(), Skipped> {
+        self.reader.reset();
+        self.text.resize(self.text.len().max(line.len() + 1), 0);
+        let (mut input, mut written, mut fields) = (line, 0, 0);
+        loop {
+            let (result, taken, more_text, more_fields) = self.reader.read_record(
+                input,
+                self.text.get_mut(written..).unwrap_or_default(),
+                self.ends.get_mut(fields..).unwrap_or_default(),
+            );
+            input = input.get(taken..).unwrap_or_default();
+            written += more_text;
+            fields += more_fields;
+            match result {
+                // Nothing after the line: the next call has an empty input, which ends the record.
+                csv_core::ReadRecordResult::InputEmpty => {}
+                csv_core::ReadRecordResult::Record | csv_core::ReadRecordResult::End => break,
+                csv_core::ReadRecordResult::OutputFull | csv_core::ReadRecordResult::OutputEndsFull => {
+                    let why = format!("the row has more than {MAX_CSV_COLUMNS} columns");
+                    return Err(Skipped::new("columns", why));
+                }
+            }
+        }
+        self.fields = fields;
+        Ok(())
+    }
+
+    const fn len(&self) -> usize {
+        self.fields
+    }
+
+    fn text(&self, index: usize) -> Option<&str> {
+        let end = *self.ends.get(..self.fields)?.get(index)?;
+        let start = if index == 0 { 0 } else { *self.ends.get(index - 1)? };
+        str::from_utf8(self.text.get(start..end)?).ok()
+    }
+
+    /// Reads one field; errors name the column.
+    fn read<T>(&self, cell: Cell, read: impl FnOnce(&str) -> Result<T, Skipped>) -> Result<T, Skipped> {
+        let Cell { key, index } = cell;
+        let Some(text) = self.text(index) else {
+            let why = format!("column {index} ({key}): not there, or not UTF-8; the row has {} columns", self.fields);
+            return Err(Skipped::new("columns", why));
+        };
+        read(text).map_err(|error| Skipped { why: format!("column {index} ({key}): {}", error.why), ..error })
+    }
+
+    fn level(&self, (price, size): (Cell, Option<Cell>), scale: Option<u32>) -> Result<Option<Level>, Skipped> {
+        // An empty field is how most files write a missing side.
+        if self.text(price.index).is_some_and(str::is_empty) {
+            return Ok(None);
+        }
+        let read_size = |text: &str| -> Result<Option<Size>, Skipped> {
+            if text.is_empty() { Ok(None) } else { Ok(Some(field::size("size", text)?)) }
+        };
+        let size = size.map(|cell| self.read(cell, read_size)).transpose()?.flatten();
+        Ok(field::level(self.read(price, |text| scaled(text, scale))?, size))
+    }
+}
+
+#[cfg(test)]
+mod tests;

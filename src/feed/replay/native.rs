@@ -1,0 +1,157 @@
+//! Recordings in the gateway's own words: one event of the protocol a line, as `{"T":"t",…}`, or a server frame, which
+//! is an array of messages. `n` is not read: events are numbered anew. Messages that are no ticks are passed over.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::reader::{Decoded, Skipped};
+use crate::{
+    dialect::field,
+    market::{Level, Quote, Side, Source, State, Status, Tick, Trade, UnixMicros},
+};
+
+/// The keys of `t`, `q` and `status` together.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(rename = "T")]
+    kind: &'a str,
+    #[serde(rename = "S", default)]
+    symbol: &'a str,
+    p: Option<&'a str>,
+    s: Option<&'a str>,
+    side: Option<Side>,
+    id: Option<&'a str>,
+    bp: Option<&'a str>,
+    bs: Option<&'a str>,
+    ap: Option<&'a str>,
+    r#as: Option<&'a str>,
+    x: Option<Source>,
+    te: Option<i64>,
+    tr: Option<i64>,
+    state: Option<State>,
+    since: Option<i64>,
+    #[serde(default)]
+    why: String,
+}
+
+/// Reads one line. Ticks without `x` come from `feed`.
+pub(super) fn decode(line: &[u8], feed: Source, out: &mut Vec<Tick>) -> Result<Decoded, Skipped> {
+    if line.first() != Some(&b'[') {
+        return message(&serde_json::from_slice(line)?, feed, out);
+    }
+    let mut first = Decoded::Ignored("control");
+    for element in serde_json::from_slice::<Vec<&RawValue>>(line)? {
+        let decoded = message(&serde_json::from_str(element.get())?, feed, out)?;
+        if matches!((&first, &decoded), (Decoded::Ignored(_), Decoded::Ticks(_))) {
+            first = decoded;
+        }
+    }
+    Ok(first)
+}
+
+fn message(message: &Message<'_>, feed: Source, out: &mut Vec<Tick>) -> Result<Decoded, Skipped> {
+    let te = message.te.map(|te| time("te", te)).transpose()?;
+    let tr = message.tr.map(|tr| time("tr", tr)).transpose()?;
+    let source = message.x.unwrap_or(feed);
+    // Played anew: the real receive time is stamped when the tick goes out.
+    let now = tr.or(te).unwrap_or(UnixMicros(0));
+    let tick = match message.kind {
+        "t" => Tick::Trade(Trade {
+            symbol: field::symbol(message.symbol)?,
+            price: field::price("p", message.p.ok_or_else(|| missing("p"))?)?,
+            size: field::size("s", message.s.ok_or_else(|| missing("s"))?)?,
+            side: message.side,
+            id: message.id.map(field::trade_id),
+            source,
+            te,
+            tr: now,
+        }),
+        "q" => Tick::Quote(Quote {
+            symbol: field::symbol(message.symbol)?,
+            bid: level(("bp", message.bp), ("bs", message.bs))?,
+            ask: level(("ap", message.ap), ("as", message.r#as))?,
+            source,
+            te,
+            tr: now,
+        }),
+        "status" => {
+            let since = time("since", message.since.ok_or_else(|| missing("since"))?)?;
+            out.push(Tick::Status(Status {
+                symbol: field::symbol(message.symbol)?,
+                state: message.state.ok_or_else(|| missing("state"))?,
+                source,
+                since,
+                why: message.why.clone().into(),
+            }));
+            return Ok(Decoded::Ticks(Some(since)));
+        }
+        _other => return Ok(Decoded::Ignored("control")),
+    };
+    out.push(tick);
+    Ok(Decoded::Ticks(tr.or(te)))
+}
+
+fn level(
+    (price_key, price): (&'static str, Option<&str>),
+    (size_key, size): (&'static str, Option<&str>),
+) -> Result<Option<Level>, Skipped> {
+    let Some(price) = price else { return Ok(None) };
+    let size = size.map(|text| field::size(size_key, text)).transpose()?;
+    Ok(Some(Level { price: field::price(price_key, price)?, size }))
+}
+
+fn time(key: &'static str, micros: i64) -> Result<UnixMicros, Skipped> {
+    field::plausible(micros).ok_or_else(|| field::implausible(key, &micros.to_string()).into())
+}
+
+fn missing(key: &str) -> Skipped {
+    Skipped::new("shape", format!("the event has no {key:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::native::{Encoding, encode_event};
+
+    fn read(line: &str) -> Result<(Decoded, Vec<Tick>), Skipped> {
+        let mut out = Vec::new();
+        decode(line.as_bytes(), Source::new("feed").unwrap(), &mut out).map(|decoded| (decoded, out))
+    }
+
+    #[test]
+    fn what_the_gateway_writes_reads_back_the_same() {
+        let lines = [
+            r#"{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","side":"buy","id":"995098700","x":"binance","te":1700000000000000,"tr":1700000000000001}"#,
+            r#"{"T":"q","S":"BTC-USD","n":2,"bp":"1.10","bs":"2","ap":"1.20","as":"3.0","x":"binance","te":1700000000000000,"tr":1700000000000001}"#,
+            r#"{"T":"q","S":"EUR/USD","n":2,"bp":"1.10","x":"fxcm","tr":1700000000000001}"#,
+            r#"{"T":"status","S":"A","n":2,"state":"halted","x":"sim","since":1700000000000001,"why":"circuit breaker"}"#,
+        ];
+        for (line, n) in lines.into_iter().zip([9_001, 2, 2, 2]) {
+            let (decoded, ticks) = read(line).unwrap();
+            assert_eq!(decoded, Decoded::Ticks(Some(UnixMicros(1_700_000_000_000_001))));
+            assert_eq!(String::from_utf8_lossy(&encode_event(n, &ticks[0], Encoding::Json)), line);
+        }
+        let (decoded, ticks) = read(&format!(r#"[{{"T":"hb","time":1}},{},{}]"#, lines[0], lines[1])).unwrap();
+        assert_eq!((decoded, ticks.len()), (Decoded::Ticks(Some(UnixMicros(1_700_000_000_000_001))), 2));
+    }
+
+    #[test]
+    fn other_messages_are_passed_over_and_broken_ones_are_errors() {
+        for line in [r#"{"T":"hb","time":1}"#, r#"[{"T":"welcome","proto":1}]"#, "[]"] {
+            assert_eq!(read(line).unwrap(), (Decoded::Ignored("control"), vec![]), "{line}");
+        }
+        let (_, ticks) = read(r#"{"T":"t","S":"A","p":"1","s":"2"}"#).unwrap();
+        assert!(matches!(&ticks[0], Tick::Trade(trade) if trade.source.as_str() == "feed"));
+        for (line, kind) in [
+            (r#"{"T":"t","S":"A","p":"1"}"#, "shape"),
+            (r#"{"T":"t","S":"A","p":1,"s":"1"}"#, "shape"),
+            (r#"{"T":"t","p":"1","s":"1"}"#, "symbol"),
+            (r#"{"T":"t","S":"A","p":"1","s":"-1"}"#, "number"),
+            (r#"{"T":"t","S":"A","p":"1","s":"1","te":5}"#, "time"),
+            (r#"{"T":"status","S":"A","since":1700000000000001}"#, "shape"),
+            ("nonsense", "shape"),
+        ] {
+            assert_eq!(read(line).unwrap_err().kind, kind, "{line}");
+        }
+    }
+}
