@@ -49,7 +49,7 @@ pub const MAX_RECORDED_FRAME: usize = 16 * 1024 * 1024;
 pub const MAX_CSV_COLUMNS: usize = 256;
 
 /// Slowest and fastest `speed` of a replay. Outside: the definition is refused.
-pub const REPLAY_SPEED: std::ops::RangeInclusive<f64> = 0.001..=1_000_000.0;
+pub const REPLAY_SPEED: RangeInclusive<f64> = 0.001..=1_000_000.0;
 
 /// A recorded clock that steps back by at most this much is jitter: the frame goes out at once and time goes on from
 /// the latest one. After a larger step time goes on from the new one, also at once.

@@ -62,7 +62,11 @@ pub(crate) fn rfc3339(field: &'static str, text: &str) -> Result<UnixMicros, Par
 }
 
 /// A decimal count since the epoch, of units of which so many make a second, to the microsecond.
-pub(crate) fn decimal_time(field: &'static str, text: &str, per_second: i64) -> Result<UnixMicros, ParseError> {
+pub(crate) fn decimal_time(
+    field: &'static str,
+    text: &str,
+    per_second: i64,
+) -> Result<UnixMicros, ParseError> {
     decimal_micros(text, per_second).and_then(plausible).ok_or_else(|| implausible(field, text))
 }
 
@@ -88,7 +92,7 @@ pub(crate) fn implausible(field: &'static str, text: &str) -> ParseError {
 }
 
 fn shown(text: &str) -> String {
-    debug_assert!(SHOWN >= MAX_SYMBOL_LEN, "a symbol that is too long by little is shown whole");
+    const { assert!(SHOWN > MAX_SYMBOL_LEN, "of a symbol that is too long, so much is shown that it can be seen") };
     text.chars().take(SHOWN).collect()
 }
 

@@ -18,6 +18,7 @@ mod pace;
 mod player;
 mod progress;
 mod reader;
+mod recording;
 
 #[cfg(test)]
 mod tests;
@@ -54,7 +55,7 @@ struct Plan {
 enum Format {
     Venue(Venue),
     Native,
-    Csv(csv::Layout),
+    Csv(Arc<csv::Layout>),
     Dbn,
 }
 

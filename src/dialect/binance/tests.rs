@@ -46,14 +46,16 @@ fn a_wrapped_aggregate_trade_in_microseconds() {
 
 #[test]
 fn a_spot_quote_has_no_time_and_a_futures_one_has() {
-    let spot = r#"{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"0.50"}"#;
+    let spot =
+        r#"{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"0.50"}"#;
     let futures = r#"{"e":"bookTicker","u":400900217,"E":1568014460893,"T":1568014460891,"s":"BNBUSDT","b":"25.3519","B":"31.21","a":"0.00","A":"0"}"#;
-    let (Tick::Quote(spot), Tick::Quote(futures)) = (one(spot), one(futures)) else {
-        panic!("not quotes")
-    };
+    let (Tick::Quote(spot), Tick::Quote(futures)) = (one(spot), one(futures)) else { panic!("not quotes") };
     assert_eq!(spot.te, None);
     let bid = spot.bid.unwrap();
-    assert_eq!((bid.price.to_string(), bid.size.unwrap().to_string()), ("25.35190000".into(), "31.21000000".into()));
+    assert_eq!(
+        (bid.price.to_string(), bid.size.unwrap().to_string()),
+        ("25.35190000".into(), "31.21000000".into())
+    );
     assert_eq!(futures.te, Some(UnixMicros(1_568_014_460_891_000)));
     assert_eq!(futures.ask, None, "an empty side is a missing one");
 }
@@ -61,7 +63,10 @@ fn a_spot_quote_has_no_time_and_a_futures_one_has() {
 #[test]
 fn everything_else_has_its_rule() {
     for (frame, rule) in [
-        (r#"{"e":"depthUpdate","E":1672515782136,"s":"BNBBTC","U":157,"u":160,"b":[["0.0024","10"]],"a":[]}"#, "depth"),
+        (
+            r#"{"e":"depthUpdate","E":1672515782136,"s":"BNBBTC","U":157,"u":160,"b":[["0.0024","10"]],"a":[]}"#,
+            "depth",
+        ),
         (r#"{"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]}"#, "depth"),
         (r#"{"stream":"bnbbtc@depth5","data":{"lastUpdateId":160,"bids":[],"asks":[]}}"#, "depth"),
         (r#"{"e":"kline","E":1672515782136,"s":"BNBBTC","k":{"t":1672515780000}}"#, "kline"),

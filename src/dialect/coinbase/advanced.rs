@@ -100,8 +100,10 @@ fn tickers(
     let events: Vec<Tickers<'_>> = serde_json::from_str(events)?;
     let mut count = 0;
     for ticker in events.iter().flat_map(|event| &event.tickers) {
-        let bid_size = ticker.best_bid_quantity.map(|text| field::size("best_bid_quantity", text)).transpose()?;
-        let ask_size = ticker.best_ask_quantity.map(|text| field::size("best_ask_quantity", text)).transpose()?;
+        let bid_size =
+            ticker.best_bid_quantity.map(|text| field::size("best_bid_quantity", text)).transpose()?;
+        let ask_size =
+            ticker.best_ask_quantity.map(|text| field::size("best_ask_quantity", text)).transpose()?;
         out.push(Tick::Quote(Quote {
             symbol: field::symbol(ticker.product_id)?,
             bid: field::level(field::price("best_bid", ticker.best_bid)?, bid_size),

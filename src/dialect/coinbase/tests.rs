@@ -42,7 +42,8 @@ fn the_taker_is_the_opposite_of_the_makers_side() {
 #[test]
 fn an_exchange_ticker_is_a_quote_with_sizes_when_it_has_them() {
     let new = r#"{"type":"ticker","sequence":37475248783,"product_id":"ETH-USD","price":"1285.22","best_bid":"1285.04","best_bid_size":"0.46688654","best_ask":"1285.27","best_ask_size":"1.56637040","side":"buy","time":"2022-10-19T23:28:22.061769Z","trade_id":370843401,"last_size":"11.4396987"}"#;
-    let old = r#"{"type":"ticker","product_id":"ETH-USD","price":"1285.22","best_bid":"0","best_ask":"1285.27"}"#;
+    let old =
+        r#"{"type":"ticker","product_id":"ETH-USD","price":"1285.22","best_bid":"0","best_ask":"1285.27"}"#;
     let (new, old) = (ticks(new), ticks(old));
     let ([Tick::Quote(new)], [Tick::Quote(old)]) = (new.as_slice(), old.as_slice()) else {
         panic!("{new:?} {old:?}")
@@ -79,17 +80,26 @@ fn everything_else_has_its_rule() {
     let last = exchange_match("last_match", "1", "buy", TIME);
     for (frame, rule) in [
         (last.as_str(), "last_match"),
-        (r#"{"type":"l2update","product_id":"BTC-USD","time":"2022-08-04T15:25:05Z","changes":[["buy","1","2"]]}"#, "l2update"),
+        (
+            r#"{"type":"l2update","product_id":"BTC-USD","time":"2022-08-04T15:25:05Z","changes":[["buy","1","2"]]}"#,
+            "l2update",
+        ),
         (r#"{"type":"snapshot","product_id":"BTC-USD","bids":[["10101.10","0.45"]],"asks":[]}"#, "snapshot"),
         (r#"{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD"}"#, "heartbeat"),
-        (r#"{"type":"subscriptions","channels":[{"name":"level2","product_ids":["ETH-USD"]}]}"#, "subscriptions"),
+        (
+            r#"{"type":"subscriptions","channels":[{"name":"level2","product_ids":["ETH-USD"]}]}"#,
+            "subscriptions",
+        ),
         (r#"{"type":"error","message":"Failed to subscribe"}"#, "error"),
         (r#"{"type":"done","side":"sell"}"#, "order"),
         (r#"{"type":"auction"}"#, "unknown"),
         (r#"{"channel":"l2_data","events":[{"type":"update","updates":[]}]}"#, "l2_data"),
         (r#"{"channel":"candles","events":[]}"#, "candles"),
         (r#"{"channel":"heartbeats","events":[{"heartbeat_counter":3049}]}"#, "heartbeat"),
-        (r#"{"channel":"subscriptions","events":[{"subscriptions":{"ticker":["BTC-USD"]}}]}"#, "subscriptions"),
+        (
+            r#"{"channel":"subscriptions","events":[{"subscriptions":{"ticker":["BTC-USD"]}}]}"#,
+            "subscriptions",
+        ),
         (r#"{"channel":"market_trades","events":[{"type":"snapshot","trades":[]}]}"#, "trade_history"),
         (r#"{"channel":"ticker","events":[]}"#, "empty"),
         (r#"{"channel":"brand_new","events":[]}"#, "unknown"),

@@ -3,11 +3,17 @@
 //! A row is a line: quoted fields may hold the delimiter but no line end. Prices and sizes keep their literal text; with
 //! `price_scale` an integer price is so many decimals larger than meant, as in files of QuantConnect LEAN.
 
+mod row;
 mod time;
+
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-use self::time::TimeFormat;
+use self::{
+    row::{Cell, Row, scaled},
+    time::TimeFormat,
+};
 use super::{
     input::{Lines, Next},
     names::Symbols,
@@ -16,8 +22,7 @@ use super::{
 use crate::{
     dialect::field,
     feed::DefinitionError,
-    limits::MAX_CSV_COLUMNS,
-    market::{Level, Price, Quote, Side, Size, Source, Symbol, Tick, Trade},
+    market::{Quote, Side, Source, Symbol, Tick, Trade},
 };
 
 /// The `csv` key of a replay: which column holds what.
@@ -132,19 +137,38 @@ impl Layout {
         let time = TimeFormat::new(&m.time_unit, m.date.as_deref(), m.timezone.as_deref())?;
         Ok(Self { delimiter, time, mapping })
     }
+}
 
+#[derive(Debug, Clone, Copy)]
+enum Values {
+    Trade { price: Cell, size: Cell, side: Option<Cell>, id: Option<Cell> },
+    Quote { bid: (Cell, Option<Cell>), ask: (Cell, Option<Cell>) },
+}
+
+/// The columns of one file, and its present row.
+pub(super) struct Rows {
+    layout: Arc<Layout>,
+    values: Values,
+    symbol: Option<Cell>,
+    time: Cell,
+    receive_time: Option<Cell>,
+    source: Option<Cell>,
+    row: Row,
+}
+
+impl Rows {
     /// Finds the columns of one file, in its header if it has one.
-    pub(super) fn open(&self, lines: &mut Lines) -> Result<Rows, String> {
-        let mut row = Row::new(self.delimiter);
+    pub(super) fn open(layout: &Arc<Layout>, lines: &mut Lines) -> Result<Self, String> {
+        let mut row = Row::new(layout.delimiter);
         let mut header = Vec::new();
-        if self.mapping.header {
+        if layout.mapping.header {
             if lines.advance().map_err(|error| error.to_string())? != Next::Line {
                 return Err("has no header line".into());
             }
             row.split(lines.line()).map_err(|skipped| skipped.why)?;
             header = (0..row.len()).map(|i| row.text(i).unwrap_or_default().trim().to_owned()).collect();
         }
-        let m = &self.mapping;
+        let m = &layout.mapping;
         let find = |key: &'static str, column: &Option<Column>| -> Result<Option<Cell>, String> {
             let Some(column) = column else { return Ok(None) };
             let index = match column {
@@ -159,8 +183,10 @@ impl Layout {
             }
             Ok(Some(Cell { key, index }))
         };
-        let need = |key, column: &Option<Column>| find(key, column)?.ok_or_else(|| format!("csv.{key}: missing"));
-        Ok(Rows {
+        let need =
+            |key, column: &Option<Column>| find(key, column)?.ok_or_else(|| format!("csv.{key}: missing"));
+        Ok(Self {
+            layout: Arc::clone(layout),
             values: match m.kind {
                 Kind::Trades => Values::Trade {
                     price: need("price", &m.price)?,
@@ -180,45 +206,16 @@ impl Layout {
             row,
         })
     }
-}
 
-/// A column that was found.
-#[derive(Debug, Clone, Copy)]
-struct Cell {
-    key: &'static str,
-    index: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Values {
-    Trade { price: Cell, size: Cell, side: Option<Cell>, id: Option<Cell> },
-    Quote { bid: (Cell, Option<Cell>), ask: (Cell, Option<Cell>) },
-}
-
-/// The columns of one file, and its present row.
-pub(super) struct Rows {
-    values: Values,
-    symbol: Option<Cell>,
-    time: Cell,
-    receive_time: Option<Cell>,
-    source: Option<Cell>,
-    row: Row,
-}
-
-impl Rows {
     /// Reads one row.
     pub(super) fn decode(
         &mut self,
         line: &[u8],
-        layout: &Layout,
         names: Names<'_>,
         out: &mut Vec<Tick>,
     ) -> Result<Decoded, Skipped> {
-        if line.is_empty() {
-            return Ok(Decoded::Ignored("empty"));
-        }
         self.row.split(line)?;
-        let row = &self.row;
+        let (row, layout) = (&self.row, &self.layout);
         let symbol = match (layout.mapping.symbol, self.symbol) {
             (Some(symbol), _) => symbol,
             (None, Some(cell)) => row.read(cell, |text| Ok(names.symbols.of_text(text)?))?,
@@ -249,17 +246,6 @@ impl Rows {
     }
 }
 
-fn scaled(text: &str, scale: Option<u32>) -> Result<Price, Skipped> {
-    let Some(scale) = scale else { return Ok(field::price("price", text)?) };
-    let integer = text.parse::<i64>().map_err(|_why| not_integer(text))?;
-    let value = rust_decimal::Decimal::try_new(integer, scale).map_err(|_why| not_integer(text))?;
-    Ok(Price::new(value))
-}
-
-fn not_integer(text: &str) -> Skipped {
-    Skipped::new("number", format!("{text:?} is not an integer, as price_scale needs"))
-}
-
 fn side(text: &str) -> Result<Option<Side>, Skipped> {
     match text.to_ascii_lowercase().as_str() {
         "buy" | "b" => Ok(Some(Side::Buy)),
@@ -271,80 +257,6 @@ fn side(text: &str) -> Result<Option<Side>, Skipped> {
 
 fn source(text: &str) -> Result<Source, Skipped> {
     Source::new(text).map_err(|why| Skipped::new("source", format!("{text:?} {why}")))
-}
-
-/// One line, split into fields.
-struct Row {
-    reader: csv_core::Reader,
-    text: Vec<u8>,
-    ends: Vec<usize>,
-    fields: usize,
-}
-
-impl Row {
-    fn new(delimiter: u8) -> Self {
-        let reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
-        Self { reader, text: Vec::new(), ends: vec![0; MAX_CSV_COLUMNS], fields: 0 }
-    }
-
-    fn split(&mut self, line: &[u8]) -> Result<(), Skipped> {
-        self.reader.reset();
-        self.text.resize(self.text.len().max(line.len() + 1), 0);
-        let (mut input, mut written, mut fields) = (line, 0, 0);
-        loop {
-            let (result, taken, more_text, more_fields) = self.reader.read_record(
-                input,
-                self.text.get_mut(written..).unwrap_or_default(),
-                self.ends.get_mut(fields..).unwrap_or_default(),
-            );
-            input = input.get(taken..).unwrap_or_default();
-            written += more_text;
-            fields += more_fields;
-            match result {
-                // Nothing after the line: the next call has an empty input, which ends the record.
-                csv_core::ReadRecordResult::InputEmpty => {}
-                csv_core::ReadRecordResult::Record | csv_core::ReadRecordResult::End => break,
-                csv_core::ReadRecordResult::OutputFull | csv_core::ReadRecordResult::OutputEndsFull => {
-                    let why = format!("the row has more than {MAX_CSV_COLUMNS} columns");
-                    return Err(Skipped::new("columns", why));
-                }
-            }
-        }
-        self.fields = fields;
-        Ok(())
-    }
-
-    const fn len(&self) -> usize {
-        self.fields
-    }
-
-    fn text(&self, index: usize) -> Option<&str> {
-        let end = *self.ends.get(..self.fields)?.get(index)?;
-        let start = if index == 0 { 0 } else { *self.ends.get(index - 1)? };
-        str::from_utf8(self.text.get(start..end)?).ok()
-    }
-
-    /// Reads one field; errors name the column.
-    fn read<T>(&self, cell: Cell, read: impl FnOnce(&str) -> Result<T, Skipped>) -> Result<T, Skipped> {
-        let Cell { key, index } = cell;
-        let Some(text) = self.text(index) else {
-            let why = format!("column {index} ({key}): not there, or not UTF-8; the row has {} columns", self.fields);
-            return Err(Skipped::new("columns", why));
-        };
-        read(text).map_err(|error| Skipped { why: format!("column {index} ({key}): {}", error.why), ..error })
-    }
-
-    fn level(&self, (price, size): (Cell, Option<Cell>), scale: Option<u32>) -> Result<Option<Level>, Skipped> {
-        // An empty field is how most files write a missing side.
-        if self.text(price.index).is_some_and(str::is_empty) {
-            return Ok(None);
-        }
-        let read_size = |text: &str| -> Result<Option<Size>, Skipped> {
-            if text.is_empty() { Ok(None) } else { Ok(Some(field::size("size", text)?)) }
-        };
-        let size = size.map(|cell| self.read(cell, read_size)).transpose()?.flatten();
-        Ok(field::level(self.read(price, |text| scaled(text, scale))?, size))
-    }
 }
 
 #[cfg(test)]

@@ -69,7 +69,8 @@ impl Records {
         let venue = metadata.dataset.split('.').next().unwrap_or_default().to_ascii_lowercase();
         self.source =
             Source::new(&venue).map_err(|why| format!("the dataset {:?} {why}", metadata.dataset))?;
-        self.symbols = TsSymbolMap::from_metadata(metadata).map_err(|error| format!("its symbols: {error}"))?;
+        self.symbols =
+            TsSymbolMap::from_metadata(metadata).map_err(|error| format!("its symbols: {error}"))?;
         Ok(())
     }
 
@@ -166,11 +167,17 @@ struct Stamp {
     tr: Option<UnixMicros>,
 }
 
+/// One side of the book as the record states it: price and size.
+type Offer = (i64, u32);
+
 /// A deal as the record states it: price, size, side.
 type Deal = (i64, u32, u8);
 
+/// Receive time, bid and ask, and deal of one record.
+type Found = (u64, Option<[Offer; 2]>, Option<Deal>);
+
 fn ticks(record: &RecordRefEnum<'_>, mut stamp: Stamp, out: &mut Vec<Tick>) -> Result<Decoded, Skipped> {
-    let (ts_recv, book, deal): (u64, Option<[(i64, u32); 2]>, Option<Deal>) = match record {
+    let (ts_recv, book, deal): Found = match record {
         RecordRefEnum::Trade(r) => (r.ts_recv, None, Some((r.price, r.size, byte(r.side)))),
         RecordRefEnum::Mbp1(r) => {
             let [l] = &r.levels;
@@ -211,9 +218,16 @@ fn ticks(record: &RecordRefEnum<'_>, mut stamp: Stamp, out: &mut Vec<Tick>) -> R
     Ok(Decoded::Ticks(stamp.tr.or(stamp.te)))
 }
 
-fn quote(stamp: Stamp, bid: (i64, u32), ask: (i64, u32)) -> Tick {
+fn quote(stamp: Stamp, bid: Offer, ask: Offer) -> Tick {
     let Stamp { symbol, source, te, tr } = stamp;
-    Tick::Quote(Quote { symbol, bid: level(bid), ask: level(ask), source, te, tr: tr.or(te).unwrap_or(UnixMicros(0)) })
+    Tick::Quote(Quote {
+        symbol,
+        bid: level(bid),
+        ask: level(ask),
+        source,
+        te,
+        tr: tr.or(te).unwrap_or(UnixMicros(0)),
+    })
 }
 
 fn trade(stamp: Stamp, (amount, size, side): Deal) -> Result<Tick, Skipped> {
@@ -235,7 +249,7 @@ fn trade(stamp: Stamp, (amount, size, side): Deal) -> Result<Tick, Skipped> {
     }))
 }
 
-fn level((amount, size): (i64, u32)) -> Option<Level> {
+fn level((amount, size): Offer) -> Option<Level> {
     price(amount).map(|price| Level { price, size: contracts(size) })
 }
 

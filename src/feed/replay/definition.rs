@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Format, Plan, Replay, csv, names::Symbols, pace::Speed, reader::Recording};
+use super::{Format, Plan, Replay, csv, names::Symbols, pace::Speed, recording::Recording};
 use crate::{
     dialect::Venue,
     feed::DefinitionError,
@@ -98,7 +98,7 @@ impl Definition {
             }
         };
         let format = match (self.format, self.csv) {
-            (FormatName::Csv, Some(mapping)) => Format::Csv(csv::Layout::new(mapping)?),
+            (FormatName::Csv, Some(mapping)) => Format::Csv(Arc::new(csv::Layout::new(mapping)?)),
             (FormatName::Csv, None) => {
                 return Err(DefinitionError::new("csv", "format = \"csv\" needs the mapping of the columns"));
             }

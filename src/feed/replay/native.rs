@@ -131,7 +131,8 @@ mod tests {
             assert_eq!(decoded, Decoded::Ticks(Some(UnixMicros(1_700_000_000_000_001))));
             assert_eq!(String::from_utf8_lossy(&encode_event(n, &ticks[0], Encoding::Json)), line);
         }
-        let (decoded, ticks) = read(&format!(r#"[{{"T":"hb","time":1}},{},{}]"#, lines[0], lines[1])).unwrap();
+        let (decoded, ticks) =
+            read(&format!(r#"[{{"T":"hb","time":1}},{},{}]"#, lines[0], lines[1])).unwrap();
         assert_eq!((decoded, ticks.len()), (Decoded::Ticks(Some(UnixMicros(1_700_000_000_000_001))), 2));
     }
 

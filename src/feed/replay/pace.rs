@@ -56,9 +56,7 @@ mod tests {
     fn dues(speed: Speed, at: &[i64]) -> Vec<Option<u128>> {
         let now = Instant::now();
         let mut pace = Pace::new(speed);
-        at.iter()
-            .map(|at| pace.due(Some(UnixMicros(*at)), now).map(|due| (due - now).as_millis()))
-            .collect()
+        at.iter().map(|at| pace.due(Some(UnixMicros(*at)), now).map(|due| (due - now).as_millis())).collect()
     }
 
     #[tokio::test]

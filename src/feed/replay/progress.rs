@@ -40,7 +40,8 @@ impl Progress {
             (true, false) => Line::Log,
             (true, true) => {
                 let template = "{prefix} {wide_bar} {bytes}/{total_bytes} {msg}";
-                let style = ProgressStyle::with_template(template).unwrap_or_else(|_bad| ProgressStyle::default_bar());
+                let style = ProgressStyle::with_template(template)
+                    .unwrap_or_else(|_bad| ProgressStyle::default_bar());
                 Line::Terminal(ProgressBar::new(total_bytes).with_style(style).with_prefix(feed.to_string()))
             }
         };

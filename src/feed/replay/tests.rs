@@ -35,7 +35,9 @@ impl Stage {
         let (hub, stop) = (Arc::new(hub), CancellationToken::new());
         let lane = hub.open_lane().unwrap();
         let topic = hub.declare(Symbol::new("A").unwrap(), Source::new("f").unwrap()).unwrap();
-        let _ = topic.join(lane.index());
+        for channel in Channel::ALL {
+            let _ = topic.join(lane.index(), channel);
+        }
         let out = Publisher::new(Source::new("f").unwrap(), Arc::clone(&hub), stop.clone());
         Self { hub, lane, out, stop, folder: TempDir::new().unwrap() }
     }
@@ -93,7 +95,10 @@ fn gzip(content: &str) -> Vec<u8> {
 #[tokio::test(start_paused = true)]
 async fn ticks_are_spaced_as_recorded_at_speed_1_and_fifty_times_closer_at_50() {
     let stage = Stage::new();
-    stage.file("a.ndjson", [trade(0, 1), trade(250, 2), trade(1_000_000, 3), trade(3_600_000_000, 4)].concat());
+    stage.file(
+        "a.ndjson",
+        [trade(0, 1), trade(250, 2), trade(1_000_000, 3), trade(3_600_000_000, 4)].concat(),
+    );
     for (speed, expected) in [("1", [0, 1, 1_000, 3_600_000]), ("50.0", [0, 1, 20, 72_000])] {
         let start = Instant::now();
         let keys = format!("path = \"a.ndjson\"\nformat = \"native\"\nspeed = {speed}");
@@ -298,7 +303,12 @@ async fn definitions_name_what_is_wrong() {
         assert_eq!(error.key, key, "{keys}: {error}");
         assert!(error.why.contains(why), "{keys}: {error}");
     }
-    for keys in ["path = \"a\"\nformat = \"morse\"", "path = \"a\"\nformat = \"dbn\"\nspeed = \"fast\"", "path = 3\nformat = \"dbn\"", "path = \"a\"\nformat = \"dbn\"\nspeeds = 1"] {
+    for keys in [
+        "path = \"a\"\nformat = \"morse\"",
+        "path = \"a\"\nformat = \"dbn\"\nspeed = \"fast\"",
+        "path = 3\nformat = \"dbn\"",
+        "path = \"a\"\nformat = \"dbn\"\nspeeds = 1",
+    ] {
         assert!(toml::from_str::<Definition>(keys).is_err(), "{keys}");
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, io::Write as _};
 
 use super::*;
-use crate::{feed::replay::input, market::UnixMicros};
+use crate::{feed::replay::input, limits::MAX_CSV_COLUMNS, market::UnixMicros};
 
 fn layout(text: &str) -> Result<Layout, DefinitionError> {
     Layout::new(toml::from_str(text).unwrap())
@@ -11,17 +11,17 @@ fn layout(text: &str) -> Result<Layout, DefinitionError> {
 
 /// Reads the rows of a file of that text.
 fn read(mapping: &str, text: &str) -> Result<Vec<Result<Tick, Skipped>>, String> {
-    let layout = layout(mapping).unwrap();
+    let layout = Arc::new(layout(mapping).unwrap());
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
-    let mut lines = Lines::new(input::open(file.path(), std::sync::Arc::default()).unwrap());
-    let mut rows = layout.open(&mut lines)?;
+    let mut lines = Lines::new(input::open(file.path(), Arc::default()).unwrap());
+    let mut rows = Rows::open(&layout, &mut lines)?;
     let symbols = Symbols::new(HashMap::from([("btc usd".to_owned(), Symbol::new("BTC-USD").unwrap())]));
     let names = Names { symbols: &symbols, source: Source::new("file").unwrap() };
     let mut found = Vec::new();
     while lines.advance().unwrap() == Next::Line {
         let mut out = Vec::new();
-        found.push(rows.decode(lines.line(), &layout, names, &mut out).map(|_| out.remove(0)));
+        found.push(rows.decode(lines.line(), names, &mut out).map(|_| out.remove(0)));
     }
     Ok(found)
 }
@@ -105,7 +105,8 @@ delimiter = ";"
 fn errors_name_the_column_and_only_cost_their_row() {
     let rows = "x,1234500,283,P\n14430270,12.5,283,P\n14430270,1234500,-1,P\n14430270,1234500\n14430270,1,1,\"\"\n\n14430270,1234500,283,P\n";
     let found = read(LEAN_TRADES, rows.replace("\n\n", "\n").as_str()).unwrap();
-    let kinds: Vec<_> = found.iter().map(|row| row.as_ref().map_or_else(|skipped| skipped.kind, |_| "tick")).collect();
+    let kinds: Vec<_> =
+        found.iter().map(|row| row.as_ref().map_or_else(|skipped| skipped.kind, |_| "tick")).collect();
     assert_eq!(kinds, ["time", "number", "number", "columns", "source", "tick"]);
     let why = &found[1].as_ref().unwrap_err().why;
     assert_eq!(why, "column 1 (price): \"12.5\" is not an integer, as price_scale needs");
@@ -128,5 +129,8 @@ fn incomplete_mappings_are_refused() {
         let text = LEAN_TRADES.replace(change.0, change.1);
         assert_eq!(layout(&text).unwrap_err().key, key, "{change:?}");
     }
-    assert!(toml::from_str::<Mapping>(&format!("{LEAN_TRADES}sizes = 3")).is_err(), "unknown keys are errors");
+    assert!(
+        toml::from_str::<Mapping>(&format!("{LEAN_TRADES}sizes = 3")).is_err(),
+        "unknown keys are errors"
+    );
 }

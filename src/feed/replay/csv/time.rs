@@ -30,7 +30,10 @@ impl TimeFormat {
         let zone = match timezone {
             None => TimeZone::UTC,
             Some(name) => TimeZone::get(name).map_err(|_unknown| {
-                DefinitionError::new("csv.timezone", format!("{name:?} is no zone, such as \"America/New_York\""))
+                DefinitionError::new(
+                    "csv.timezone",
+                    format!("{name:?} is no zone, such as \"America/New_York\""),
+                )
             })?,
         };
         if date.is_some() && unit != "ms_of_day" {
@@ -52,7 +55,9 @@ impl TimeFormat {
             pattern if pattern.contains('%') => Ok(Self::Pattern(pattern.into(), zone)),
             _other => Err(DefinitionError::new(
                 "csv.time_unit",
-                format!("{unit:?} is not s, ms, us, ns, ms_of_day, rfc3339 or a pattern such as \"%Y%m%d %H%M%S%f\""),
+                format!(
+                    "{unit:?} is not s, ms, us, ns, ms_of_day, rfc3339 or a pattern such as \"%Y%m%d %H%M%S%f\""
+                ),
             )),
         }
     }

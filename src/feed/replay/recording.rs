@@ -1,0 +1,152 @@
+//! One open file of a recording, read a line or a record at a time.
+
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use super::{
+    Format, Plan, csv,
+    dbn::Records,
+    envelope::{Content, Envelope},
+    input::{self, Lines, Next},
+    native,
+    reader::{Decoded, Skipped},
+};
+use crate::{
+    dialect::{Parsed, Venue},
+    limits::MAX_RECORDED_FRAME,
+    market::{Source, Tick, UnixMicros},
+};
+
+/// One open file.
+pub(super) struct Recording {
+    name: String,
+    content: Opened,
+}
+
+enum Opened {
+    Lines(Lines, LineFormat),
+    Records(Box<Records>),
+}
+
+enum LineFormat {
+    /// The envelope is known from the first line on that has one.
+    Venue(Venue, Option<Envelope>),
+    Native,
+    Csv(Box<csv::Rows>),
+}
+
+impl Recording {
+    /// Opens a file and reads its head, if it has one. The bytes taken from it are added to `taken`.
+    pub(super) fn open(path: &Path, format: &Format, taken: &Arc<AtomicU64>) -> Result<Self, String> {
+        let name = path.display().to_string();
+        let bytes = input::open(path, Arc::clone(taken)).map_err(|error| format!("{name}: {error}"))?;
+        let content = match format {
+            Format::Venue(venue) => Opened::Lines(Lines::new(bytes), LineFormat::Venue(*venue, None)),
+            Format::Native => Opened::Lines(Lines::new(bytes), LineFormat::Native),
+            Format::Csv(layout) => {
+                let mut lines = Lines::new(bytes);
+                let rows = csv::Rows::open(layout, &mut lines).map_err(|why| format!("{name}: {why}"))?;
+                Opened::Lines(lines, LineFormat::Csv(Box::new(rows)))
+            }
+            Format::Dbn => {
+                let records = Records::open(bytes).map_err(|why| format!("{name}: {why}"))?;
+                Opened::Records(Box::new(records))
+            }
+        };
+        Ok(Self { name, content })
+    }
+
+    /// Reads one line or record; `None` at the end of the file. `feed` is the source of ticks that name none.
+    pub(super) fn step(
+        &mut self,
+        plan: &Plan,
+        feed: Source,
+        out: &mut Vec<Tick>,
+    ) -> Result<Option<Result<Decoded, Skipped>>, String> {
+        let name = &self.name;
+        let (number, decoded) = match &mut self.content {
+            Opened::Records(records) => {
+                let next = records.advance(plan, out).map_err(|why| format!("{name}: {why}"))?;
+                let Some(decoded) = next else { return Ok(None) };
+                (records.number(), decoded)
+            }
+            Opened::Lines(lines, format) => {
+                let next = lines.advance();
+                let number = lines.number();
+                match next.map_err(|error| format!("{name}: line {number}: {error}"))? {
+                    Next::End => return Ok(None),
+                    Next::Oversize => (number, Err(oversize())),
+                    Next::Line if lines.line().is_empty() => (number, Ok(Decoded::Ignored("empty"))),
+                    Next::Line => (number, format.decode(lines.line(), plan, feed, out)),
+                }
+            }
+        };
+        let placed =
+            |skipped: Skipped| Skipped { why: format!("{name}:{number}: {}", skipped.why), ..skipped };
+        Ok(Some(decoded.map_err(placed)))
+    }
+}
+
+impl LineFormat {
+    fn decode(
+        &mut self,
+        line: &[u8],
+        plan: &Plan,
+        feed: Source,
+        out: &mut Vec<Tick>,
+    ) -> Result<Decoded, Skipped> {
+        let before = out.len();
+        let decoded = match self {
+            Self::Venue(venue, envelope) => venue_line(line, *venue, envelope, out)?,
+            Self::Native => native::decode(line, feed, out)?,
+            Self::Csv(rows) => {
+                let names = csv::Names { symbols: &plan.symbols, source: plan.source.unwrap_or(feed) };
+                return rows.decode(line, names, out);
+            }
+        };
+        for tick in out.iter_mut().skip(before) {
+            plan.symbols.rename(tick, plan.source);
+        }
+        Ok(decoded)
+    }
+}
+
+fn oversize() -> Skipped {
+    Skipped::new("oversize", format!("the line has more than {MAX_RECORDED_FRAME} bytes"))
+}
+
+fn venue_line(
+    line: &[u8],
+    venue: Venue,
+    envelope: &mut Option<Envelope>,
+    out: &mut Vec<Tick>,
+) -> Result<Decoded, Skipped> {
+    if envelope.is_none() {
+        *envelope = Envelope::detect(line);
+    }
+    let Some(envelope) = *envelope else {
+        return Err(Skipped::new("envelope", "neither a frame nor a line of a known recorder"));
+    };
+    let (at, frame) = match envelope.open(line)? {
+        Content::Frame(at, frame) => (at, frame),
+        Content::Other(rule) => return Ok(Decoded::Ignored(rule)),
+    };
+    let before = out.len();
+    match venue.parse(&frame, at.unwrap_or(UnixMicros(0)), out)? {
+        Parsed::Ignored(rule) => Ok(Decoded::Ignored(rule)),
+        Parsed::Ticks(_) => {
+            let event_time = || out.get(before..).unwrap_or_default().iter().find_map(event_time);
+            Ok(Decoded::Ticks(at.or_else(event_time)))
+        }
+    }
+}
+
+const fn event_time(tick: &Tick) -> Option<UnixMicros> {
+    match tick {
+        Tick::Trade(trade) => trade.te,
+        Tick::Quote(quote) => quote.te,
+        Tick::Status(_) => None,
+    }
+}
