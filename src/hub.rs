@@ -137,7 +137,9 @@ impl Hub {
 
     /// Numbers the ticks, remembers them and hands the events to the interested shards: one push an event, one wake
     /// a burst and shard. Never waits.
-    pub fn publish(&self, ticks: impl IntoIterator<Item = Tick>) {
+    ///
+    /// A symbol that is not known yet becomes the `owner`'s.
+    pub fn publish(&self, owner: Source, ticks: impl IntoIterator<Item = Tick>) {
         let received = self.clock.instant();
         let lanes = self.lanes.read();
         let mut touched = 0_u64;
@@ -145,7 +147,7 @@ impl Hub {
         for tick in ticks {
             let symbol = tick.symbol();
             let channel = tick.channel();
-            let Some(topic) = self.topic(symbol).or_else(|| self.discover(&tick)) else {
+            let Some(topic) = self.topic(symbol).or_else(|| self.declare(symbol, owner).ok()) else {
                 self.metrics.refused_ticks.inc();
                 continue;
             };
@@ -160,15 +162,6 @@ impl Hub {
         wake(&lanes, touched);
     }
 
-    fn discover(&self, tick: &Tick) -> Option<Arc<Topic>> {
-        let source = match tick {
-            Tick::Trade(trade) => trade.source,
-            Tick::Quote(quote) => quote.source,
-            Tick::Status(status) => status.source,
-        };
-        self.declare(tick.symbol(), source).ok()
-    }
-
     /// Tells the state of a whole feed on the status channel of each of its symbols.
     pub fn set_feed_state(&self, feed: Source, state: State, why: &str) {
         let since = self.clock.now();
@@ -177,7 +170,7 @@ impl Hub {
             let why = why.to_owned().into();
             Tick::Status(Status { symbol: topic.symbol(), state, source: feed, since, why })
         });
-        self.publish(ticks);
+        self.publish(feed, ticks);
     }
 
     /// The topic of a symbol.

@@ -15,6 +15,7 @@ use crate::{
     clock::Clock,
     dialect::ParseError,
     hub::{Hub, HubError},
+    limits::MAX_BURST_TICKS,
     market::{Source, State, Symbol, Tick, UnixMicros},
     metrics::FeedMetrics,
 };
@@ -105,7 +106,7 @@ impl Publisher {
 
     /// Publishes the ticks in order and leaves the buffer empty for reuse. Never waits.
     ///
-    /// At most [`MAX_BURST_TICKS`](crate::limits::MAX_BURST_TICKS) are one burst; a longer buffer is published as several.
+    /// At most [`MAX_BURST_TICKS`] are one burst; a longer buffer is published as several.
     pub fn publish(&self, ticks: &mut Vec<Tick>) {
         if ticks.is_empty() {
             return;
@@ -113,7 +114,10 @@ impl Publisher {
         self.health.live.store(true, Ordering::Relaxed);
         self.health.last_tick.store(self.clock.now().0, Ordering::Relaxed);
         self.metrics.ticks(ticks);
-        self.hub.publish(ticks.drain(..));
+        while !ticks.is_empty() {
+            let burst = ticks.len().min(MAX_BURST_TICKS);
+            self.hub.publish(self.name, ticks.drain(..burst));
+        }
     }
 
     /// Waits until every shard has room for more, or the feed is to stop.

@@ -19,7 +19,7 @@ use tickcast::{
     clock::Clock,
     feed::{End, Feed as _, FeedError, Publisher, replay::Definition},
     hub::{Hub, HubConfig},
-    market::{Level, Side, Source, Symbol, Tick},
+    market::{Channel, Level, Side, Source, Symbol, Tick},
     metrics::Metrics,
 };
 use tokio_util::sync::CancellationToken;
@@ -80,7 +80,9 @@ fn play(keys: &str, folder: &Path, symbols: &BTreeSet<String>) -> Result<Played,
     let lane = hub.open_lane().unwrap();
     for symbol in symbols {
         let topic = hub.declare(Symbol::new(symbol).unwrap(), feed).unwrap();
-        drop(topic.join(lane.index()));
+        for channel in Channel::ALL {
+            drop(topic.join(lane.index(), channel));
+        }
     }
     let out = Publisher::new(feed, Arc::clone(&hub), CancellationToken::new());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

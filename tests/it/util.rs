@@ -87,7 +87,7 @@ impl TestGateway {
     }
 
     pub(crate) fn publish(&self, ticks: impl IntoIterator<Item = Tick>) {
-        self.gateway.hub.publish(ticks);
+        self.gateway.hub.publish(source(), ticks);
     }
 
     pub(crate) async fn connect(&self) -> Client {

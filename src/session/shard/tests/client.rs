@@ -216,6 +216,10 @@ fn channel(name: &str) -> &'static str {
     crate::market::Channel::parse(name).unwrap().as_str()
 }
 
+pub(super) fn source() -> Source {
+    Source::new("test").unwrap()
+}
+
 pub(super) fn symbol(i: usize) -> Symbol {
     Symbol::new(&format!("S{i}")).unwrap()
 }
@@ -227,7 +231,7 @@ pub(super) fn trade(i: usize, id: u64) -> Tick {
         size: "2".parse().unwrap(),
         side: None,
         id: Some(TradeId::Number(id)),
-        source: Source::new("test").unwrap(),
+        source: source(),
         te: None,
         tr: UnixMicros(1),
     })
@@ -239,7 +243,7 @@ pub(super) fn quote(i: usize) -> Tick {
         symbol: symbol(i),
         bid: level,
         ask: level,
-        source: Source::new("test").unwrap(),
+        source: source(),
         te: None,
         tr: UnixMicros(1),
     })

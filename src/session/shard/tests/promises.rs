@@ -12,10 +12,10 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::client::{Bench, Client, quote, symbol, trade};
+use super::client::{Bench, Client, quote, source, symbol, trade};
 use crate::{
     hub::{Hub, HubConfig},
-    market::{Channel, Source},
+    market::Channel,
     session::SessionConfig,
 };
 
@@ -33,7 +33,7 @@ fn publisher(hub: &Hub, seed: u64) {
                 if random.random() { trade(i, burst as u64) } else { quote(i) }
             })
             .collect();
-        hub.publish(ticks);
+        hub.publish(source(), ticks);
         if random.random_range(0..4) == 0 {
             thread::yield_now();
         }
@@ -59,7 +59,7 @@ fn random_command(random: &mut ChaCha8Rng) -> String {
 fn storm(hub: HubConfig, session: SessionConfig, seed: u64) -> (Bench, Vec<Client>) {
     let mut bench = Bench::new(hub, session);
     for i in 0..SYMBOLS {
-        bench.hub.declare(symbol(i), Source::new("test").unwrap()).unwrap();
+        bench.hub.declare(symbol(i), source()).unwrap();
     }
     let done = Arc::new(AtomicBool::new(false));
     let publishers = {
@@ -152,13 +152,13 @@ proptest! {
 #[test]
 fn a_lap_recovers_from_the_ring_and_gaps_what_it_no_longer_holds() {
     let mut bench = Bench::new(HubConfig { trades_per_symbol: 5, lane_events: 10 }, config());
-    bench.hub.declare(symbol(0), Source::new("test").unwrap()).unwrap();
+    bench.hub.declare(symbol(0), source()).unwrap();
     let mut client = bench.connect();
     client.send(&mut bench, r#"{"op":"subscribe","channel":"trades","symbols":["S0"]}"#);
     client.send(&mut bench, r#"{"op":"subscribe","channel":"quotes","symbols":["S0"]}"#);
     // Ten events fit into the lane; of the others the ring holds the last five.
-    bench.hub.publish((1..=30).map(|id| trade(0, id)));
-    bench.hub.publish([quote(0), quote(0)]);
+    bench.hub.publish(source(), (1..=30).map(|id| trade(0, id)));
+    bench.hub.publish(source(), [quote(0), quote(0)]);
     bench.settle();
     client.take_all(&mut bench);
     let ids: Vec<_> = client.log.iter().filter_map(|m| m["id"].as_str().map(ToOwned::to_owned)).collect();
@@ -171,7 +171,7 @@ fn a_lap_recovers_from_the_ring_and_gaps_what_it_no_longer_holds() {
     assert_eq!(client.last("q")["n"], 2);
     assert_eq!(bench.metric("tickcast_lane_laps_total"), "1");
     // The lane works again.
-    bench.hub.publish([trade(0, 31)]);
+    bench.hub.publish(source(), [trade(0, 31)]);
     bench.settle();
     client.take_all(&mut bench);
     assert_eq!(client.last("t")["id"], "31");

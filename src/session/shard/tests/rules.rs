@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use super::client::{Bench, quote, symbol, trade};
+use super::client::{Bench, quote, source, symbol, trade};
 use crate::{
     clock::Instant,
     hub::HubConfig,
     limits::{CONTROL_PAUSE, EVICT_TIMEOUT, MAX_REFUSED_COMMANDS},
-    market::Source,
     session::{CloseReason, Outgoing, SessionConfig},
 };
 
 fn bench(symbols: usize, session: SessionConfig) -> Bench {
     let bench = Bench::new(HubConfig::default(), session);
     for i in 0..symbols {
-        bench.hub.declare(symbol(i), Source::new("test").unwrap()).unwrap();
+        bench.hub.declare(symbol(i), source()).unwrap();
     }
     bench
 }
@@ -37,7 +36,7 @@ fn the_welcome_is_first_and_tells_the_limits() {
 #[test]
 fn a_late_joiner_gets_the_last_value_at_once() {
     let mut bench = bench(2, SessionConfig::default());
-    bench.hub.publish([quote(0), quote(0), quote(0)]);
+    bench.hub.publish(source(), [quote(0), quote(0), quote(0)]);
     let mut client = bench.connect();
     client.send(&mut bench, &subscribe("quotes", "\"S0\",\"S1\",\"ZZZ\",\"bad one\"", ""));
     client.take_all(&mut bench);
@@ -53,7 +52,7 @@ fn a_late_joiner_gets_the_last_value_at_once() {
 #[test]
 fn a_repeated_subscribe_keeps_the_parameters_and_sends_no_second_snapshot() {
     let mut bench = bench(1, SessionConfig::default());
-    bench.hub.publish([quote(0)]);
+    bench.hub.publish(source(), [quote(0)]);
     let mut client = bench.connect();
     client.send(&mut bench, &subscribe("quotes", "\"S0\"", ",\"max_rate\":4"));
     client.send(&mut bench, &subscribe("quotes", "\"S0\"", ",\"mode\":\"stream\""));
@@ -90,7 +89,7 @@ fn merge_keeps_the_newest_and_counts_the_rest() {
     let mut client = bench.connect();
     client.send(&mut bench, &subscribe("quotes", "\"S0\"", ""));
     client.take_all(&mut bench);
-    bench.hub.publish((0..10).map(|_| quote(0)));
+    bench.hub.publish(source(), (0..10).map(|_| quote(0)));
     bench.settle();
     client.take_all(&mut bench);
     assert_eq!((client.events, client.last("q")["n"].as_u64()), (1, Some(10)));
@@ -105,9 +104,9 @@ fn a_busy_symbol_does_not_starve_a_quiet_one() {
     client.send(&mut bench, &subscribe("quotes", "\"*\"", ""));
     client.take_all(&mut bench);
     // More than one frame's worth is pending, and symbol 0 becomes pending again before every write.
-    bench.hub.publish((0..300).map(quote));
+    bench.hub.publish(source(), (0..300).map(quote));
     for _ in 0..6 {
-        bench.hub.publish([quote(0)]);
+        bench.hub.publish(source(), [quote(0)]);
         bench.settle();
         client.take(&mut bench);
     }
@@ -123,7 +122,7 @@ fn max_rate_holds_back_but_never_loses_the_last() {
     let started = Instant::now();
     let mut published = 0;
     while started.elapsed() < Duration::from_millis(220) {
-        bench.hub.publish([quote(0)]);
+        bench.hub.publish(source(), [quote(0)]);
         published += 1;
         bench.settle();
         bench.shard.fire_timers();
@@ -148,7 +147,7 @@ fn unsubscribe_is_a_fence_and_frees_everything() {
         client.send(&mut bench, &subscribe(channel, "\"*\"", ""));
     }
     client.take_all(&mut bench);
-    bench.hub.publish((0..3).flat_map(|i| [trade(i, 1), quote(i)]));
+    bench.hub.publish(source(), (0..3).flat_map(|i| [trade(i, 1), quote(i)]));
     bench.settle();
     for channel in ["trades", "quotes", "status"] {
         client.send(
@@ -156,7 +155,7 @@ fn unsubscribe_is_a_fence_and_frees_everything() {
             &format!("{{\"op\":\"unsubscribe\",\"channel\":\"{channel}\",\"symbols\":[\"*\"]}}"),
         );
     }
-    bench.hub.publish((0..3).flat_map(|i| [trade(i, 2), quote(i)]));
+    bench.hub.publish(source(), (0..3).flat_map(|i| [trade(i, 2), quote(i)]));
     bench.settle();
     let before = client.events;
     client.take_all(&mut bench);
@@ -183,13 +182,13 @@ fn patterns_take_in_symbols_that_come_later() {
     let mut bench = bench(1, SessionConfig { symbols_per_session: 3, ..SessionConfig::default() });
     let mut client = bench.connect();
     client.send(&mut bench, &subscribe("trades", "\"S*\"", ""));
-    bench.hub.publish([trade(1, 1)]);
+    bench.hub.publish(source(), [trade(1, 1)]);
     bench.settle();
-    bench.hub.publish([trade(1, 2)]);
+    bench.hub.publish(source(), [trade(1, 2)]);
     bench.settle();
     client.take_all(&mut bench);
     assert_eq!(client.last("t")["id"], "2");
-    bench.hub.publish([trade(2, 1), trade(3, 1), trade(4, 1)]);
+    bench.hub.publish(source(), [trade(2, 1), trade(3, 1), trade(4, 1)]);
     bench.settle();
     client.take_all(&mut bench);
     assert_eq!(client.at.len(), 3, "the pattern stopped at the limit");
@@ -200,7 +199,7 @@ fn patterns_take_in_symbols_that_come_later() {
 fn since_recovers_from_the_ring_or_says_that_it_cannot() {
     let hub = HubConfig { trades_per_symbol: 4, ..HubConfig::default() };
     let mut bench = Bench::new(hub, SessionConfig::default());
-    bench.hub.publish((1..=10).map(|id| trade(0, id)));
+    bench.hub.publish(source(), (1..=10).map(|id| trade(0, id)));
     let since = |n: u64, epoch: &str| {
         subscribe("trades", "\"S0\"", &format!(",\"since\":{{\"epoch\":\"{epoch}\",\"n\":{{\"S0\":{n}}}}}"))
     };
