@@ -49,6 +49,7 @@ class Gateway:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("TICKCAST_")}
         self.environment |= {f"TICKCAST_{key.upper()}": str(value) for key, value in settings.items()}
         self.process = None
+        self.asked_to_stop = False
         self.host = None
 
     def __enter__(self):
@@ -104,10 +105,15 @@ class Gateway:
                 return found[1]
         raise AssertionError(f"no address in the banner {seen}; exit code {self.process.poll()}; log:\n{self.logged()}")
 
-    def stop(self):
-        """Sends SIGTERM, unless it has ended already, and returns the exit code."""
-        if self.process.poll() is None:
+    def ask_to_stop(self):
+        """Sends SIGTERM, once: a second one would end it at once, with another exit code."""
+        if not self.asked_to_stop and self.process.poll() is None:
             self.process.terminate()
+        self.asked_to_stop = True
+
+    def stop(self):
+        """Asks it to stop, and returns the exit code."""
+        self.ask_to_stop()
         return self.process.wait(STOP_SECONDS)
 
     def kill(self):

@@ -142,7 +142,7 @@ def test_a_mistake_is_told_and_the_session_lives(session):
 def test_sigterm_says_bye_and_ends_with_code_0():
     with Gateway(server__grace_ms=0, server__drain_ms=100) as gateway, Session(gateway.ws()) as session:
         session.frame()
-        gateway.process.terminate()
+        gateway.ask_to_stop()
         bye = session.until("bye")
         assert bye["code"] == 4201 and bye["reconnect"] is True and bye["after_ms"] >= 0
         with pytest.raises(ConnectionClosed) as closed:
