@@ -3,6 +3,7 @@
 It knows the program's command line, its start-up banner and its exit codes, and nothing of the protocol.
 """
 
+import http.client
 import os
 import pathlib
 import queue
@@ -11,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-import urllib.request
+from contextlib import closing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START_SECONDS = 30
@@ -33,10 +34,19 @@ def eventually(what, probe, seconds=20):
         try:
             if value := probe():
                 return value
-        except (OSError, AssertionError, KeyError) as error:
-            last = error
+        except (OSError, http.client.HTTPException, AssertionError, KeyError) as error:
+            last = repr(error)
         time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what} (last: {last!r})")
+    raise AssertionError(f"not within {seconds} s: {what} (last: {last})")
+
+
+def http_get(host, path):
+    """Status and body of a plain request, by way of no proxy; it leaves no socket open, whatever happens."""
+    name, port = host.rsplit(":", 1)
+    with closing(http.client.HTTPConnection(name, int(port), timeout=10)) as connection:
+        connection.request("GET", path)
+        with connection.getresponse() as answer:
+            return answer.status, answer.read()
 
 
 class Gateway:
@@ -129,14 +139,11 @@ class Gateway:
         self.log.seek(0)
         return self.log.read().decode(errors="replace")[-4000:]
 
-    def url(self, path="/"):
-        return f"http://{self.host}{path}"
-
     def ws(self, path="/v1/ws"):
         return f"ws://{self.host}{path}"
 
     def get(self, path):
-        """The body of a plain request, by way of no proxy."""
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(self.url(path), timeout=10) as answer:
-            return answer.read()
+        """The body of a request that must succeed."""
+        status, body = http_get(self.host, path)
+        assert status == 200, (path, status, body)
+        return body

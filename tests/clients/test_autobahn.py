@@ -1,11 +1,11 @@
 """The Autobahn cases against the echo endpoint, which has the codec, limits and closes of the real one."""
 
 import asyncio
-import http.client
-from contextlib import closing
 
 import pytest
 from kosoku import FailureError, run_fuzzingclient
+
+from gateway import http_get
 
 # Framing, pings, reserved bits, opcodes, fragmentation, UTF-8, closing, and auto-fragmentation. 9 is about large
 # messages, beyond the limit of the real endpoint; 12 and 13 are about compression, which is not offered.
@@ -15,11 +15,7 @@ CASES = 247
 
 @pytest.fixture(scope="session")
 def echo(gateway):
-    host, port = gateway.host.rsplit(":", 1)
-    with closing(http.client.HTTPConnection(host, int(port), timeout=10)) as connection:
-        connection.request("GET", "/test/echo")
-        with connection.getresponse() as answer:
-            status = answer.status
+    status, _ = http_get(gateway.host, "/test/echo")
     assert status != 404, "there is no echo endpoint: build with `cargo build --features test-endpoints`"
     return gateway.ws("/test/echo")
 

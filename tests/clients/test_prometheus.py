@@ -4,11 +4,10 @@ import json
 import socket
 import subprocess
 import urllib.parse
-import urllib.request
 
 import pytest
 
-from gateway import ROOT, eventually
+from gateway import ROOT, eventually, http_get
 
 
 def promtool(*arguments, text=None):
@@ -55,12 +54,12 @@ def prometheus(gateway, tmp_path):
     # JSON is YAML too.
     (tmp_path / "prometheus.yml").write_text(json.dumps(config))
     port = free_port()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def query(expression):
-        url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
-        with opener.open(url, timeout=5) as answer:
-            return [float(series["value"][1]) for series in json.load(answer)["data"]["result"]]
+        query_string = urllib.parse.urlencode({"query": expression})
+        status, body = http_get(f"127.0.0.1:{port}", f"/api/v1/query?{query_string}")
+        assert status == 200, body
+        return [float(series["value"][1]) for series in json.loads(body)["data"]["result"]]
 
     log = (tmp_path / "log").open("w+")
     process = subprocess.Popen(

@@ -239,9 +239,10 @@ fn the_house_is_tidy() {
 #[test]
 fn breaches_are_found() {
     let text = "use crate::{\n    hub::{Event, Lane},\n    server::Gateway,\n};\n// crate::cli is fine here\n\
-                fn f() { crate::cli::run(); actix_web::x(); let _ = std::time::Instant::now(); }\n\
+                fn f() { crate::cli::run(); actix_web::x(); let _ = STD::time::{Duration, Instant}; }\n\
                 #[cfg(test)]\nmod tests {\n    use crate::app;\n}\n";
-    let file = File { path: "src/session/x.rs".into(), text: text.into() };
+    // Written differently here, so that this file keeps the rule itself.
+    let file = File { path: "src/session/x.rs".into(), text: text.replace("STD", "std") };
     let mut breaches = Vec::new();
     imports(&file, &mut breaches);
     instants(&file, &mut breaches);
