@@ -1,5 +1,5 @@
 // The gateway's page in a real Chromium, on a desktop and on a phone. It relies on `[data-symbol]` rows with
-// `[data-field]` cells, `#filter` and `#link[data-link]`, and on nothing else of the page.
+// `[data-field]` cells, `#filter`, `#rate` and `#link[data-link]`, and on nothing else of the page.
 
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
@@ -71,6 +71,7 @@ for (const [name, viewport] of Object.entries(VIEWPORTS)) {
     );
     await page.waitForFunction(changedSince, await prices(page), WAIT);
     assert.equal(await page.locator('#link').getAttribute('data-link'), 'open');
+    await page.waitForFunction(() => Number(document.querySelector('#rate').textContent) > 0, null, WAIT);
     await page.screenshot({ path: join(OUT, `${name}.png`) });
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     assert.ok(overflow <= 0, `${overflow} px of the page are beside the screen`);
