@@ -7,6 +7,7 @@
 mod csv;
 mod dbn;
 mod json;
+mod live;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -42,16 +42,20 @@ fn check_file(
 
 const EQUITY: &str = r#"date = "2013-10-07", timezone = "America/New_York", time = "0", time_unit = "ms_of_day", price_scale = 4"#;
 
+pub(super) fn equity_trade_mapping(symbol: &str) -> String {
+    format!(r#"kind = "trades", symbol = "{symbol}", {EQUITY}, price = "1", size = "2", source = "3""#)
+}
+
+pub(super) fn equity_trade(symbol: &str, f: &[&str]) -> String {
+    format!("t {symbol} {} {} - - {} {}", point(f[1]), f[2], f[3], after(NEW_YORK, f[0]))
+}
+
 #[test]
 fn equity_trades() {
     for (symbol, name, rows) in [("IBM", "ibm", 24_293), ("SPY", "spy", 250_601)] {
-        let mapping = format!(
-            r#"kind = "trades", symbol = "{symbol}", {EQUITY}, price = "1", size = "2", source = "3""#
-        );
+        let mapping = equity_trade_mapping(symbol);
         let file = format!("equity-{name}-trade-20131007.lean.csv.gz");
-        check_file(&file, &mapping, ("trades", rows), false, |f| {
-            format!("t {symbol} {} {} - - {} {}", point(f[1]), f[2], f[3], after(NEW_YORK, f[0]))
-        });
+        check_file(&file, &mapping, ("trades", rows), false, |f| equity_trade(symbol, f));
     }
 }
 

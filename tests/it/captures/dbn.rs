@@ -35,7 +35,7 @@ fn level(record: &[u8], price_at: usize, size_at: usize) -> String {
 }
 
 /// The records after the metadata, each with its length in the first byte, in units of four bytes.
-fn records(file: &[u8]) -> Vec<&[u8]> {
+pub(super) fn records(file: &[u8]) -> Vec<&[u8]> {
     assert_eq!(&file[..3], b"DBN");
     let mut rest = &file[8 + u32_at(file, 4) as usize..];
     let mut found = Vec::new();
@@ -49,7 +49,7 @@ fn records(file: &[u8]) -> Vec<&[u8]> {
 
 /// Quote and trade of a record, by its kind in the second byte: 0 a trade, 1 with the best bid and ask, 0xC3 and 0xC4
 /// those alone.
-fn ticks(record: &[u8], symbol: &str) -> Vec<String> {
+pub(super) fn ticks(record: &[u8], symbol: &str) -> Vec<String> {
     let time = |at| u64::from_le_bytes(number(record, at));
     let te = if time(8) == u64::MAX { "-".into() } else { (time(8) / 1_000).to_string() };
     let mut found = Vec::new();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{check, counts, folder, text};
 
 /// The frame in a line of any recorder, found without knowing which.
-fn frame(line: &str) -> Option<Value> {
+pub(super) fn frame(line: &str) -> Option<Value> {
     let object = &line[line.find('{')?..];
     let value: Value = serde_json::from_str(object).ok()?;
     let kind = value["t"].as_str().unwrap_or_default();
@@ -31,7 +31,7 @@ fn micros(time: &str) -> String {
     format!("{seconds}{fraction:0<6.6}")
 }
 
-fn binance(frame: &Value) -> Vec<String> {
+pub(super) fn binance(frame: &Value) -> Vec<String> {
     let e = if frame["stream"].is_string() { &frame["data"] } else { frame };
     let symbol = word(&e["s"]);
     match e["e"].as_str() {
@@ -53,7 +53,7 @@ fn maker(side: &Value) -> &'static str {
     if word(side).eq_ignore_ascii_case("buy") { "sell" } else { "buy" }
 }
 
-fn coinbase(frame: &Value) -> Vec<String> {
+pub(super) fn coinbase(frame: &Value) -> Vec<String> {
     let trade = |t: &Value| {
         let id = t["trade_id"].as_u64().map_or_else(|| word(&t["trade_id"]).to_owned(), |id| id.to_string());
         let [symbol, price, size] = ["product_id", "price", "size"].map(|key| word(&t[key]));
