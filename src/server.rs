@@ -2,6 +2,8 @@
 
 mod body;
 mod config;
+#[cfg(feature = "test-endpoints")]
+mod echo;
 mod inbound;
 mod line;
 mod listen;

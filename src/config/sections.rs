@@ -34,6 +34,11 @@ pub(super) fn server(settings: &mut Settings) -> ServerConfig {
             connections,
             default.connections_per_ip,
         ),
+        request_timeout: settings.millis(
+            "server.request_timeout_ms",
+            &limits::SESSION_MS_RANGE,
+            default.request_timeout,
+        ),
         grace: settings.millis("server.grace_ms", shutdown, default.grace),
         drain: settings.millis("server.drain_ms", shutdown, default.drain),
     }

@@ -17,6 +17,8 @@ pub struct ServerConfig {
     pub connections: usize,
     /// Sessions at once of one client address.
     pub connections_per_ip: usize,
+    /// A request's head must be complete within this time.
+    pub request_timeout: Duration,
     /// Pause between the end of readiness and the first goodbye.
     pub grace: Duration,
     /// The goodbyes are spread over this long.
@@ -31,6 +33,7 @@ impl Default for ServerConfig {
             origins: Vec::new(),
             connections: limits::DEFAULT_CONNECTIONS,
             connections_per_ip: limits::DEFAULT_CONNECTIONS_PER_IP,
+            request_timeout: limits::REQUEST_TIMEOUT,
             grace: limits::DEFAULT_GRACE,
             drain: limits::DEFAULT_DRAIN,
         }

@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 
 use super::{Gateway, LocalShard, line::Line, local_shard, rest, upgrade};
-use crate::limits::{BACKLOG, NOTSENT_LOWAT, REQUEST_TIMEOUT, STOP_TIMEOUT, WRITE_BUFFER};
+use crate::limits::{BACKLOG, NOTSENT_LOWAT, STOP_TIMEOUT, WRITE_BUFFER};
 
 /// A server that accepts connections.
 pub struct Listening {
@@ -45,6 +45,7 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
         .shutdown_timeout(STOP_TIMEOUT.as_secs())
         .disable_signals()
         .listen("http", listener, move || {
+            let request_timeout = gateway.server.request_timeout;
             let gateway = Arc::clone(&gateway);
             let app = move || {
                 let shard = local_shard(&gateway);
@@ -58,12 +59,14 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
                             routes.app_data(web::Data::<LocalShard>::new(shard));
                             routes.route("/v1/ws", web::get().to(upgrade::upgrade));
                         }
+                        #[cfg(feature = "test-endpoints")]
+                        routes.route("/test/echo", web::get().to(super::echo::echo));
                     })
                     .configure(rest::routes)
             };
             let http = HttpService::build()
                 .keep_alive(Duration::from_secs(75))
-                .client_request_timeout(REQUEST_TIMEOUT)
+                .client_request_timeout(request_timeout)
                 .client_disconnect_timeout(Duration::from_secs(1))
                 .h1_write_buffer_size(WRITE_BUFFER)
                 .local_addr(address)

@@ -10,6 +10,7 @@
 mod captures;
 mod config;
 mod drain;
+mod raw;
 mod slow;
 mod stream;
 mod tidy;
