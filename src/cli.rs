@@ -7,6 +7,7 @@ pub mod check;
 pub mod healthcheck;
 pub mod logging;
 pub mod serve;
+pub mod simulate;
 pub mod watch;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -47,6 +48,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Show the live data of a gateway in the terminal, or print it as JSON lines
     Watch(watch::WatchArgs),
+    /// Write a recording of a simulated session, without waiting
+    Simulate(simulate::SimulateArgs),
     /// Ask a running gateway whether it is ready: for container health checks
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -99,6 +102,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Check(args)) => check::run(args),
         Some(Command::Watch(args)) => watch::run(args),
+        Some(Command::Simulate(args)) => simulate::run(args),
         Some(Command::Healthcheck(args)) => healthcheck::run(args),
     }
 }

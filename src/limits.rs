@@ -42,6 +42,12 @@ pub const SIMULATOR_RATE: RangeInclusive<f64> = 1.0..=200_000.0;
 /// A simulator that is later than this does not catch up but goes on from the present, and says so.
 pub const SIMULATOR_LAG: Duration = Duration::from_secs(1);
 
+/// Longest session that is recorded at once, in seconds. Longer: the flag is refused.
+pub const MAX_RECORDED_SECONDS: u64 = 86_400;
+
+/// Most ticks of one recording. More: recording stops with an error.
+pub const MAX_RECORDED_TICKS: u64 = 50_000_000;
+
 /// Longest line or frame of a recording, in bytes (one Coinbase frame has 5.1 MB). Longer: skipped and counted.
 pub const MAX_RECORDED_FRAME: usize = 16 * 1024 * 1024;
 

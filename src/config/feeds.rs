@@ -124,7 +124,11 @@ impl Feeds {
             table.definition::<replay::Definition>()?.build(base).map(|it| AnyFeed::Replay(Box::new(it)))
         };
         let feed = built.map_err(|why| table.refused(why))?;
-        self.built.push(FeedConfig { name, feed, symbols: table.symbols() });
+        let symbols = match &feed {
+            AnyFeed::Simulator(simulator) => simulator.symbols(),
+            AnyFeed::Replay(_) => table.symbols(),
+        };
+        self.built.push(FeedConfig { name, feed, symbols });
         Ok(())
     }
 }

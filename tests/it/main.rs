@@ -10,6 +10,7 @@
 mod captures;
 mod config;
 mod drain;
+mod feeds;
 mod raw;
 mod slow;
 mod stream;
