@@ -171,6 +171,12 @@ pub const BACKLOG: i32 = 4_096;
 /// A request's head must be complete within this time. Later: 408 and the connection is closed.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A connection without a request for this long is closed; scrapers come back sooner.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// A client that was answered for the last time has this long to close its side.
+pub const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Symbols in one answer of `/v1/snapshot`. More: 400.
 pub const SNAPSHOT_SYMBOLS: usize = 5_000;
 

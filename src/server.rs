@@ -1,5 +1,6 @@
 //! actix: listeners, routes and the session driver. The only room that knows an HTTP library.
 
+mod admit;
 mod body;
 mod config;
 #[cfg(feature = "test-endpoints")]
@@ -9,9 +10,10 @@ mod line;
 mod listen;
 mod reader;
 mod rest;
+mod socket;
 mod upgrade;
 
-pub use config::ServerConfig;
+pub use config::{Driver, ServerConfig};
 pub use listen::{Listening, listen};
 
 use std::{

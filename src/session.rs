@@ -21,4 +21,4 @@ pub use census::{Admission, Census, Refusal};
 pub use close::{CloseReason, Frame};
 pub use config::SessionConfig;
 pub use shard::{Outgoing, SessionKey, Shard, run};
-pub use transport::Transport;
+pub use transport::{Transport, Way};

@@ -5,7 +5,12 @@ use std::net::SocketAddr;
 use tracing_subscriber::EnvFilter;
 
 use super::{Auth, Log, LogFormat, settings::Settings};
-use crate::{hub::HubConfig, limits, server::ServerConfig, session::SessionConfig};
+use crate::{
+    hub::HubConfig,
+    limits,
+    server::{Driver, ServerConfig},
+    session::SessionConfig,
+};
 
 /// `[server]`, and the part of `[limits]` that is the server's.
 pub(super) fn server(settings: &mut Settings) -> ServerConfig {
@@ -24,9 +29,11 @@ pub(super) fn server(settings: &mut Settings) -> ServerConfig {
     }
     let connections = &limits::CONNECTIONS_RANGE;
     let shutdown = &limits::SHUTDOWN_MS_RANGE;
+    let driver = settings.parsed("server.driver", "socket or actix", Driver::parse).unwrap_or(default.driver);
     ServerConfig {
         bind,
         workers,
+        driver,
         origins,
         connections: settings.integer("limits.connections", connections, default.connections),
         connections_per_ip: settings.integer(

@@ -4,6 +4,36 @@ use std::{net::SocketAddr, time::Duration};
 
 use crate::limits;
 
+/// How a session's bytes travel once its connection is upgraded. Both behave the same to clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Driver {
+    /// The shard writes into the TCP socket itself: least work, least memory.
+    #[default]
+    Socket,
+    /// Through actix, as the body of the upgrade's response.
+    Actix,
+}
+
+impl Driver {
+    /// Every driver.
+    pub const ALL: [Self; 2] = [Self::Socket, Self::Actix];
+
+    /// The name in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Actix => "actix",
+        }
+    }
+
+    /// The driver of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|driver| driver.as_str() == name)
+    }
+}
+
 /// Listeners, workers and connection limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -11,6 +41,8 @@ pub struct ServerConfig {
     pub bind: SocketAddr,
     /// Worker threads; each is one shard.
     pub workers: usize,
+    /// How sessions' bytes travel.
+    pub driver: Driver,
     /// Origins that browsers may connect from besides the gateway's own (`https://example.com`).
     pub origins: Vec<String>,
     /// Sessions at once.
@@ -30,6 +62,7 @@ impl Default for ServerConfig {
         Self {
             bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
             workers: std::thread::available_parallelism().map_or(1, usize::from).min(limits::MAX_SHARDS),
+            driver: Driver::default(),
             origins: Vec::new(),
             connections: limits::DEFAULT_CONNECTIONS,
             connections_per_ip: limits::DEFAULT_CONNECTIONS_PER_IP,

@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use actix_http::ws::{OpCode, Parser};
 use actix_web::{
     FromRequest as _, HttpRequest, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
@@ -68,6 +69,50 @@ async fn run(mut payload: Payload, mut session: actix_ws::Session) {
             return;
         }
     }
+}
+
+/// The same on a socket of its own; `read` came behind the request.
+pub(super) async fn direct(mut stream: tokio::net::TcpStream, read: bytes::BytesMut) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut inbound = Inbound::new(MESSAGE);
+    inbound.push(&read);
+    let mut buffer = vec![0; 8 * 1024];
+    loop {
+        let mut out = bytes::BytesMut::new();
+        let mut over = false;
+        loop {
+            let (payload, opcode) = match inbound.next() {
+                Ok(None) => break,
+                Ok(Some(Message::Text(text))) => (text, OpCode::Text),
+                Ok(Some(Message::Binary(bytes))) => (bytes, OpCode::Binary),
+                Ok(Some(Message::Ping(payload))) => (payload, OpCode::Pong),
+                Ok(Some(Message::Pong)) => continue,
+                Ok(Some(Message::Close(code))) => (closing(CloseReason::client(code)), OpCode::Close),
+                Err(reason) => (closing(reason), OpCode::Close),
+            };
+            Parser::write_message(&mut out, &payload, opcode, true, false);
+            over = opcode == OpCode::Close;
+            if over {
+                break;
+            }
+        }
+        if stream.write_all(&out).await.is_err() || over {
+            let _gone = stream.shutdown().await;
+            return;
+        }
+        match stream.read(&mut buffer).await {
+            Ok(n) if n > 0 => inbound.push(&buffer[..n]),
+            _ => return,
+        }
+    }
+}
+
+fn closing(reason: CloseReason) -> Bytes {
+    if reason == CloseReason::client(None) {
+        return Bytes::new();
+    }
+    let frame = reason.frame();
+    [&frame.code.to_be_bytes()[..], frame.text.as_bytes()].concat().into()
 }
 
 /// actix-ws' own body, at whose end the connection is closed from this side.

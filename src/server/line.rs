@@ -91,6 +91,11 @@ impl Line {
         Self { stream, gauge: Rc::default() }
     }
 
+    /// The socket itself, for a driver that has a gauge of its own.
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     pub(super) fn gauge(&self) -> Rc<Gauge> {
         Rc::clone(&self.gauge)
     }

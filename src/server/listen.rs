@@ -5,18 +5,22 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Duration,
 };
 
-use actix_http::HttpService;
+use actix_http::{HttpServiceBuilder, Request, Response};
 use actix_server::{Server, ServerHandle};
-use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
-use actix_web::{App, dev::AppConfig, web};
+use actix_service::{Service, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::{
+    App,
+    body::BoxBody,
+    dev::{AppConfig, ServiceRequest, ServiceResponse},
+    web,
+};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 
-use super::{Gateway, LocalShard, line::Line, local_shard, rest, upgrade};
-use crate::limits::{BACKLOG, NOTSENT_LOWAT, STOP_TIMEOUT, WRITE_BUFFER};
+use super::{Driver, Gateway, LocalShard, line::Line, local_shard, rest, socket, upgrade};
+use crate::limits::{BACKLOG, DISCONNECT_TIMEOUT, KEEP_ALIVE, NOTSENT_LOWAT, STOP_TIMEOUT, WRITE_BUFFER};
 
 /// A server that accepts connections.
 pub struct Listening {
@@ -38,55 +42,108 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     // Room beside the sessions for scrapes, probes and refusals, over all workers.
     let most = config.connections.div_ceil(config.workers) + config.connections;
-    let workers = config.workers;
-    let server = Server::build()
-        .workers(workers)
+    let builder = Server::build()
+        .workers(config.workers)
         .max_concurrent_connections(most)
         .shutdown_timeout(STOP_TIMEOUT.as_secs())
-        .disable_signals()
-        .listen("http", listener, move || {
-            let request_timeout = gateway.server.request_timeout;
+        .disable_signals();
+    // The drivers differ in who takes an upgrade: a service of its own, or the application.
+    let server = match config.driver {
+        Driver::Socket => {
             let gateway = Arc::clone(&gateway);
-            let app = move || {
-                let shard = local_shard(&gateway);
-                if let Err(why) = &shard {
-                    tracing::error!("a worker has no shard: {why}");
-                }
-                App::new()
-                    .app_data(web::Data::from(Arc::clone(&gateway)))
-                    .configure(move |routes| {
-                        if let Ok(shard) = shard {
-                            routes.app_data(web::Data::<LocalShard>::new(shard));
-                            routes.route("/v1/ws", web::get().to(upgrade::upgrade));
+            builder.listen("http", listener, move || {
+                let shared = Arc::clone(&gateway);
+                let shard = shard(&gateway);
+                let upgrade = fn_service(move |(request, framed)| {
+                    let upgrade = socket::upgrade(request, framed, Arc::clone(&shared), shard.clone());
+                    async move {
+                        if let Err(why) = upgrade.await {
+                            tracing::debug!("a client left during its upgrade: {why}");
                         }
-                        #[cfg(feature = "test-endpoints")]
-                        routes.route("/test/echo", web::get().to(super::echo::echo));
-                    })
-                    .configure(rest::routes)
-            };
-            let http = HttpService::build()
-                .keep_alive(Duration::from_secs(75))
-                .client_request_timeout(request_timeout)
-                .client_disconnect_timeout(Duration::from_secs(1))
-                .h1_write_buffer_size(WRITE_BUFFER)
-                .local_addr(address)
-                .on_connect_ext(|line: &Line, data: &mut actix_http::Extensions| {
-                    data.insert(line.gauge());
-                })
-                .h1(map_config(app(), |()| AppConfig::default()));
-            fn_service(|stream: TcpStream| async move {
-                let peer = stream.peer_addr().ok();
-                // Without this a small write waits for the acknowledgement of the one before it.
-                if let Err(why) = stream.set_nodelay(true) {
-                    tracing::debug!("TCP_NODELAY: {why}");
-                }
-                Ok::<_, Infallible>((Line::new(stream), peer))
-            })
-            .map_err(|never| match never {})
-            .and_then(http)
-        })?
-        .run();
+                        Ok::<_, actix_http::Error>(())
+                    }
+                });
+                let application = map_config(application(Arc::clone(&gateway)), |()| AppConfig::default());
+                let http = connection(&gateway, address).upgrade(upgrade).h1(application);
+                fn_service(accept).map_err(|never: Infallible| match never {}).and_then(http)
+            })?
+        }
+        Driver::Actix => {
+            let gateway = Arc::clone(&gateway);
+            builder.listen("http", listener, move || {
+                let application = map_config(application(Arc::clone(&gateway)), |()| AppConfig::default());
+                let http = connection(&gateway, address).h1(application);
+                fn_service(accept).map_err(|never: Infallible| match never {}).and_then(http)
+            })?
+        }
+    };
+    let server = server.run();
     Ok(Listening { address, handle: server.handle(), server })
+}
+
+/// The shard of this worker, if it has one.
+fn shard(gateway: &Gateway) -> Option<LocalShard> {
+    match local_shard(gateway) {
+        Ok(shard) => Some(shard),
+        Err(why) => {
+            tracing::error!("a worker has no shard: {why}");
+            None
+        }
+    }
+}
+
+async fn accept(stream: TcpStream) -> Result<(Line, Option<SocketAddr>), Infallible> {
+    let peer = stream.peer_addr().ok();
+    // Without this a small write waits for the acknowledgement of the one before it.
+    if let Err(why) = stream.set_nodelay(true) {
+        tracing::debug!("TCP_NODELAY: {why}");
+    }
+    Ok((Line::new(stream), peer))
+}
+
+/// How every connection is treated.
+fn connection<S>(gateway: &Gateway, address: SocketAddr) -> HttpServiceBuilder<Line, S>
+where
+    S: ServiceFactory<Request, Config = ()>,
+    S::Error: Into<Response<BoxBody>> + 'static,
+    S::InitError: std::fmt::Debug,
+    <S::Service as Service<Request>>::Future: 'static,
+{
+    HttpServiceBuilder::default()
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(gateway.server.request_timeout)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .h1_write_buffer_size(WRITE_BUFFER)
+        .local_addr(address)
+        .on_connect_ext(|line: &Line, data: &mut actix_http::Extensions| {
+            data.insert(line.gauge());
+        })
+}
+
+/// The routes of one worker.
+fn application(
+    gateway: Arc<Gateway>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    let shard = shard(&gateway);
+    App::new()
+        .app_data(web::Data::from(gateway))
+        .configure(move |routes| {
+            if let Some(shard) = shard {
+                routes.app_data(web::Data::<LocalShard>::new(shard));
+                routes.route("/v1/ws", web::get().to(upgrade::upgrade));
+            }
+            #[cfg(feature = "test-endpoints")]
+            routes.route("/test/echo", web::get().to(super::echo::echo));
+        })
+        .configure(rest::routes)
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock::Instant,
     dialect::native::Encoding,
-    session::{CloseReason, SessionKey},
+    session::{CloseReason, SessionKey, Shard},
 };
 
 /// Reads one connection.
@@ -46,7 +46,9 @@ impl Reader {
                 }
                 match inbound.next() {
                     Ok(None) => break,
-                    Ok(Some(message)) => self.handle(message),
+                    Ok(Some(message)) => {
+                        handle(&mut self.shard.borrow_mut(), self.key, self.encoding, message)
+                    }
                     Err(reason) => {
                         self.shard.borrow_mut().close(self.key, reason, Instant::now());
                         understood = false;
@@ -61,19 +63,19 @@ impl Reader {
     fn must_pause(&self) -> bool {
         self.shard.borrow_mut().must_pause(self.key)
     }
+}
 
-    fn handle(&self, message: Message) {
-        let mut shard = self.shard.borrow_mut();
-        let now = Instant::now();
-        match (message, self.encoding) {
-            (Message::Text(text), Encoding::Json) => shard.command(self.key, &text, now),
-            (Message::Binary(bytes), Encoding::MsgPack) => shard.command(self.key, &bytes, now),
-            (Message::Text(_), Encoding::MsgPack) | (Message::Binary(_), Encoding::Json) => {
-                shard.close(self.key, CloseReason::Unsupported, now);
-            }
-            (Message::Ping(payload), _) => shard.pinged(self.key, &payload, now),
-            (Message::Pong, _) => shard.ponged(self.key, now),
-            (Message::Close(code), _) => shard.close(self.key, CloseReason::client(code), now),
+/// One message of a client.
+pub(super) fn handle(shard: &mut Shard, key: SessionKey, encoding: Encoding, message: Message) {
+    let now = Instant::now();
+    match (message, encoding) {
+        (Message::Text(text), Encoding::Json) => shard.command(key, &text, now),
+        (Message::Binary(bytes), Encoding::MsgPack) => shard.command(key, &bytes, now),
+        (Message::Text(_), Encoding::MsgPack) | (Message::Binary(_), Encoding::Json) => {
+            shard.close(key, CloseReason::Unsupported, now);
         }
+        (Message::Ping(payload), _) => shard.pinged(key, &payload, now),
+        (Message::Pong, _) => shard.ponged(key, now),
+        (Message::Close(code), _) => shard.close(key, CloseReason::client(code), now),
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /v1/ws`: from a request to a session.
+//! The actix driver: `GET /v1/ws` as an ordinary request of the application, for listeners whose sockets are not
+//! plain.
 
 use std::rc::Rc;
 
@@ -10,17 +11,13 @@ use actix_web::{
 };
 
 use super::{
-    Gateway, LocalShard,
+    Gateway, LocalShard, admit,
     body::{Body, Port},
     line::Gauge,
     reader::Reader,
     rest,
 };
-use crate::{clock::Instant, dialect::native::Encoding};
-
-/// Subprotocols, by preference.
-const PROTOCOLS: [(&str, Encoding); 2] =
-    [("tickcast.v1.msgpack", Encoding::MsgPack), ("tickcast.v1.json", Encoding::Json)];
+use crate::clock::Instant;
 
 /// Upgrades a connection and opens its session.
 pub(super) async fn upgrade(
@@ -29,20 +26,16 @@ pub(super) async fn upgrade(
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
 ) -> HttpResponse {
-    if !gateway.is_ready() {
-        gateway.hub.metrics().sessions_refused("draining").inc();
-        return rest::refusal(503, 503, "the gateway is draining: connect to another one, or later");
-    }
-    if let Err(origin) = check_origin(&request, &gateway.server.origins) {
-        gateway.hub.metrics().sessions_refused("origin").inc();
-        return rest::refusal(403, 416, &format!("Origin {origin:?} is not allowed: see server.origins"));
+    if let Err(refusal) = admit::vet(request.headers(), &gateway) {
+        gateway.hub.metrics().sessions_refused(refusal.reason).inc();
+        return rest::refusal(refusal.status, refusal.code, &refusal.msg);
     }
     // actix-ws does the handshake and owns the response; what the client sends is read by the session's own reader,
     // which judges frames by their headers.
     let Ok(nothing) = web::Payload::from_request(&request, &mut actix_web::dev::Payload::None).await else {
         return rest::refusal(400, 400, "not a WebSocket upgrade");
     };
-    let names = PROTOCOLS.map(|(name, _)| name);
+    let names = admit::PROTOCOLS.map(|(name, _)| name);
     let (response, session, _messages) = match actix_ws::handle_with_protocols(&request, nothing, &names) {
         Ok(upgraded) => upgraded,
         Err(why) => {
@@ -51,10 +44,7 @@ pub(super) async fn upgrade(
         }
     };
     let chosen = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL).map(header::HeaderValue::as_bytes);
-    let encoding = PROTOCOLS
-        .iter()
-        .find(|(name, _)| chosen == Some(name.as_bytes()))
-        .map_or(Encoding::Json, |(_, encoding)| *encoding);
+    let encoding = admit::encoding(chosen);
     let (Some(gauge), Some(peer)) = (request.conn_data::<Rc<Gauge>>(), request.peer_addr()) else {
         return rest::refusal(500, 500, "the connection has no address");
     };
@@ -73,39 +63,4 @@ pub(super) async fn upgrade(
     actix_rt::spawn(reader.run(payload.into_inner()));
     response
         .map_body(|_head, inner| -> BoxBody { Body { shard, key, port, inner, _session: session }.boxed() })
-}
-
-/// A browser's request must come from the gateway's own pages or from an allowed origin; other clients send none.
-fn check_origin(request: &HttpRequest, allowed: &[String]) -> Result<(), String> {
-    let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or("?");
-    let own = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = origin.split_once("://").map(|(_, host)| host);
-    if (host.is_some() && host == own) || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
-        return Ok(());
-    }
-    Err(origin.chars().take(100).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use actix_web::test::TestRequest;
-
-    use super::*;
-
-    #[test]
-    fn origins() {
-        let check = |origin: Option<&str>| {
-            let mut request = TestRequest::default().insert_header((header::HOST, "127.0.0.1:8080"));
-            if let Some(origin) = origin {
-                request = request.insert_header((header::ORIGIN, origin));
-            }
-            check_origin(&request.to_http_request(), &["https://app.example.com".into()])
-        };
-        assert!(check(None).is_ok());
-        assert!(check(Some("http://127.0.0.1:8080")).is_ok());
-        assert!(check(Some("https://app.example.com")).is_ok());
-        assert!(check(Some("http://evil.example.com")).is_err());
-        assert!(check(Some("null")).is_err());
-    }
 }

@@ -29,7 +29,7 @@ use slab::Slab;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Admission, CloseReason, SessionConfig, Transport,
+    Admission, CloseReason, SessionConfig, Transport, Way,
     assemble::assemble,
     bucket::Bucket,
     liveness::Liveness,
@@ -194,6 +194,17 @@ impl Shard {
         if session.is_over() {
             return Outgoing::Over;
         }
+        self.assemble(key.index, now);
+        if self.scratch.is_empty() {
+            Outgoing::Nothing
+        } else {
+            Outgoing::Frames(self.scratch.split().freeze())
+        }
+    }
+
+    /// Puts what waits for a session into the empty scratch buffer.
+    fn assemble(&mut self, index: usize, now: Instant) {
+        let session = &mut *self.sessions[index];
         self.scratch.reserve(FRAME_BUDGET);
         assemble(session, &self.views, now, &mut self.tally, &mut self.scratch);
         session.outbox.release();
@@ -201,10 +212,17 @@ impl Shard {
             session.paused = false;
             session.transport.resume();
         }
-        if self.scratch.is_empty() {
-            Outgoing::Nothing
-        } else {
-            Outgoing::Frames(self.scratch.split().freeze())
+    }
+
+    /// Writes what waits for a session, as far as its socket takes it.
+    fn write(&mut self, index: usize, now: Instant) {
+        while self.sessions[index].transport.way() == Way::Open && !self.sessions[index].is_over() {
+            self.assemble(index, now);
+            if self.scratch.is_empty() {
+                return;
+            }
+            self.sessions[index].transport.write(&self.scratch);
+            self.scratch.clear();
         }
     }
 
@@ -330,14 +348,24 @@ impl Shard {
         }
     }
 
-    /// Wakes every session that has something to send, once.
+    /// Writes to every session that has something to send, or wakes its driver, once.
     fn wake_dirty(&mut self) {
-        for index in self.dirty.drain(..) {
-            if let Some(session) = self.sessions.get_mut(index) {
-                session.dirty = false;
-                session.transport.wake();
+        if self.dirty.is_empty() {
+            return;
+        }
+        let now = self.hub.instant();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for index in dirty.drain(..) {
+            let Some(session) = self.sessions.get_mut(index) else { continue };
+            session.dirty = false;
+            match session.transport.way() {
+                Way::Open => self.write(index, now),
+                Way::Full => {}
+                Way::Pull => session.transport.wake(),
             }
         }
+        // The list keeps its room for the next burst.
+        self.dirty = dirty;
     }
 }
 

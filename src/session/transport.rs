@@ -2,8 +2,28 @@
 
 use crate::clock::Instant;
 
+/// How frames get into a connection right now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The shard writes them.
+    Open,
+    /// The socket is full: the driver fetches them when there is room again.
+    Full,
+    /// The driver fetches them when it is woken.
+    Pull,
+}
+
 /// The way a session's bytes leave, as the session sees it. All calls are made on the shard's own thread.
 pub trait Transport {
+    /// Whether the shard may write, or is to leave it to the driver.
+    fn way(&self) -> Way {
+        Way::Pull
+    }
+
+    /// Writes whole frames; called while the [way](Self::way) is open only. What the socket does not take at once is
+    /// the driver's to keep.
+    fn write(&self, _frames: &[u8]) {}
+
     /// Something waits in the outbox: ask for it as soon as the socket can take bytes.
     fn wake(&self);
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from kosoku import FailureError, run_fuzzingclient
 
-from gateway import http_get
+from gateway import Gateway, http_get
 
 # Framing, pings, reserved bits, opcodes, fragmentation, UTF-8, closing, and auto-fragmentation. 9 is about large
 # messages, beyond the limit of the real endpoint; 12 and 13 are about compression, which is not offered.
@@ -13,11 +13,12 @@ SECTIONS = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
 CASES = 247
 
 
-@pytest.fixture(scope="session")
-def echo(gateway):
-    status, _ = http_get(gateway.host, "/test/echo")
-    assert status != 404, "there is no echo endpoint: build with `cargo build --features test-endpoints`"
-    return gateway.ws("/test/echo")
+@pytest.fixture(params=["socket", "actix"])
+def echo(request):
+    with Gateway(server__driver=request.param, server__grace_ms=0, server__drain_ms=0) as gateway:
+        status, _ = http_get(gateway.host, "/test/echo")
+        assert status != 404, "there is no echo endpoint: build with `cargo build --features test-endpoints`"
+        yield gateway.ws("/test/echo")
 
 
 def test_no_case_fails(echo):

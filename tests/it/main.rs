@@ -7,6 +7,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[macro_use]
+mod util;
+
 mod captures;
 mod config;
 mod drain;
@@ -15,4 +18,3 @@ mod raw;
 mod slow;
 mod stream;
 mod tidy;
-mod util;

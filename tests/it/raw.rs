@@ -8,9 +8,28 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tickcast::{limits::MAX_FRAGMENTS, server::ServerConfig, session::SessionConfig};
+use tickcast::{
+    limits::MAX_FRAGMENTS,
+    server::{Driver, ServerConfig},
+    session::SessionConfig,
+};
 
 use crate::util::{Client, PATIENCE, TestGateway, eventually, trade};
+
+on_both_drivers! {
+    violations_of_framing_close_with_1002,
+    what_is_not_utf8_closes_with_1007,
+    allowed_closes_are_echoed,
+    too_large_closes_with_1009_before_it_is_buffered,
+    the_wrong_kind_of_frame_closes_with_1003,
+    pings_are_answered_in_every_shape,
+    a_flood_of_pings_closes_with_4102,
+    bad_upgrades_are_refused_as_http,
+    a_half_sent_upgrade_is_ended,
+    bad_commands_get_errors_and_the_session_lives,
+    ten_thousand_symbols_are_all_or_nothing,
+    a_thousand_commands_at_once_are_each_answered,
+}
 
 const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
 
@@ -171,8 +190,8 @@ impl Witness {
 }
 
 /// Each case on a fresh connection: what is sent, the expected close code (none: an empty close frame).
-async fn closes(cases: Vec<(String, Vec<u8>, Option<u16>)>, reason: &str) {
-    let gateway = TestGateway::start();
+async fn closes(driver: Driver, cases: Vec<(String, Vec<u8>, Option<u16>)>, reason: &str) {
+    let gateway = TestGateway::on(driver);
     let mut witness = Witness::on(&gateway).await;
     let count = f64::from(u32::try_from(cases.len()).unwrap());
     for (name, bytes, expected) in cases {
@@ -190,8 +209,7 @@ fn named(cases: &[(&str, Vec<u8>)], code: u16) -> Vec<(String, Vec<u8>, Option<u
     cases.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.clone(), Some(code))).collect()
 }
 
-#[tokio::test]
-async fn violations_of_framing_close_with_1002() {
+async fn violations_of_framing_close_with_1002(driver: Driver) {
     let ping = json!({"op": "ping"}).to_string();
     let mut cases = named(
         &[
@@ -217,32 +235,29 @@ async fn violations_of_framing_close_with_1002() {
     for bad in [0_u16, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2999, 5000, 65535] {
         cases.push((format!("close with {bad}"), frame(0x88, &bad.to_be_bytes()), Some(1002)));
     }
-    closes(cases, "protocol_error").await;
+    closes(driver, cases, "protocol_error").await;
 }
 
-#[tokio::test]
-async fn what_is_not_utf8_closes_with_1007() {
+async fn what_is_not_utf8_closes_with_1007(driver: Driver) {
     let cases = [
         ("in one frame", frame(0x81, b"\"\xff\"")),
         ("across fragments", [frame(0x01, b"\"\xc3"), frame(0x80, b"\x28\"")].concat()),
         ("cut at the end", [frame(0x01, b"\"\xe2\x82"), frame(0x80, b"")].concat()),
         ("in a close reason", frame(0x88, b"\x03\xe8\xff\xfe")),
     ];
-    closes(named(&cases, 1007), "not_utf8").await;
+    closes(driver, named(&cases, 1007), "not_utf8").await;
 }
 
-#[tokio::test]
-async fn allowed_closes_are_echoed() {
+async fn allowed_closes_are_echoed(driver: Driver) {
     let mut cases = vec![("empty".to_owned(), frame(0x88, b""), None)];
     for good in [1000_u16, 1001, 1003, 1007, 1011, 3000, 4999] {
         let payload = [&good.to_be_bytes()[..], b"bye"].concat();
         cases.push((format!("{good}"), frame(0x88, &payload), Some(good)));
     }
-    closes(cases, "client").await;
+    closes(driver, cases, "client").await;
 }
 
-#[tokio::test]
-async fn too_large_closes_with_1009_before_it_is_buffered() {
+async fn too_large_closes_with_1009_before_it_is_buffered(driver: Driver) {
     let limit = SessionConfig::default().frame_bytes;
     let announced = [&[0x81, 0xFF][..], &(limit as u64 + 1).to_be_bytes(), &MASK].concat();
     let huge = [&[0x82, 0xFF][..], &(1_u64 << 40).to_be_bytes(), &MASK].concat();
@@ -256,14 +271,13 @@ async fn too_large_closes_with_1009_before_it_is_buffered() {
         ("built of fragments", pieces),
         ("thousands of tiny fragments", tiny),
     ];
-    closes(named(&cases, 1009), "too_large").await;
+    closes(driver, named(&cases, 1009), "too_large").await;
 }
 
-#[tokio::test]
-async fn the_wrong_kind_of_frame_closes_with_1003() {
+async fn the_wrong_kind_of_frame_closes_with_1003(driver: Driver) {
     let cases = [("binary on a JSON session", frame(0x82, b"\x81\xa2op\xa4ping"))];
-    closes(named(&cases, 1003), "unsupported").await;
-    let gateway = TestGateway::start();
+    closes(driver, named(&cases, 1003), "unsupported").await;
+    let gateway = TestGateway::on(driver);
     let mut raw = Raw::dial(&gateway);
     let head = raw.request("/v1/ws", "13", "Sec-WebSocket-Protocol: other, tickcast.v1.msgpack\r\n");
     assert!(head.to_lowercase().contains("sec-websocket-protocol: tickcast.v1.msgpack"), "{head}");
@@ -271,9 +285,8 @@ async fn the_wrong_kind_of_frame_closes_with_1003() {
     assert_eq!(code(&raw.closed()), Some(1003));
 }
 
-#[tokio::test]
-async fn pings_are_answered_in_every_shape() {
-    let gateway = TestGateway::start();
+async fn pings_are_answered_in_every_shape(driver: Driver) {
+    let gateway = TestGateway::on(driver);
     let mut witness = Witness::on(&gateway).await;
     let mut raw = Raw::upgraded(&gateway);
     for payload in [&b""[..], b"hello", &[0x7F; 125]] {
@@ -298,9 +311,8 @@ async fn pings_are_answered_in_every_shape() {
     witness.is_well(&gateway).await;
 }
 
-#[tokio::test]
-async fn a_flood_of_pings_closes_with_4102() {
-    let gateway = TestGateway::start();
+async fn a_flood_of_pings_closes_with_4102(driver: Driver) {
+    let gateway = TestGateway::on(driver);
     let mut witness = Witness::on(&gateway).await;
     let mut raw = Raw::upgraded(&gateway);
     let flood: Vec<u8> = std::iter::repeat_n(frame(0x89, b"x"), 1_000).flatten().collect();
@@ -311,9 +323,8 @@ async fn a_flood_of_pings_closes_with_4102() {
     witness.is_well(&gateway).await;
 }
 
-#[tokio::test]
-async fn bad_upgrades_are_refused_as_http() {
-    let gateway = TestGateway::start();
+async fn bad_upgrades_are_refused_as_http(driver: Driver) {
+    let gateway = TestGateway::on(driver);
     let mut witness = Witness::on(&gateway).await;
     for (path, version, more, status) in [
         ("/v1/ws", "12", "", 426),
@@ -327,9 +338,9 @@ async fn bad_upgrades_are_refused_as_http() {
     witness.is_well(&gateway).await;
 }
 
-#[tokio::test]
-async fn a_half_sent_upgrade_is_ended() {
-    let server = ServerConfig { request_timeout: Duration::from_millis(200), ..ServerConfig::default() };
+async fn a_half_sent_upgrade_is_ended(driver: Driver) {
+    let server =
+        ServerConfig { driver, request_timeout: Duration::from_millis(200), ..ServerConfig::default() };
     let gateway = TestGateway::with(server, SessionConfig::default());
     let mut witness = Witness::on(&gateway).await;
     let mut raw = Raw::dial(&gateway);
@@ -345,9 +356,8 @@ async fn a_half_sent_upgrade_is_ended() {
     witness.is_well(&gateway).await;
 }
 
-#[tokio::test]
-async fn bad_commands_get_errors_and_the_session_lives() {
-    let gateway = TestGateway::start();
+async fn bad_commands_get_errors_and_the_session_lives(driver: Driver) {
+    let gateway = TestGateway::on(driver);
     let mut witness = Witness::on(&gateway).await;
     let mut raw = Raw::upgraded(&gateway);
     for (command, code) in [
@@ -374,9 +384,8 @@ async fn bad_commands_get_errors_and_the_session_lives() {
     witness.is_well(&gateway).await;
 }
 
-#[tokio::test]
-async fn ten_thousand_symbols_are_all_or_nothing() {
-    let gateway = TestGateway::start();
+async fn ten_thousand_symbols_are_all_or_nothing(driver: Driver) {
+    let gateway = TestGateway::on(driver);
     let mut witness = Witness::on(&gateway).await;
     let names: Vec<_> = (0..10_000).map(|i| format!("S{i}")).collect();
     gateway.declare(&names.iter().map(String::as_str).collect::<Vec<_>>());
@@ -389,9 +398,8 @@ async fn ten_thousand_symbols_are_all_or_nothing() {
     witness.is_well(&gateway).await;
 }
 
-#[tokio::test]
-async fn a_thousand_commands_at_once_are_each_answered() {
-    let gateway = TestGateway::start();
+async fn a_thousand_commands_at_once_are_each_answered(driver: Driver) {
+    let gateway = TestGateway::on(driver);
     let mut witness = Witness::on(&gateway).await;
     let mut raw = Raw::upgraded(&gateway);
     let all: Vec<u8> = (0..1_000).flat_map(|id| text(&json!({"op": "ping", "id": id}))).collect();

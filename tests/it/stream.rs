@@ -1,12 +1,18 @@
 //! `/v1/ws` with a real client: welcome, ack with snapshot, live events, both encodings, and the roads beside it.
 
 use serde_json::json;
+use tickcast::server::{Driver, ServerConfig};
 
 use crate::util::{TestGateway, quote, trade};
 
-#[tokio::test]
-async fn a_client_gets_a_welcome_an_ack_with_snapshot_and_live_events() {
-    let gateway = TestGateway::start();
+on_both_drivers! {
+    a_client_gets_a_welcome_an_ack_with_snapshot_and_live_events,
+    the_roads_beside_the_stream,
+    connection_limits_are_told,
+}
+
+async fn a_client_gets_a_welcome_an_ack_with_snapshot_and_live_events(driver: Driver) {
+    let gateway = TestGateway::on(driver);
     gateway.declare(&["BTC-USD"]);
     gateway.publish([quote("BTC-USD", "67210.10")]);
     for msgpack in [false, true] {
@@ -39,9 +45,8 @@ async fn a_client_gets_a_welcome_an_ack_with_snapshot_and_live_events() {
     gateway.metric_is("tickcast_sessions{encoding=\"json\"}", |open| open < 1.0).await;
 }
 
-#[tokio::test]
-async fn the_roads_beside_the_stream() {
-    let gateway = TestGateway::start();
+async fn the_roads_beside_the_stream(driver: Driver) {
+    let gateway = TestGateway::on(driver);
     gateway.declare(&["B", "A"]);
     gateway.publish([quote("A", "1.10"), trade("A", 1, "1.20")]);
     assert_eq!(gateway.get("/healthz").0, 200);
@@ -71,9 +76,8 @@ async fn the_roads_beside_the_stream() {
     assert!(status == 200 && metrics.contains("tickcast_topics 2"), "{metrics}");
 }
 
-#[tokio::test]
-async fn connection_limits_are_told() {
-    let server = tickcast::server::ServerConfig { connections: 2, ..Default::default() };
+async fn connection_limits_are_told(driver: Driver) {
+    let server = ServerConfig { driver, connections: 2, ..ServerConfig::default() };
     let gateway = TestGateway::with(server, tickcast::session::SessionConfig::default());
     let mut first = gateway.connect().await;
     let mut second = gateway.connect().await;

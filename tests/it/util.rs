@@ -16,7 +16,7 @@ use tickcast::{
     hub::{Hub, HubConfig},
     market::{Level, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
-    server::{Gateway, ServerConfig, listen},
+    server::{Driver, Gateway, ServerConfig, listen},
     session::{Census, SessionConfig},
 };
 use tokio::{
@@ -32,6 +32,25 @@ use tokio_util::sync::CancellationToken;
 /// Longest that anything in a test may take; only failures take that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Makes one test for each session driver of a function that takes the driver: clients must not see which it is.
+macro_rules! on_both_drivers {
+    ($($test:ident,)*) => {
+        $(mod $test {
+            use tickcast::server::Driver;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn socket() {
+                super::$test(Driver::Socket).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn actix() {
+                super::$test(Driver::Actix).await;
+            }
+        })*
+    };
+}
+
 /// A running gateway.
 pub(crate) struct TestGateway {
     pub(crate) address: SocketAddr,
@@ -43,7 +62,12 @@ pub(crate) struct TestGateway {
 impl TestGateway {
     /// A gateway with default settings.
     pub(crate) fn start() -> Self {
-        Self::with(ServerConfig::default(), SessionConfig::default())
+        Self::on(Driver::default())
+    }
+
+    /// A gateway with default settings and that driver.
+    pub(crate) fn on(driver: Driver) -> Self {
+        Self::with(ServerConfig { driver, ..ServerConfig::default() }, SessionConfig::default())
     }
 
     /// A gateway with these settings; always on a free port, on two workers.

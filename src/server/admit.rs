@@ -1,0 +1,100 @@
+//! Whether an upgrade request becomes a session, the same for both drivers.
+
+use actix_http::header::{self, HeaderMap};
+
+use super::Gateway;
+use crate::dialect::native::Encoding;
+
+/// Subprotocols, by preference.
+pub(super) const PROTOCOLS: [(&str, Encoding); 2] =
+    [("tickcast.v1.msgpack", Encoding::MsgPack), ("tickcast.v1.json", Encoding::Json)];
+
+/// An answer over plain HTTP instead of a session.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    /// The protocol's error code.
+    pub(super) code: u16,
+    pub(super) msg: String,
+    /// Label of the metric.
+    pub(super) reason: &'static str,
+}
+
+/// Checks what does not depend on how the bytes travel.
+pub(super) fn vet(headers: &HeaderMap, gateway: &Gateway) -> Result<(), Refusal> {
+    if !gateway.is_ready() {
+        let msg = "the gateway is draining: connect to another one, or later".into();
+        return Err(Refusal { status: 503, code: 503, msg, reason: "draining" });
+    }
+    check_origin(headers, &gateway.server.origins).map_err(|origin| Refusal {
+        status: 403,
+        code: 416,
+        msg: format!("Origin {origin:?} is not allowed: see server.origins"),
+        reason: "origin",
+    })
+}
+
+/// The encoding of the subprotocol that the answer names.
+pub(super) fn encoding(chosen: Option<&[u8]>) -> Encoding {
+    let named = PROTOCOLS.iter().find(|(name, _)| chosen == Some(name.as_bytes()));
+    named.map_or(Encoding::Json, |(_, encoding)| *encoding)
+}
+
+/// The first subprotocol that the client offers and the gateway speaks.
+pub(super) fn subprotocol(headers: &HeaderMap) -> Option<&'static str> {
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
+    offered
+        .flat_map(|value| value.split(','))
+        .find_map(|name| PROTOCOLS.iter().find(|(known, _)| *known == name.trim()).map(|(known, _)| *known))
+}
+
+/// A browser's request must come from the gateway's own pages or from an allowed origin; other clients send none.
+fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), String> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or("?");
+    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = origin.split_once("://").map(|(_, host)| host);
+    if (host.is_some() && host == own) || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+        return Ok(());
+    }
+    Err(origin.chars().take(100).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_http::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn origins() {
+        let check = |origin: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("127.0.0.1:8080"));
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            }
+            check_origin(&headers, &["https://app.example.com".into()])
+        };
+        assert!(check(None).is_ok());
+        assert!(check(Some("http://127.0.0.1:8080")).is_ok());
+        assert!(check(Some("https://app.example.com")).is_ok());
+        assert!(check(Some("http://evil.example.com")).is_err());
+        assert!(check(Some("null")).is_err());
+    }
+
+    #[test]
+    fn subprotocols() {
+        let choose = |offered: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for offer in offered {
+                headers.append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(offer));
+            }
+            subprotocol(&headers)
+        };
+        assert_eq!(choose(&[]), None);
+        assert_eq!(choose(&["other"]), None);
+        assert_eq!(choose(&["other, tickcast.v1.json"]), Some("tickcast.v1.json"));
+        assert_eq!(choose(&["other", "tickcast.v1.msgpack,tickcast.v1.json"]), Some("tickcast.v1.msgpack"));
+    }
+}

@@ -1,0 +1,362 @@
+//! The socket driver: after the upgrade the session has the TCP socket to itself.
+//!
+//! actix accepts the connection and reads the request; then its codec and buffers are dropped. The shard writes
+//! assembled frames straight into the socket, one call for each session and burst, without a task being woken; only
+//! what the socket refuses is kept, and then the session's task waits for room. Reads go through a buffer on the
+//! stack, so an idle session holds none.
+
+use std::{
+    cell::{Cell, RefCell},
+    io::{self, ErrorKind},
+    net::Shutdown,
+    rc::Rc,
+    sync::Arc,
+};
+
+use actix_http::{
+    ConnectionType, HttpMessage as _, Request, Response, StatusCode,
+    body::{BodySize, BoxBody, MessageBody as _},
+    h1, header, ws,
+};
+use bytes::{Buf as _, BytesMut};
+use futures_util::SinkExt as _;
+use tokio::{io::Interest, net::TcpStream, sync::Notify};
+
+use super::{Gateway, LocalShard, admit, inbound::Inbound, line::Line, reader};
+use crate::{
+    clock::Instant,
+    dialect::native::Encoding,
+    session::{Outgoing, SessionKey, Transport, Way},
+};
+
+/// A connection as actix hands it over.
+type Framed = actix_codec::Framed<Line, h1::Codec>;
+
+/// Bytes read from a socket at once.
+const READ: usize = 8 * 1024;
+
+/// Reads from one socket before other tasks of the thread get a turn.
+const READS_A_TURN: usize = 8;
+
+/// The shard's end of a socket.
+pub(super) struct Port {
+    stream: TcpStream,
+    /// What the socket has refused.
+    rest: RefCell<BytesMut>,
+    blocked_since: Cell<Option<Instant>>,
+    cut: Cell<bool>,
+    /// Wakes the session's task: something to fetch, room to read, or the end.
+    turn: Notify,
+}
+
+impl Port {
+    fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            rest: RefCell::default(),
+            blocked_since: Cell::new(None),
+            cut: Cell::new(false),
+            turn: Notify::new(),
+        }
+    }
+
+    /// Writes what the socket takes. Returns how many bytes that were.
+    fn try_write(&self, mut bytes: &[u8]) -> usize {
+        let mut written = 0;
+        while !bytes.is_empty() {
+            match self.stream.try_write(bytes) {
+                Ok(0) => {
+                    self.cut();
+                    break;
+                }
+                Ok(n) => {
+                    written += n;
+                    bytes = &bytes[n..];
+                }
+                Err(why) if why.kind() == ErrorKind::WouldBlock => break,
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                // The client is gone; the task finds out and leaves.
+                Err(_) => {
+                    self.cut();
+                    break;
+                }
+            }
+        }
+        written
+    }
+
+    /// The socket may have room again. Returns whether everything it had refused is out.
+    fn flush(&self) -> bool {
+        let mut rest = self.rest.borrow_mut();
+        let written = self.try_write(&rest);
+        rest.advance(written);
+        if written > 0 {
+            self.blocked_since.set((!rest.is_empty()).then(Instant::now));
+        }
+        if rest.is_empty() {
+            *rest = BytesMut::new();
+        }
+        rest.is_empty()
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.blocked_since.get().is_some()
+    }
+}
+
+impl Transport for Port {
+    fn way(&self) -> Way {
+        match (self.cut.get(), self.is_blocked()) {
+            (true, _) => Way::Pull,
+            (false, true) => Way::Full,
+            (false, false) => Way::Open,
+        }
+    }
+
+    fn write(&self, frames: &[u8]) {
+        let written = if self.is_blocked() { 0 } else { self.try_write(frames) };
+        if written < frames.len() {
+            self.rest.borrow_mut().extend_from_slice(&frames[written..]);
+            if !self.is_blocked() {
+                self.blocked_since.set(Some(Instant::now()));
+                // The task has to wait for room.
+                self.turn.notify_one();
+            }
+        }
+    }
+
+    fn wake(&self) {
+        self.turn.notify_one();
+    }
+
+    fn resume(&self) {
+        self.turn.notify_one();
+    }
+
+    fn blocked_since(&self) -> Option<Instant> {
+        self.blocked_since.get()
+    }
+
+    fn cut(&self) {
+        self.cut.set(true);
+        self.turn.notify_one();
+    }
+}
+
+/// Answers an upgrade request: with a session of its own task, or over HTTP.
+///
+/// # Errors
+/// When the client goes away meanwhile.
+pub(super) async fn upgrade(
+    request: Request,
+    framed: Framed,
+    gateway: Arc<Gateway>,
+    shard: Option<LocalShard>,
+) -> io::Result<()> {
+    let refused = |reason| gateway.hub.metrics().sessions_refused(reason).inc();
+    #[cfg(feature = "test-endpoints")]
+    if request.path() == "/test/echo" {
+        let (stream, read) = shake_hands(&request, framed).await?;
+        actix_rt::spawn(super::echo::direct(stream, read));
+        return Ok(());
+    }
+    if request.path() != "/v1/ws" {
+        let path: String = request.path().chars().take(100).collect();
+        return refuse(framed, 404, 404, &format!("no stream at {path:?}")).await;
+    }
+    if let Err(refusal) = admit::vet(request.headers(), &gateway) {
+        refused(refusal.reason);
+        return refuse(framed, refusal.status, refusal.code, &refusal.msg).await;
+    }
+    if let Err(why) = ws::verify_handshake(request.head()) {
+        refused("handshake");
+        return answer(framed, Response::from(&why)).await;
+    }
+    let (Some(peer), Some(shard)) = (request.peer_addr(), shard) else {
+        return refuse(framed, 500, 500, "the connection has no address, or its worker no shard").await;
+    };
+    let protocol = admit::subprotocol(request.headers());
+    let encoding = admit::encoding(protocol.map(str::as_bytes));
+    let (stream, read) = shake_hands(&request, framed).await?;
+    let admission = gateway.census.admit(peer.ip()).map_err(|limit| refused(limit.as_str())).ok();
+    let port = Rc::new(Port::new(stream));
+    let key = shard.borrow_mut().open(encoding, Rc::clone(&port) as Rc<_>, admission, Instant::now());
+    let session = Session { shard, key, port, encoding, inbound: Inbound::new(gateway.session.frame_bytes) };
+    // On its own, so that actix' state of the connection goes.
+    actix_rt::spawn(session.run(read));
+    Ok(())
+}
+
+/// Accepts the upgrade and takes the socket out of actix' hands, with what was read behind the request.
+async fn shake_hands(request: &Request, mut framed: Framed) -> io::Result<(TcpStream, BytesMut)> {
+    let mut response = ws::handshake_response(request.head());
+    if let Some(protocol) = admit::subprotocol(request.headers()) {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, protocol));
+    }
+    let response = response.finish().drop_body();
+    framed.send(h1::Message::Item((response, BodySize::None))).await?;
+    let parts = framed.into_parts();
+    Ok((parts.io.into_stream(), parts.read_buf))
+}
+
+async fn refuse(framed: Framed, status: u16, code: u16, msg: &str) -> io::Result<()> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::json!({"code": code, "msg": msg}).to_string();
+    let response =
+        Response::build(status).insert_header((header::CONTENT_TYPE, "application/json")).body(body);
+    answer(framed, response.map_into_boxed_body()).await
+}
+
+async fn answer(mut framed: Framed, mut response: Response<BoxBody>) -> io::Result<()> {
+    response.head_mut().set_connection_type(ConnectionType::Close);
+    let (response, body) = response.into_parts();
+    let body = body.try_into_bytes().unwrap_or_default();
+    framed.send(h1::Message::Item((response, BodySize::Sized(body.len() as u64)))).await?;
+    if !body.is_empty() {
+        framed.send(h1::Message::Chunk(Some(body))).await?;
+    }
+    framed.send(h1::Message::Chunk(None)).await?;
+    framed.close().await?;
+    Ok(())
+}
+
+/// One session's task.
+struct Session {
+    shard: LocalShard,
+    key: SessionKey,
+    port: Rc<Port>,
+    encoding: Encoding,
+    inbound: Inbound,
+}
+
+/// What reading came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// Everything there was.
+    Drained,
+    /// More may be there: others first.
+    More,
+    /// The client has closed its side, or is gone.
+    End,
+}
+
+impl Session {
+    async fn run(mut self, first: BytesMut) {
+        let mut understood = self.take_in(&first, true);
+        drop(first);
+        loop {
+            if !self.write_out() {
+                break;
+            }
+            let paused = self.shard.borrow_mut().must_pause(self.key);
+            if !paused && understood {
+                // What was buffered while reading had paused comes first.
+                understood = self.take_in(&[], understood);
+                if self.shard.borrow_mut().must_pause(self.key) {
+                    continue;
+                }
+            }
+            match self.wait(paused).await {
+                Ok(false) => {}
+                Ok(true) => match self.read(&mut understood) {
+                    Read::Drained => {}
+                    Read::More => tokio::task::yield_now().await,
+                    Read::End => break,
+                },
+                Err(_) => break,
+            }
+        }
+        self.shard.borrow_mut().leave(self.key, Instant::now());
+    }
+
+    /// Fetches and writes until the socket is full or nothing waits. Returns whether the session goes on.
+    fn write_out(&self) -> bool {
+        let port = &self.port;
+        loop {
+            if port.cut.get() {
+                return false;
+            }
+            if port.is_blocked() && !port.flush() {
+                return !port.cut.get();
+            }
+            let outgoing = self.shard.borrow_mut().outgoing(self.key, Instant::now());
+            match outgoing {
+                Outgoing::Frames(frames) => port.write(&frames),
+                Outgoing::Nothing => return true,
+                Outgoing::Over => {
+                    // The close frame is out: the server is the one that ends the connection.
+                    let _gone = socket2::SockRef::from(&port.stream).shutdown(Shutdown::Write);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Waits for bytes (unless reading pauses), for room (if the socket was full), or for the shard. Returns whether
+    /// there may be bytes.
+    async fn wait(&self, paused: bool) -> io::Result<bool> {
+        let port = &self.port;
+        let interest = match (paused, port.is_blocked()) {
+            (false, false) => Interest::READABLE,
+            (false, true) => Interest::READABLE | Interest::WRITABLE,
+            (true, true) => Interest::WRITABLE,
+            (true, false) => {
+                port.turn.notified().await;
+                return Ok(false);
+            }
+        };
+        tokio::select! {
+            ready = port.stream.ready(interest) => Ok(ready?.is_readable()),
+            () = port.turn.notified() => Ok(false),
+        }
+    }
+
+    fn read(&mut self, understood: &mut bool) -> Read {
+        let mut buffer = [0; READ];
+        for _ in 0..READS_A_TURN {
+            match self.port.stream.try_read(&mut buffer) {
+                Ok(0) => return Read::End,
+                Ok(n) => {
+                    *understood = self.take_in(&buffer[..n], *understood);
+                    if n < READ {
+                        return Read::Drained;
+                    }
+                    if self.shard.borrow_mut().must_pause(self.key) {
+                        return Read::Drained;
+                    }
+                }
+                Err(why) if why.kind() == ErrorKind::WouldBlock => return Read::Drained,
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Read::End,
+            }
+        }
+        Read::More
+    }
+
+    /// Hands bytes to the session, message by message, until too many replies wait. Returns whether what comes
+    /// next can still be understood.
+    fn take_in(&mut self, bytes: &[u8], understood: bool) -> bool {
+        let mut shard = self.shard.borrow_mut();
+        if !understood {
+            if !bytes.is_empty() {
+                shard.answered(self.key);
+            }
+            return false;
+        }
+        if !bytes.is_empty() {
+            shard.heard(self.key, Instant::now());
+            self.inbound.push(bytes);
+        }
+        while !shard.must_pause(self.key) {
+            match self.inbound.next() {
+                Ok(None) => break,
+                Ok(Some(message)) => reader::handle(&mut shard, self.key, self.encoding, message),
+                Err(reason) => {
+                    shard.close(self.key, reason, Instant::now());
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
