@@ -3,6 +3,7 @@
 //! Each command is one file here; none of them decides anything about ticks. Exit codes: 0 for a graceful end, 1 when
 //! something could not be started or reached, 64 for a wrong command line or configuration.
 
+pub mod bench;
 pub mod check;
 pub mod healthcheck;
 pub mod logging;
@@ -50,6 +51,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Write a recording of a simulated session, without waiting
     Simulate(simulate::SimulateArgs),
+    /// Put load on a gateway and measure what arrives
+    Bench(bench::BenchArgs),
     /// Ask a running gateway whether it is ready: for container health checks
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -102,6 +105,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Check(args)) => check::run(args),
         Some(Command::Watch(args)) => watch::run(args),
+        Some(Command::Bench(args)) => bench::run(args),
         Some(Command::Simulate(args)) => simulate::run(args),
         Some(Command::Healthcheck(args)) => healthcheck::run(args),
     }

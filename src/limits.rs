@@ -180,6 +180,14 @@ pub const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Symbols in one answer of `/v1/snapshot`. More: 400.
 pub const SNAPSHOT_SYMBOLS: usize = 5_000;
 
+// ---- bench -----------------------------------------------------------------------------------------------
+
+/// Most clients of one `tickcast bench`. More: the flag is refused.
+pub const MAX_BENCH_CONNECTIONS: u32 = 1_000_000;
+
+/// Longest measurement of one `tickcast bench`, in seconds. Longer: the flag is refused.
+pub const MAX_BENCH_SECONDS: u64 = 3_600;
+
 // ---- shutdown --------------------------------------------------------------------------------------------
 
 /// Between `readyz` turning red and the first goodbye, so that load balancers notice.

@@ -1,0 +1,100 @@
+//! Finds events in a stream of bytes without parsing it.
+//!
+//! Every trade and quote carries the gateway's receive time as its last key, `"tr":1767623400041986}`, in JSON or
+//! MessagePack. Looking for that alone counts events and tells their age; frames need not be walked.
+
+use memchr::memmem::Finder;
+
+/// Longest stretch that must be kept back because it may be the beginning of a match: key, header and 16 digits.
+const KEEP: usize = 32;
+
+/// Looks for receive times.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    key: Finder<'static>,
+    msgpack: bool,
+}
+
+impl Scanner {
+    pub(super) fn new(msgpack: bool) -> Self {
+        // MessagePack: a text of two bytes, then an unsigned or signed 64-bit number.
+        let key: &[u8] = if msgpack { b"\xa2tr" } else { b"\"tr\":" };
+        Self { key: Finder::new(key).into_owned(), msgpack }
+    }
+
+    /// Calls `found` with every complete receive time, in microseconds, and returns how many bytes of the front are
+    /// done with; the rest must come again with what is read next.
+    pub(super) fn scan(&self, bytes: &[u8], mut found: impl FnMut(i64)) -> usize {
+        let mut at = 0;
+        while let Some(next) = self.key.find(&bytes[at..]) {
+            let value = at + next + self.key.needle().len();
+            match self.time(&bytes[value..]) {
+                Some((time, len)) => {
+                    found(time);
+                    at = value + len;
+                }
+                None if bytes.len() - value < KEEP => return at + next,
+                None => at = value,
+            }
+        }
+        // The end may be the beginning of a key.
+        at.max(bytes.len().saturating_sub(self.key.needle().len() - 1))
+    }
+
+    fn time(&self, bytes: &[u8]) -> Option<(i64, usize)> {
+        if self.msgpack {
+            let [0xCF | 0xD3, rest @ ..] = bytes else { return None };
+            return rest.first_chunk().map(|time| (i64::from_be_bytes(*time), 9));
+        }
+        let len = bytes.iter().position(|byte| !byte.is_ascii_digit())?;
+        let digits = &bytes[..len.min(18)];
+        (len > 0).then(|| (digits.iter().fold(0, |time, digit| time * 10 + i64::from(digit - b'0')), len))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dialect::native::{Encoding, encode_event},
+        market::{Source, Symbol, Tick, Trade, UnixMicros},
+    };
+
+    fn stream(encoding: Encoding) -> Vec<u8> {
+        let event = |tr: i64| {
+            let trade = Trade {
+                symbol: Symbol::new("A").unwrap(),
+                price: "1.5".parse().unwrap(),
+                size: "2".parse().unwrap(),
+                side: None,
+                id: None,
+                source: Source::new("x").unwrap(),
+                te: None,
+                tr: UnixMicros(tr),
+            };
+            encode_event(1, &Tick::Trade(trade), encoding)
+        };
+        (0..5)
+            .flat_map(|i| [&b"\x81\x7e\x01\x02["[..], &event(1_767_623_400_000_000 + i), b"]"].concat())
+            .collect()
+    }
+
+    #[test]
+    fn events_are_found_however_the_stream_is_cut() {
+        for (encoding, msgpack) in [(Encoding::Json, false), (Encoding::MsgPack, true)] {
+            let bytes = stream(encoding);
+            for cut in 1..bytes.len() {
+                let scanner = Scanner::new(msgpack);
+                let (mut found, mut held) = (Vec::new(), Vec::new());
+                for piece in bytes.chunks(cut) {
+                    held.extend_from_slice(piece);
+                    let done = scanner.scan(&held, |time| found.push(time));
+                    held.drain(..done);
+                    assert!(held.len() <= KEEP + 8, "little is kept back");
+                }
+                let expected: Vec<_> = (0..5).map(|i| 1_767_623_400_000_000 + i).collect();
+                assert_eq!(found, expected, "{encoding:?} cut into {cut}");
+            }
+        }
+    }
+}
