@@ -42,6 +42,10 @@ pub const SIMULATOR_RATE: RangeInclusive<f64> = 1.0..=200_000.0;
 /// A simulator that is later than this does not catch up but goes on from the present, and says so.
 pub const SIMULATOR_LAG: Duration = Duration::from_secs(1);
 
+/// A wall clock that is further than this from where the monotonic clock expects it was set: the event times of a
+/// simulator follow it from there on.
+pub const SIMULATOR_CLOCK_STEP: Duration = Duration::from_millis(100);
+
 /// Longest session that is recorded at once, in seconds. Longer: the flag is refused.
 pub const MAX_RECORDED_SECONDS: u64 = 86_400;
 

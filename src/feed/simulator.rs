@@ -4,6 +4,7 @@
 //! it against the clock. It does not model an order book, sessions or news.
 
 mod definition;
+mod draw;
 mod generator;
 mod instrument;
 
@@ -17,12 +18,9 @@ use tokio::time::Instant;
 
 use super::{End, Feed, FeedError, Publisher};
 use crate::{
-    limits::{MAX_BURST_TICKS, SIMULATOR_LAG},
+    limits::{MAX_BURST_TICKS, SIMULATOR_CLOCK_STEP, SIMULATOR_LAG},
     market::{Source, Tick, UnixMicros},
 };
-
-/// Arrivals due within this time go out as one burst: a timer is not finer.
-const BURST: Duration = Duration::from_millis(1);
 
 /// A simulated market as a feed.
 #[derive(Debug)]
@@ -53,26 +51,33 @@ impl Feed for Simulator {
         tracing::info!(feed = %out.name(), seed = self.seed, symbols = self.symbols(), "simulating");
         // Offset 0 of the market is now, on both clocks.
         let mut start = Instant::now();
-        let mut epoch = out.clock().now();
+        let mut epoch = out.clock().now().0;
         let mut burst: Vec<Tick> = Vec::with_capacity(MAX_BURST_TICKS);
         let mut next = self.generator.arrival();
         loop {
+            // The timer fires on whole milliseconds: alone at low rates, with all that became due since at high ones.
             tokio::select! {
                 () = tokio::time::sleep_until(start + next.at) => {}
                 () = out.cancelled() => return Ok(End::Cancelled),
             }
+            let tr = out.clock().now();
             let mut elapsed = start.elapsed();
             if let Some(late) = elapsed.checked_sub(next.at + SIMULATOR_LAG) {
                 // The machine slept or is too slow: the market moves on to the present instead of flooding.
                 tracing::warn!(feed = %out.name(), late_ms = late.as_millis(), "late: skipped to the present");
                 start = Instant::now() - next.at;
-                epoch = UnixMicros(out.clock().now().0 - micros(next.at));
+                epoch = tr.0 - micros(next.at);
                 elapsed = next.at;
             }
-            let due = elapsed + BURST;
-            while next.at <= due {
-                let te = UnixMicros(epoch.0 + micros(next.at));
-                burst.push(self.generator.tick(&next, source, te, out.clock().now().max(te)));
+            let apart = tr.0 - (epoch + micros(elapsed));
+            if apart.unsigned_abs() > SIMULATOR_CLOCK_STEP.as_micros().try_into().unwrap_or(u64::MAX) {
+                // The wall clock was set, or ran on while the machine was suspended: event times follow it.
+                tracing::info!(feed = %out.name(), apart_ms = apart / 1_000, "the clock was set: event times follow");
+                epoch += apart;
+            }
+            while next.at <= elapsed {
+                let te = UnixMicros((epoch + micros(next.at)).min(tr.0));
+                burst.push(self.generator.tick(&next, source, te, tr));
                 next = self.generator.arrival();
                 if burst.len() == MAX_BURST_TICKS {
                     out.publish(&mut burst);

@@ -7,14 +7,17 @@ use std::time::Duration;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{
-    Distribution as _, Exp1,
+    Distribution as _,
     weighted::{Error as WeightError, WeightedAliasIndex},
 };
 
-use super::instrument::{Happening, Instrument};
+use super::{
+    draw::exponential,
+    instrument::{Happening, Instrument},
+};
 use crate::market::{Level, Quote, Source, Tick, Trade, TradeId, UnixMicros};
 
-/// A sequence of arrivals. The same instruments, rate and seed give the same sequence.
+/// A sequence of arrivals. The same instruments, rate and seed give the same sequence on every machine.
 ///
 /// Every symbol ticks as a Poisson process of its own. Independent Poisson processes together are one process of the
 /// summed rate in which each arrival belongs to a symbol with the probability of its share, so one exponential clock
@@ -71,12 +74,17 @@ impl Generator {
 
     /// The next arrival.
     pub fn arrival(&mut self) -> Arrival {
-        let gap: f64 = Exp1.sample(&mut self.random);
-        self.at += gap * self.mean_gap;
-        let instrument = self.pick.sample(&mut self.random);
-        let is_trade = self.random.random::<f64>() < self.trades_share;
-        let what = self.instruments[instrument].happen(self.at, is_trade, &mut self.random);
-        Arrival { at: Duration::from_secs_f64(self.at), instrument, what }
+        let random = &mut self.random;
+        self.at += exponential(random) * self.mean_gap;
+        let position = self.pick.sample(random);
+        let instrument = &mut self.instruments[position];
+        let is_trade = random.random::<f64>() < self.trades_share;
+        // Trades are made at the book that was last quoted, except in a market that shows no quotes.
+        if !is_trade || self.trades_share >= 1.0 {
+            instrument.walk(self.at, random);
+        }
+        let what = if is_trade { instrument.trade(random) } else { instrument.quote(random) };
+        Arrival { at: Duration::from_secs_f64(self.at), instrument: position, what }
     }
 
     /// An arrival as a tick.

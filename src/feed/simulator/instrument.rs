@@ -8,16 +8,20 @@
 )]
 
 use rand::{Rng, RngExt as _};
-use rand_distr::{Distribution as _, Exp1, StandardNormal};
 use rust_decimal::Decimal;
 
+use super::draw::{Geometric, normal};
 use crate::market::{Price, Side, Size, Symbol};
 
 /// A year without closing hours, in seconds.
 const YEAR: f64 = 365.0 * 86_400.0;
 
-/// Largest size, in lots: far above any mean, far below what a decimal holds.
-const MAX_LOTS: f64 = 1e12;
+/// Highest mid price in ticks, and largest size in lots. The walk stops there: with the largest mantissa that a
+/// definition may give a tick or a lot (1e15) the product still fits a decimal (7.9e28).
+const MAX_STEPS: i64 = 10_000_000_000_000;
+
+/// Lowest mid price in ticks: the bid stays above 0.
+const MIN_MID: f64 = 2.0;
 
 /// One symbol and where its price is.
 #[derive(Debug, Clone)]
@@ -26,10 +30,14 @@ pub struct Instrument {
     pub symbol: Symbol,
     tick: Decimal,
     lot: Decimal,
-    spread: f64,
+    /// The part of the spread in ticks that is always there, at least 1.
+    spread: i64,
+    /// And the part that varies.
+    wider: Geometric,
     /// Standard deviation of the logarithm of the price over one square root of a second.
     sigma: f64,
-    size: f64,
+    /// Lots of a size over the first.
+    more: Geometric,
     /// The mid price in ticks, between grid points.
     mid: f64,
     /// When it was there, in seconds from the start.
@@ -78,51 +86,59 @@ impl Instrument {
         first_id: u64,
     ) -> Self {
         let sigma = volatility / 100.0 / YEAR.sqrt();
-        let (bid, ask) = (ticks - 1, ticks + 1);
-        Self {
+        // About half of the spread stays, so that quotes breathe without collapsing to one tick; the means add up.
+        let fixed = 1.0 + ((spread - 1.0) / 2.0).floor();
+        let mut instrument = Self {
             symbol,
             tick,
             lot,
-            spread,
+            spread: fixed as i64,
+            wider: Geometric::new(spread - fixed),
             sigma,
-            size,
+            more: Geometric::new(size - 1.0),
             mid: ticks as f64,
             at: 0.0,
-            bid: bid.max(1),
-            ask,
+            bid: 0,
+            ask: 0,
             next_id: first_id,
-        }
+        };
+        instrument.set_book(spread.round() as i64);
+        instrument
     }
 
-    /// The next thing that happens, `at` seconds from the start.
-    pub(super) fn happen(&mut self, at: f64, is_trade: bool, random: &mut impl Rng) -> Happening {
-        if is_trade {
-            let side = if random.random() { Side::Buy } else { Side::Sell };
-            let price = if side == Side::Buy { self.ask } else { self.bid };
-            let id = self.next_id;
-            self.next_id = self.next_id.wrapping_add(1);
-            return Happening::Trade { price, size: self.lots(random), side, id };
-        }
-        let step: f64 = StandardNormal.sample(random);
+    /// Moves the mid price by the time since it last moved, and puts a bid and an ask around it; `at` is in seconds
+    /// from the start.
+    pub(super) fn walk(&mut self, at: f64, random: &mut impl Rng) {
         let seconds = (at - self.at).max(0.0);
         self.at = at;
-        self.mid = (self.mid * (self.sigma * seconds.sqrt() * step).exp()).clamp(2.0, 1e15);
-        // The spread varies around its mean and is never under one tick.
-        let extra: f64 = Exp1.sample(random);
-        let spread = 1.0 + (self.spread - 1.0) * (0.5 + 0.5 * extra);
-        self.bid = ((self.mid - spread / 2.0).round() as i64).max(1);
-        self.ask = self.bid + (spread.round() as i64).max(1);
-        Happening::Quote {
-            bid: self.bid,
-            bid_size: self.lots(random),
-            ask: self.ask,
-            ask_size: self.lots(random),
-        }
+        let step = libm::exp(self.sigma * seconds.sqrt() * normal(random));
+        self.mid = (self.mid * step).clamp(MIN_MID, MAX_STEPS as f64);
+        let spread = self.spread + self.wider.draw(random);
+        self.set_book(spread);
+    }
+
+    fn set_book(&mut self, spread: i64) {
+        self.bid = ((self.mid - spread as f64 / 2.0).round() as i64).max(1);
+        self.ask = self.bid + spread;
+    }
+
+    /// The present bid and ask with new sizes.
+    pub(super) fn quote(&self, random: &mut impl Rng) -> Happening {
+        let (bid_size, ask_size) = (self.lots(random), self.lots(random));
+        Happening::Quote { bid: self.bid, bid_size, ask: self.ask, ask_size }
+    }
+
+    /// A trade at the present bid or ask.
+    pub(super) fn trade(&mut self, random: &mut impl Rng) -> Happening {
+        let side = if random.random() { Side::Buy } else { Side::Sell };
+        let price = if side == Side::Buy { self.ask } else { self.bid };
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1);
+        Happening::Trade { price, size: self.lots(random), side, id }
     }
 
     fn lots(&self, random: &mut impl Rng) -> i64 {
-        let share: f64 = Exp1.sample(random);
-        (share * self.size).ceil().clamp(1.0, MAX_LOTS) as i64
+        (1 + self.more.draw(random)).min(MAX_STEPS)
     }
 
     /// A price of that many ticks, with the scale of the tick.
@@ -141,4 +157,31 @@ impl Instrument {
 /// An exact multiple that keeps the scale.
 fn multiple(step: Decimal, count: i64) -> Decimal {
     Decimal::from_i128_with_scale(step.mantissa() * i128::from(count), step.scale())
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[test]
+    fn the_wildest_walk_stays_within_what_a_decimal_holds() {
+        let random = &mut ChaCha8Rng::seed_from_u64(1);
+        let largest: Decimal = "99999999999.9999".parse().unwrap();
+        let symbol = Symbol::new("A").unwrap();
+        let mut wild =
+            Instrument::new(symbol, (2_000_000_000_000, largest), (100_000.0, 10_000.0), (largest, 1e9), 1);
+        let (mut lowest, mut highest) = (i64::MAX, 0);
+        for century in 1..=100 {
+            wild.walk(f64::from(century) * 100.0 * YEAR, random);
+            let Happening::Quote { bid, ask, bid_size, .. } = wild.quote(random) else { panic!("a quote") };
+            assert!(bid >= 1 && ask > bid, "{bid} {ask}");
+            assert!(wild.price(bid) < wild.price(ask));
+            assert!(!wild.size(bid_size).decimal().is_zero());
+            (lowest, highest) = (lowest.min(bid), highest.max(bid));
+        }
+        assert!(lowest == 1 && highest > MAX_STEPS / 2, "both ends were reached: {lowest} {highest}");
+    }
 }

@@ -48,6 +48,88 @@ fn arrivals_are_poisson_by_weight() {
     assert!((24_800..=25_800).contains(&under), "{under}");
 }
 
+/// Any change here means that a seed no longer makes the market that it made: recordings must be made anew.
+#[test]
+fn a_seed_makes_the_same_market_on_every_machine() {
+    let mut market = market(7);
+    let source = Source::new("sim").unwrap();
+    let line = |arrival: Arrival, tick: Tick| match tick {
+        Tick::Trade(t) => {
+            format!("{} {} {} {} {:?}", arrival.at.as_nanos(), t.symbol, t.price, t.size, t.side)
+        }
+        Tick::Quote(q) => format!("{} {} {:?} {:?}", arrival.at.as_nanos(), q.symbol, q.bid, q.ask),
+        Tick::Status(_) => panic!("a simulator has no states"),
+    };
+    let mut lines = Vec::new();
+    for _ in 0..20_000 {
+        let arrival = market.arrival();
+        lines.push(line(arrival, market.tick(&arrival, source, UnixMicros(1), UnixMicros(1))));
+    }
+    assert_eq!(lines[0], "171733 A 100.10 92 Some(Buy)");
+    assert_eq!(lines[19_999], "19887315955 A 99.55 62 Some(Buy)");
+    // FNV-1a over the whole text.
+    let sum = lines
+        .join("\n")
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    assert_eq!(sum, 0x78a9_cf56_86fc_8ccc, "{sum:#x}");
+}
+
+#[test]
+fn spreads_and_sizes_have_the_stated_means() {
+    for (spread, size) in [(1.0, 1.0), (1.5, 2.0), (2.0, 100.0), (8.0, 12.0)] {
+        let text = format!(
+            "seed = 1\nrate = 1000\ntrades_share = 0\n[[symbol]]\nsymbol = \"A\"\nprice = \"100.00\"\n\
+             tick = \"0.01\"\nspread = {spread}\nsize = {size}\n"
+        );
+        let mut market = definition(&text).build(Path::new(".")).unwrap().into_generator();
+        let (mut spreads, mut sizes) = (0, 0);
+        for _ in 0..100_000 {
+            let Happening::Quote { bid, bid_size, ask, .. } = market.arrival().what else {
+                panic!("a quote")
+            };
+            (spreads, sizes) = (spreads + ask - bid, sizes + bid_size);
+        }
+        let mean = |sum: i64| f64::from(i32::try_from(sum).unwrap()) / 100_000.0;
+        assert!((mean(spreads) - spread).abs() < spread * 0.02, "{spread}: {}", mean(spreads));
+        assert!((mean(sizes) - size).abs() < size * 0.02, "{size}: {}", mean(sizes));
+    }
+}
+
+#[test]
+fn prices_move_as_volatile_as_stated() {
+    // The square root of the 31,536,000 s of a year is 5615.7: one percent in one second.
+    let text = "seed = 9\nrate = 1\ntrades_share = 0\n[[symbol]]\nsymbol = \"A\"\nprice = \"1000000.00\"\n\
+                tick = \"0.01\"\nspread = 1\nvolatility = 5615.7\n";
+    let mut market = definition(text).build(Path::new(".")).unwrap().into_generator();
+    let (mut last, mut squares, mut seconds) = (100_000_000, 0.0, 0.0);
+    for _ in 0..20_000 {
+        let arrival = market.arrival();
+        let Happening::Quote { bid, .. } = arrival.what else { panic!("a quote") };
+        let change = (f64::from(i32::try_from(bid).unwrap()) / f64::from(last)).ln();
+        squares += change * change;
+        seconds = arrival.at.as_secs_f64();
+        last = i32::try_from(bid).unwrap();
+        if last < 100_000 {
+            break;
+        }
+    }
+    let found = (squares / seconds).sqrt();
+    assert!((found - 0.01).abs() < 0.000_3, "one percent over a square root of a second: {found}");
+}
+
+#[test]
+fn a_market_of_trades_alone_moves_too() {
+    let text = "seed = 1\nrate = 1000\ntrades_share = 1\nsynthetic = { count = 1 }";
+    let mut market = definition(text).build(Path::new(".")).unwrap().into_generator();
+    let mut prices = std::collections::HashSet::new();
+    for _ in 0..50_000 {
+        let Happening::Trade { price, .. } = market.arrival().what else { panic!("a trade") };
+        prices.insert(price);
+    }
+    assert!(prices.len() > 5, "{prices:?}");
+}
+
 #[test]
 fn prices_stay_on_the_grid_with_their_scale() {
     let mut market = market(3);
@@ -97,20 +179,45 @@ fn count(hub: &Hub) -> u64 {
     hub.topics_since(0).iter().map(heads).sum()
 }
 
+const START: i64 = 1_700_000_000_000_000;
+
+/// Lets so much time pass on both clocks.
+async fn pass(clock: &Clock, time: Duration) {
+    let step = Duration::from_millis(5);
+    for _ in 0..time.as_millis() / step.as_millis() {
+        tokio::time::sleep(step).await;
+        clock.set(UnixMicros(clock.now().0 + micros(step)));
+    }
+}
+
+fn newest_quote(hub: &Hub, symbol: &str) -> crate::market::Quote {
+    let event = hub.topic(Symbol::new(symbol).unwrap()).unwrap().last(Channel::Quotes).unwrap();
+    let Tick::Quote(quote) = &event.body else { panic!("a quote") };
+    quote.clone()
+}
+
 #[tokio::test(start_paused = true)]
-async fn ticks_come_at_their_rate() {
-    let (hub, out, stop) = publisher(Clock::manual(UnixMicros(1_700_000_000_000_000)));
+async fn ticks_come_at_their_rate_and_event_times_follow_a_clock_that_was_set() {
+    let clock = Clock::manual(UnixMicros(START));
+    let (hub, out, stop) = publisher(clock.clone());
     let text = "seed = 5\nrate = 500\nsynthetic = { count = 10 }";
     let mut feed = definition(text).build(Path::new(".")).unwrap();
     let run = tokio::spawn(async move { feed.run(&out).await });
-    tokio::time::sleep(Duration::from_secs(20)).await;
+    pass(&clock, Duration::from_secs(20)).await;
     let ticks = count(&hub);
     assert!((9_600..=10_400).contains(&ticks), "{ticks} in 20 s at 500 a second");
     assert_eq!(hub.topic_count(), 10);
-    let last = hub.topic(Symbol::new("SYM00003").unwrap()).unwrap().last(Channel::Quotes).unwrap();
-    let Tick::Quote(quote) = &last.body else { panic!("a quote") };
-    let age = quote.te.unwrap().0 - 1_700_000_000_000_000;
-    assert!((18_000_000..=20_001_000).contains(&age), "event times follow the market's own time: {age}");
+    let fresh = |quote: crate::market::Quote| {
+        let (te, now) = (quote.te.unwrap(), clock.now());
+        assert!(te <= quote.tr && quote.tr <= now, "{quote:?} at {now:?}");
+        assert!(now.0 - te.0 < 1_000_000, "a symbol ticks fifty times a second: {te:?} at {now:?}");
+    };
+    fresh(newest_quote(&hub, "SYM00003"));
+    for hour in [3_600_000_000, -3_600_000_000] {
+        clock.set(UnixMicros(clock.now().0 + hour));
+        pass(&clock, Duration::from_secs(2)).await;
+        fresh(newest_quote(&hub, "SYM00003"));
+    }
     stop.cancel();
     assert_eq!(run.await.unwrap().unwrap(), End::Cancelled);
 }
@@ -118,7 +225,7 @@ async fn ticks_come_at_their_rate() {
 #[tokio::test(start_paused = true)]
 async fn a_small_delay_is_caught_up_and_a_long_one_skipped() {
     for (sleep, least, most) in [(SIMULATOR_LAG / 2, 400, 700), (SIMULATOR_LAG * 20, 90, 250)] {
-        let (hub, out, stop) = publisher(Clock::manual(UnixMicros(1_700_000_000_000_000)));
+        let (hub, out, stop) = publisher(Clock::manual(UnixMicros(START)));
         let mut feed =
             definition("seed = 5\nrate = 1000\nsynthetic = { count = 5 }").build(Path::new(".")).unwrap();
         let run = tokio::spawn(async move { feed.run(&out).await });
