@@ -162,12 +162,12 @@ enum Writer {
 }
 
 impl Writer {
-    /// Writes one tick; returns whether the format has a place for its kind.
+    /// Writes one tick; returns whether the format has a place for it.
     fn write(&mut self, tick: &Tick, at: UnixMicros, out: &mut impl Write) -> Result<bool, RecordError> {
         match (self, tick) {
             (Self::Native(native), _) => native.write(tick, out)?,
-            (Self::Binance(binance), _) => binance.write(tick, at, out)?,
-            (Self::Coinbase(coinbase), _) => coinbase.write(tick, at, out)?,
+            (Self::Binance(binance), _) => return Ok(binance.write(tick, at, out)?),
+            (Self::Coinbase(coinbase), _) => return Ok(coinbase.write(tick, at, out)?),
             (Self::CsvTrades, Tick::Trade(trade)) => csv::trade(trade, out)?,
             (Self::CsvQuotes, Tick::Quote(quote)) => csv::quote(quote, out)?,
             (Self::Dbn(dbn), Tick::Trade(trade)) => dbn.write(trade, at, out)?,

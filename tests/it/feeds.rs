@@ -35,7 +35,7 @@ fn every_definition_builds() {
 #[tokio::test]
 async fn every_shipped_recording_plays() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds");
-    for (name, ticks) in [("binance", 804), ("coinbase", 804), ("native", 1_480), ("csv", 250), ("dbn", 250)]
+    for (name, ticks) in [("binance", 826), ("coinbase", 825), ("native", 1_506), ("csv", 233), ("dbn", 233)]
     {
         // The same definition, played once and as fast as it goes.
         let text = std::fs::read_to_string(folder.join(format!("replay-{name}.toml"))).unwrap();

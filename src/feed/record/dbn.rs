@@ -16,6 +16,9 @@ use crate::market::{Side, Symbol, Trade, UnixMicros};
 /// A made-up dataset in the form of Databento's names.
 const DATASET: &str = "SIMU.TRADES";
 
+/// Databento's numbers of publishers start at 1 and are all real venues; this one is made up.
+const PUBLISHER: u16 = 0;
+
 /// Prices are whole numbers of this many decimal places.
 const SCALE: u32 = 9;
 
@@ -86,7 +89,12 @@ impl Dbn {
             .ok_or_else(|| unfit(format!("the size {size}"), "sizes are whole numbers below four billion"))?;
         self.sequence = self.sequence.wrapping_add(1);
         let record = TradeMsg {
-            hd: RecordHeader::new::<TradeMsg>(rtype::MBP_0, 1, self.instruments[&trade.symbol], nanos(at)),
+            hd: RecordHeader::new::<TradeMsg>(
+                rtype::MBP_0,
+                PUBLISHER,
+                self.instruments[&trade.symbol],
+                nanos(at),
+            ),
             price,
             size,
             action: letter(b'T'),

@@ -1,4 +1,5 @@
-//! Lines of JSON: the gateway's own events, and frames as Binance and Coinbase document them.
+//! Lines of JSON: the gateway's own events, and frames as Binance and Coinbase document them, with their fields in the
+//! documented order, which readers that search the text rely on.
 
 use std::{
     collections::HashMap,
@@ -6,11 +7,12 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde_json::json;
+use rust_decimal::Decimal;
+use serde::Serialize;
 
 use crate::{
     dialect::native::{Encoding, encode_event},
-    market::{Channel, Level, Side, Symbol, Tick, UnixMicros},
+    market::{Channel, Level, Price, Quote, Side, Size, Symbol, Tick, Trade, TradeId, UnixMicros},
 };
 
 /// Events of the protocol, numbered as a gateway would.
@@ -28,82 +30,252 @@ impl Native {
     }
 }
 
-fn texts(level: Option<Level>) -> [String; 2] {
-    let size = level.and_then(|level| level.size).map(|size| size.to_string());
-    [level.map(|level| level.price.to_string()), size].map(Option::unwrap_or_default)
+/// A frame behind its receive time in nanoseconds.
+fn line(at: UnixMicros, frame: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "{}000 ", at.0)?;
+    serde_json::to_writer(&mut *out, frame)?;
+    out.write_all(b"\n")
 }
 
-/// Frames of combined streams of Binance spot (`trade`, `bookTicker`).
+/// Venues number trades; the simulator does, too.
+const fn number(id: Option<&TradeId>) -> u64 {
+    match id {
+        Some(TradeId::Number(number)) => *number,
+        Some(TradeId::Text(_)) | None => 0,
+    }
+}
+
+/// A frame of a combined stream.
+#[derive(Serialize)]
+struct Combined<D> {
+    stream: String,
+    data: D,
+}
+
+/// `{"e":"trade","E":MS,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":MS,"m":true,"M":true}`
+#[derive(Serialize)]
+struct BinanceTrade<'a> {
+    e: &'static str,
+    #[serde(rename = "E")]
+    sent: i64,
+    s: &'a str,
+    t: u64,
+    p: Price,
+    q: Size,
+    #[serde(rename = "T")]
+    traded: i64,
+    /// Whether the buyer is the maker: when the seller took liquidity.
+    m: bool,
+    #[serde(rename = "M")]
+    ignore: bool,
+}
+
+/// `{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}`
+#[derive(Serialize)]
+struct BookTicker<'a> {
+    u: u64,
+    s: &'a str,
+    b: Option<Price>,
+    #[serde(rename = "B")]
+    bid_size: Option<Size>,
+    a: Option<Price>,
+    #[serde(rename = "A")]
+    ask_size: Option<Size>,
+}
+
+/// Frames of combined streams of Binance spot (`trade`, `bookTicker`). Its symbols have letters and digits only.
 #[derive(Debug, Default)]
 pub(super) struct Binance {
     updates: u64,
 }
 
 impl Binance {
-    pub(super) fn write(&mut self, tick: &Tick, at: UnixMicros, out: &mut impl Write) -> io::Result<()> {
+    /// Returns whether the venue has a frame for the tick.
+    pub(super) fn write(&mut self, tick: &Tick, at: UnixMicros, out: &mut impl Write) -> io::Result<bool> {
         let symbol: String = tick.symbol().as_str().chars().filter(char::is_ascii_alphanumeric).collect();
         let stream = symbol.to_ascii_lowercase();
-        let ms = at.0 / 1_000;
-        let frame = match tick {
+        match tick {
             Tick::Trade(trade) => {
-                let id = trade.id.as_ref().and_then(|id| id.to_string().parse::<u64>().ok());
-                // The buyer is the maker when the seller took liquidity.
-                let maker = trade.side == Some(Side::Sell);
-                json!({"stream": format!("{stream}@trade"), "data": {
-                    "e": "trade", "E": ms, "s": symbol, "t": id, "p": trade.price, "q": trade.size, "T": ms,
-                    "m": maker, "M": true,
-                }})
+                let ms = at.0 / 1_000;
+                let data = BinanceTrade {
+                    e: "trade",
+                    sent: ms,
+                    s: &symbol,
+                    t: number(trade.id.as_ref()),
+                    p: trade.price,
+                    q: trade.size,
+                    traded: ms,
+                    m: trade.side == Some(Side::Sell),
+                    ignore: true,
+                };
+                line(at, &Combined { stream: format!("{stream}@trade"), data }, out)?;
             }
             Tick::Quote(quote) => {
                 self.updates += 1;
-                let ([b, bs], [a, az]) = (texts(quote.bid), texts(quote.ask));
-                json!({"stream": format!("{stream}@bookTicker"), "data": {
-                    "u": self.updates, "s": symbol, "b": b, "B": bs, "a": a, "A": az,
-                }})
+                let data = BookTicker {
+                    u: self.updates,
+                    s: &symbol,
+                    b: price(quote.bid),
+                    bid_size: size(quote.bid),
+                    a: price(quote.ask),
+                    ask_size: size(quote.ask),
+                };
+                line(at, &Combined { stream: format!("{stream}@bookTicker"), data }, out)?;
             }
-            Tick::Status(_) => return Ok(()),
-        };
-        writeln!(out, "{}000 {frame}", at.0)
+            Tick::Status(_) => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
-/// Frames of the channels `matches` and `ticker` of Coinbase Exchange.
+fn price(level: Option<Level>) -> Option<Price> {
+    level.map(|level| level.price)
+}
+
+fn size(level: Option<Level>) -> Option<Size> {
+    level.and_then(|level| level.size)
+}
+
+/// `{"type":"match","trade_id":10,"maker_order_id":"…","taker_order_id":"…","side":"sell","size":"5.2","price":"400.23",…}`
+#[derive(Serialize)]
+struct Match {
+    r#type: &'static str,
+    trade_id: u64,
+    maker_order_id: String,
+    taker_order_id: String,
+    /// The maker's.
+    side: Side,
+    size: Size,
+    price: Price,
+    product_id: Symbol,
+    sequence: u64,
+    time: String,
+}
+
+/// `{"type":"ticker","sequence":…,"product_id":"ETH-USD","price":…,"best_bid":…,"best_ask":…,"side":"buy","time":…,…}`
+#[derive(Serialize)]
+struct Ticker {
+    r#type: &'static str,
+    sequence: u64,
+    product_id: Symbol,
+    price: Price,
+    open_24h: Price,
+    volume_24h: String,
+    low_24h: Price,
+    high_24h: Price,
+    volume_30d: String,
+    best_bid: Option<Price>,
+    best_bid_size: Option<Size>,
+    best_ask: Option<Price>,
+    best_ask_size: Option<Size>,
+    /// The taker's, other than in a match.
+    side: Side,
+    time: String,
+    trade_id: u64,
+    last_size: Size,
+}
+
+/// What a ticker tells of the trades of its product so far. A recording begins with the product's first day.
+#[derive(Debug)]
+struct Day {
+    last: Trade,
+    open: Price,
+    low: Price,
+    high: Price,
+    volume: Decimal,
+}
+
+/// Frames of the channels `matches` and `ticker` of Coinbase Exchange. A ticker has the product's last trade, so the
+/// quotes before its first one have no frame.
 #[derive(Debug, Default)]
 pub(super) struct Coinbase {
     /// Per product.
     sequences: HashMap<Symbol, u64>,
-    last: HashMap<Symbol, String>,
+    days: HashMap<Symbol, Day>,
+    orders: u64,
 }
 
 impl Coinbase {
-    pub(super) fn write(&mut self, tick: &Tick, at: UnixMicros, out: &mut impl Write) -> io::Result<()> {
-        let symbol = tick.symbol();
-        let sequence = self.sequences.entry(symbol).or_insert(0);
-        *sequence += 1;
+    /// Returns whether the venue has a frame for the tick.
+    pub(super) fn write(&mut self, tick: &Tick, at: UnixMicros, out: &mut impl Write) -> io::Result<bool> {
         let time = Timestamp::from_microsecond(at.0).map_err(io::Error::other)?;
         let time = format!("{time:.6}");
-        let frame = match tick {
-            Tick::Trade(trade) => {
-                self.last.insert(symbol, trade.price.to_string());
-                let id = trade.id.as_ref().and_then(|id| id.to_string().parse::<u64>().ok());
-                // Coinbase names the maker's side.
-                let maker = if trade.side == Some(Side::Sell) { "buy" } else { "sell" };
-                json!({
-                    "type": "match", "trade_id": id, "side": maker, "size": trade.size, "price": trade.price,
-                    "product_id": symbol, "sequence": sequence, "time": time,
-                })
-            }
-            Tick::Quote(quote) => {
-                let ([bid, bid_size], [ask, ask_size]) = (texts(quote.bid), texts(quote.ask));
-                let last = self.last.get(&symbol).cloned().unwrap_or_else(|| bid.clone());
-                json!({
-                    "type": "ticker", "sequence": sequence, "product_id": symbol, "price": last,
-                    "best_bid": bid, "best_bid_size": bid_size, "best_ask": ask, "best_ask_size": ask_size,
-                    "time": time,
-                })
-            }
-            Tick::Status(_) => return Ok(()),
-        };
-        writeln!(out, "{}000 {frame}", at.0)
+        match tick {
+            Tick::Trade(trade) => line(at, &self.deal(trade, time), out)?,
+            Tick::Quote(quote) => match self.ticker(quote, time) {
+                Some(ticker) => line(at, &ticker, out)?,
+                None => return Ok(false),
+            },
+            Tick::Status(_) => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn sequence(&mut self, symbol: Symbol) -> u64 {
+        let sequence = self.sequences.entry(symbol).or_insert(0);
+        *sequence += 1;
+        *sequence
+    }
+
+    /// An identifier of the form of a random UUID that is the same in every run.
+    fn order(&mut self) -> String {
+        self.orders += 1;
+        format!("00000000-0000-4000-8000-{:012x}", self.orders)
+    }
+
+    fn deal(&mut self, trade: &Trade, time: String) -> Match {
+        let Trade { symbol, price, size, .. } = *trade;
+        self.days
+            .entry(symbol)
+            .and_modify(|day| {
+                day.last = trade.clone();
+                day.low = day.low.min(price);
+                day.high = day.high.max(price);
+                day.volume = day.volume.saturating_add(size.decimal());
+            })
+            .or_insert_with(|| Day {
+                last: trade.clone(),
+                open: price,
+                low: price,
+                high: price,
+                volume: size.decimal(),
+            });
+        Match {
+            r#type: "match",
+            trade_id: number(trade.id.as_ref()),
+            maker_order_id: self.order(),
+            taker_order_id: self.order(),
+            side: if trade.side == Some(Side::Sell) { Side::Buy } else { Side::Sell },
+            size,
+            price,
+            product_id: symbol,
+            sequence: self.sequence(symbol),
+            time,
+        }
+    }
+
+    fn ticker(&mut self, quote: &Quote, time: String) -> Option<Ticker> {
+        let symbol = quote.symbol;
+        let sequence = self.days.contains_key(&symbol).then(|| self.sequence(symbol))?;
+        let day = self.days.get(&symbol)?;
+        Some(Ticker {
+            r#type: "ticker",
+            sequence,
+            product_id: symbol,
+            price: day.last.price,
+            open_24h: day.open,
+            volume_24h: day.volume.to_string(),
+            low_24h: day.low,
+            high_24h: day.high,
+            volume_30d: day.volume.to_string(),
+            best_bid: price(quote.bid),
+            best_bid_size: size(quote.bid),
+            best_ask: price(quote.ask),
+            best_ask_size: size(quote.ask),
+            side: day.last.side.unwrap_or(Side::Buy),
+            time,
+            trade_id: number(day.last.id.as_ref()),
+            last_size: day.last.size,
+        })
     }
 }

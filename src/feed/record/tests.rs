@@ -5,7 +5,7 @@ use crate::{
     clock::Clock,
     feed::{End, Feed as _, Publisher, replay, simulator},
     hub::{Hub, HubConfig},
-    market::{Channel, Side},
+    market::{Channel, Level, Quote, Side, Trade, TradeId},
     metrics::Metrics,
 };
 
@@ -28,7 +28,7 @@ fn plan() -> Plan {
 }
 
 /// The ticks that a format can hold, as texts of what it holds.
-fn simulated(holds: impl Fn(&Tick) -> bool) -> Vec<String> {
+fn simulated(mut holds: impl FnMut(&Tick) -> bool) -> Vec<String> {
     let (mut market, plan) = (market(), plan());
     let mut ticks = Vec::new();
     loop {
@@ -52,7 +52,7 @@ fn shown(tick: &Tick) -> String {
             format!("t {} {} {} {side}", trade.symbol, trade.price.decimal().normalize(), trade.size)
         }
         Tick::Quote(quote) => {
-            let level = |level: Option<crate::market::Level>| {
+            let level = |level: Option<Level>| {
                 level.map(|level| {
                     format!("{} {}", level.price, level.size.map(|s| s.to_string()).unwrap_or_default())
                 })
@@ -114,7 +114,13 @@ fn every_format_plays_what_was_simulated() {
         let path = folder.path().join(name);
         let count = record(&mut market(), &plan(), format, &path).unwrap();
         let expected = match format {
-            Format::Native | Format::Binance | Format::Coinbase => simulated(|_| true),
+            Format::Native | Format::Binance => simulated(|_| true),
+            Format::Coinbase => {
+                let mut traded = HashSet::new();
+                simulated(move |tick| {
+                    traded.contains(&tick.symbol()) || is_trade(tick) && traded.insert(tick.symbol())
+                })
+            }
             Format::CsvTrades | Format::Dbn => simulated(is_trade),
             Format::CsvQuotes => simulated(|tick| !is_trade(tick)),
         };
@@ -131,6 +137,76 @@ fn every_format_plays_what_was_simulated() {
             "{name}: the same seed, the same bytes"
         );
     }
+}
+
+/// A trade, a quote and another trade of one symbol.
+fn three() -> [Tick; 3] {
+    let (symbol, source) = (Symbol::new("BTC-USD").unwrap(), Source::new("sim").unwrap());
+    let tr = UnixMicros(1_767_623_400_041_986);
+    let trade = |price: &str, size: &str, side, id| {
+        let (price, size) = (price.parse().unwrap(), size.parse().unwrap());
+        let id = Some(TradeId::Number(id));
+        Tick::Trade(Trade { symbol, price, size, side: Some(side), id, source, te: Some(tr), tr })
+    };
+    let level = |price: &str, size: &str| {
+        Some(Level { price: price.parse().unwrap(), size: Some(size.parse().unwrap()) })
+    };
+    let (bid, ask) = (level("67209.90", "0.1000"), level("67210.00", "2.0000"));
+    let quote = Tick::Quote(Quote { symbol, bid, ask, source, te: Some(tr), tr });
+    [trade("67210.10", "0.0150", Side::Sell, 7), quote, trade("67209.00", "1.0000", Side::Buy, 8)]
+}
+
+const AT: UnixMicros = UnixMicros(1_767_623_400_041_986);
+
+#[test]
+fn binance_frames_are_as_documented() {
+    let (mut binance, mut out) = (json::Binance::default(), Vec::new());
+    for tick in three() {
+        assert!(binance.write(&tick, AT, &mut out).unwrap());
+    }
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(
+        text.lines().collect::<Vec<_>>(),
+        [
+            r#"1767623400041986000 {"stream":"btcusd@trade","data":{"e":"trade","E":1767623400041,"s":"BTCUSD","t":7,"p":"67210.10","q":"0.0150","T":1767623400041,"m":true,"M":true}}"#,
+            r#"1767623400041986000 {"stream":"btcusd@bookTicker","data":{"u":1,"s":"BTCUSD","b":"67209.90","B":"0.1000","a":"67210.00","A":"2.0000"}}"#,
+            r#"1767623400041986000 {"stream":"btcusd@trade","data":{"e":"trade","E":1767623400041,"s":"BTCUSD","t":8,"p":"67209.00","q":"1.0000","T":1767623400041,"m":false,"M":true}}"#,
+        ]
+    );
+}
+
+#[test]
+fn coinbase_frames_are_as_documented() {
+    let (mut coinbase, mut out) = (json::Coinbase::default(), Vec::new());
+    let [first, quote, second] = three();
+    assert!(!coinbase.write(&quote, AT, &mut out).unwrap() && out.is_empty(), "a ticker has a last trade");
+    for tick in [&first, &second, &quote] {
+        assert!(coinbase.write(tick, AT, &mut out).unwrap());
+    }
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(
+        text.lines().collect::<Vec<_>>(),
+        [
+            r#"1767623400041986000 {"type":"match","trade_id":7,"maker_order_id":"00000000-0000-4000-8000-000000000001","taker_order_id":"00000000-0000-4000-8000-000000000002","side":"buy","size":"0.0150","price":"67210.10","product_id":"BTC-USD","sequence":1,"time":"2026-01-05T14:30:00.041986Z"}"#,
+            r#"1767623400041986000 {"type":"match","trade_id":8,"maker_order_id":"00000000-0000-4000-8000-000000000003","taker_order_id":"00000000-0000-4000-8000-000000000004","side":"sell","size":"1.0000","price":"67209.00","product_id":"BTC-USD","sequence":2,"time":"2026-01-05T14:30:00.041986Z"}"#,
+            r#"1767623400041986000 {"type":"ticker","sequence":3,"product_id":"BTC-USD","price":"67209.00","open_24h":"67210.10","volume_24h":"1.0150","low_24h":"67209.00","high_24h":"67210.10","volume_30d":"1.0150","best_bid":"67209.90","best_bid_size":"0.1000","best_ask":"67210.00","best_ask_size":"2.0000","side":"buy","time":"2026-01-05T14:30:00.041986Z","trade_id":8,"last_size":"1.0000"}"#,
+        ]
+    );
+}
+
+#[test]
+fn databento_names_no_real_venue() {
+    use ::dbn::decode::{DbnMetadata as _, DecodeRecordRef as _, dbn::Decoder};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trades.dbn");
+    record(&mut market(), &plan(), Format::Dbn, &path).unwrap();
+    let mut decoder = Decoder::from_file(&path).unwrap();
+    let metadata = decoder.metadata();
+    assert_eq!((metadata.version, metadata.schema), (3, Some(::dbn::Schema::Trades)));
+    assert_eq!(metadata.symbols, ["BTC-USD", "ETH-USD"]);
+    let record = decoder.decode_record_ref().unwrap().unwrap();
+    let trade = record.get::<::dbn::TradeMsg>().unwrap();
+    assert!(trade.hd.publisher().is_err(), "{:?}", trade.hd);
 }
 
 #[test]
