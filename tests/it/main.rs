@@ -10,6 +10,7 @@
 #[macro_use]
 mod util;
 
+mod bench;
 mod captures;
 mod config;
 mod drain;
