@@ -110,7 +110,7 @@ pub const MAX_FRAGMENTS: usize = 1_024;
 /// Pings a second that a client may send, over the long run and at once. More: close 4102.
 pub const PING_RATE: (u32, u32) = (20, 200);
 
-/// Bytes of events that a session's stream queue holds. At more the oldest go and a gap names them.
+/// Bytes of events that a session's stream queue holds. At more the oldest half goes and gaps name what is lost.
 pub const DEFAULT_STREAM_BYTES: usize = 256 * 1024;
 
 /// Messages in the control lane (acks, status, gap, pong). One more: close 4105.
@@ -128,7 +128,8 @@ pub const STATUS_PER_SYMBOL: usize = 4;
 /// Bytes of recovered events in one subscribe answer. The symbols past it are answered as not recoverable.
 pub const RECOVERY_BYTES: usize = 1024 * 1024;
 
-/// Events that a shard hands to its sessions before other tasks of its thread get a turn.
+/// Events that a shard hands to its sessions before other tasks of its thread get a turn. A shard that is late has
+/// more of them at hand, and so writes more with each call: fewer would keep it late.
 pub const SHARD_TURN_EVENTS: usize = 1_024;
 
 /// Bytes of one server frame; one with a single larger event or ack is sent whole.

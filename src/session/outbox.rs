@@ -32,9 +32,17 @@ pub(super) enum Streamed {
 }
 
 impl Streamed {
-    const fn sub(&self) -> usize {
+    pub(super) const fn sub(&self) -> usize {
         match self {
             Self::Event { sub, .. } | Self::Gap { sub, .. } => *sub,
+        }
+    }
+
+    /// The number it starts with.
+    pub(super) fn first(&self) -> u64 {
+        match self {
+            Self::Event { event, .. } => event.n,
+            Self::Gap { lost, .. } => lost.from,
         }
     }
 }
@@ -97,8 +105,11 @@ impl Outbox {
         Some(control)
     }
 
-    /// Appends to the stream queue; the oldest entries go when it holds too many bytes, remembered as gaps of
-    /// their subscriptions. Returns the events that went.
+    /// Appends to the stream queue. When it holds too many bytes, its oldest half goes, remembered as gaps of the
+    /// subscriptions. Returns the events that went.
+    ///
+    /// Half, and not one for one: each event that goes may cost a gap message, and a gateway that is busy telling
+    /// gaps falls further behind. A client that is so late is better off with fewer and newer events.
     pub(super) fn push_stream(
         &mut self,
         entry: Streamed,
@@ -109,7 +120,8 @@ impl Outbox {
         self.stream_bytes += size(&entry, encoding);
         self.stream.push_back(entry);
         let mut gone = 0;
-        while self.stream_bytes > cap && self.stream.len() > 1 {
+        let keep = if self.stream_bytes > cap { cap / 2 } else { cap };
+        while self.stream_bytes > keep && self.stream.len() > 1 {
             let Some(oldest) = self.pop_stream(encoding) else { break };
             let (sub, lost) = match oldest {
                 Streamed::Event { sub, event } => {

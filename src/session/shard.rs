@@ -393,9 +393,14 @@ pub async fn run(shard: Rc<RefCell<Shard>>, drain: CancellationToken, window: Du
         tokio::select! {
             () = lane.woken() => {
                 shard.borrow_mut().drain_lane();
-                // A long burst is handed out in turns, so that the sessions it went to can write in between.
-                while shard.borrow_mut().fan_out() {
+                // A long burst is handed out in turns. After each the runtime looks at the sockets: a shard that is always
+                // busy would otherwise starve the sessions whose sockets have room again.
+                loop {
+                    let more = shard.borrow_mut().fan_out();
                     tokio::task::yield_now().await;
+                    if !more {
+                        break;
+                    }
                 }
             }
             _ = sweep.tick() => shard.borrow_mut().sweep(),

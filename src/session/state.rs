@@ -9,7 +9,7 @@ use super::{
     Admission, CloseReason, SessionConfig, Transport,
     bucket::Bucket,
     liveness::Liveness,
-    outbox::{Outbox, Streamed},
+    outbox::{Control, Outbox, Streamed},
     subscription::{Delivery, Following, Lost, Pending, Shared, Subscription},
 };
 use crate::{clock::Instant, dialect::native::Encoding, hub::TopicId, market::Channel};
@@ -79,44 +79,53 @@ impl Session {
         self.outbox.say(1, bytes);
     }
 
-    /// Hands one event to a subscription.
-    pub(super) fn offer(
-        &mut self,
-        sub: usize,
-        event: &Shared,
-        config: &SessionConfig,
-        now: Instant,
-    ) -> Offered {
-        match &mut self.subs[sub].delivery {
-            Delivery::Merge { pending, pace } => match *pending {
-                Pending::No => match pace {
-                    Some(pace) if pace.next > now => {
-                        *pending = Pending::Until(pace.next);
-                        Offered::Timer(pace.next)
-                    }
-                    Some(_) | None => {
-                        *pending = Pending::Socket;
-                        self.outbox.merge.push_back(sub);
-                        Offered::Queued { dropped: 0 }
-                    }
-                },
-                Pending::Socket | Pending::Until(_) => {
-                    self.counts.merged += 1;
-                    Offered::Merged
-                }
-            },
-            Delivery::Stream => {
-                let entry = Streamed::Event { sub, event: Rc::clone(event) };
-                let dropped =
-                    self.outbox.push_stream(entry, self.encoding, config.stream_bytes, &mut self.subs);
-                self.counts.dropped += dropped;
-                Offered::Queued { dropped }
+    /// Hands one event to a subscription that gets every one.
+    pub(super) fn enqueue(&mut self, sub: usize, event: &Shared, config: &SessionConfig) -> Offered {
+        let entry = Streamed::Event { sub, event: Rc::clone(event) };
+        let dropped = self.outbox.push_stream(entry, self.encoding, config.stream_bytes, &mut self.subs);
+        self.counts.dropped += dropped;
+        Offered::Queued { dropped }
+    }
+
+    /// Hands one event to a subscription that merges, or to one of the control lane.
+    pub(super) fn offer(&mut self, sub: usize, event: &Shared, now: Instant) -> Offered {
+        let Delivery::Merge { pending, pace } = &mut self.subs[sub].delivery else {
+            self.outbox.push_status(sub, Rc::clone(event));
+            return Offered::Queued { dropped: 0 };
+        };
+        match (*pending, pace) {
+            (Pending::No, Some(pace)) if pace.next > now => {
+                *pending = Pending::Until(pace.next);
+                Offered::Timer(pace.next)
             }
-            Delivery::Control => {
-                self.outbox.push_status(sub, Rc::clone(event));
+            (Pending::No, _) => {
+                *pending = Pending::Socket;
+                self.outbox.merge.push_back(sub);
                 Offered::Queued { dropped: 0 }
             }
+            (Pending::Socket | Pending::Until(_), _) => {
+                self.counts.merged += 1;
+                Offered::Merged
+            }
         }
+    }
+
+    /// Number up to which the client has a subscription's events, or was told of their loss, when the shard has
+    /// handed out everything up to `seen`. What waits is looked for: it is not counted for each event.
+    pub(super) fn position(&self, sub: usize, seen: u64) -> u64 {
+        let subscription = &self.subs[sub];
+        let first = match subscription.delivery {
+            Delivery::Merge { .. } => return subscription.sent,
+            Delivery::Stream => {
+                let queued = self.outbox.stream.iter().find(|entry| entry.sub() == sub).map(Streamed::first);
+                subscription.gap.map(|gap| gap.from).or(queued)
+            }
+            Delivery::Control => self.outbox.control.iter().find_map(|control| match control {
+                Control::Event { sub: of, event } if *of == sub => Some(event.n),
+                Control::Event { .. } | Control::Messages { .. } => None,
+            }),
+        };
+        first.map_or(seen, |first| first - 1)
     }
 
     /// Tells a subscription of events that the shard itself never got. Only streams hear of it: a merge has its

@@ -21,7 +21,8 @@ pub(super) struct Subscription {
     pub(super) delivery: Delivery,
     /// Where the session stands in the topic's list of subscribers.
     pub(super) place: usize,
-    /// Number of the newest event that was given to the client, or told by a gap or an ack.
+    /// Merging: number of the newest event that was given to the client, or told by an ack. Streams need none; they
+    /// keep it in debug builds only, where every event is checked against it.
     pub(super) sent: u64,
     /// Lost events that the client must be told of before the next one.
     pub(super) gap: Option<Lost>,

@@ -124,10 +124,13 @@ impl TestGateway {
 
     /// The value of the first sample whose line starts so.
     pub(crate) fn metric(&self, start: &str) -> f64 {
+        self.sample(start).unwrap_or_else(|| panic!("there is no {start}"))
+    }
+
+    fn sample(&self, start: &str) -> Option<f64> {
         let text = String::from_utf8(self.gateway.hub.metrics().render().unwrap()).unwrap();
-        let line =
-            text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start} in {text}"));
-        line.rsplit(' ').next().unwrap().parse().unwrap()
+        let line = text.lines().find(|line| line.starts_with(start))?;
+        line.rsplit(' ').next()?.parse().ok()
     }
 
     /// Waits until a sample has at least that value.
@@ -135,11 +138,11 @@ impl TestGateway {
         self.metric_is(start, |have| have >= value).await;
     }
 
-    /// Waits until a sample is as wanted.
+    /// Waits until a sample is as wanted. Samples of workers that are still starting are not there yet.
     pub(crate) async fn metric_is(&self, start: &str, wanted: impl Fn(f64) -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        while !wanted(self.metric(start)) {
-            assert!(Instant::now() < deadline, "{start} is {}", self.metric(start));
+        while !self.sample(start).is_some_and(&wanted) {
+            assert!(Instant::now() < deadline, "{start} is {:?}", self.sample(start));
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

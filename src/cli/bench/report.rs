@@ -42,7 +42,7 @@ pub struct Spent {
     pub rss_before: u64,
     /// Resident memory at the end, in bytes.
     pub rss_after: u64,
-    /// Context switches a second.
+    /// Context switches a second, of the threads that are still there.
     pub switches_per_second: f64,
 }
 

@@ -380,6 +380,6 @@ fn spent(before: &Usage, start: &Usage, end: &Usage, seconds: f64, deliveries: u
         system_us_per_delivery: (end.system - start.system) * each,
         rss_before: before.rss,
         rss_after: end.rss,
-        switches_per_second: (end.switches - start.switches) as f64 / seconds,
+        switches_per_second: end.switches.saturating_sub(start.switches) as f64 / seconds,
     }
 }

@@ -95,12 +95,12 @@ impl Shard {
         answer: &mut Answer,
     ) {
         let session = &self.sessions[index];
-        let Some(sub) = session.by_topic.get(&(topic, answer.channel)).map(|sub| &session.subs[*sub]) else {
-            return;
-        };
+        let Some(&place) = session.by_topic.get(&(topic, answer.channel)) else { return };
+        let seen = self.views.get(topic).map_or(0, |view| view.seen[answer.channel.index()]);
+        let sub = &session.subs[place];
         let accepted = Accepted {
             symbol: sub.symbol,
-            n: sub.sent,
+            n: session.position(place, seen),
             mode: sub.delivery.mode(),
             max_rate: sub.delivery.max_rate(),
             recovered,

@@ -188,7 +188,7 @@ impl Shard {
             sent: view.seen[channel.index()],
             gap: None,
         });
-        list.push(Subscriber { session: index, sub });
+        list.push(Subscriber { session: index, sub, streams: matches!(delivery, Delivery::Stream) });
         session.by_topic.insert((topic.id(), channel), sub);
         session.statuses += usize::from(matches!(delivery, Delivery::Control));
         self.tally.subscribed(channel, 1);
@@ -297,8 +297,13 @@ impl Shard {
     fn change(&mut self, index: usize, sub: usize, delivery: Delivery) {
         let config = std::rc::Rc::clone(&self.config);
         let session = &mut self.sessions[index];
-        let Subscription { topic, channel, sent, delivery: old, .. } = session.subs[sub];
-        let newest = self.views.get(topic).and_then(|view| view.newest[channel.index()].clone());
+        let Subscription { topic, channel, place, delivery: old, .. } = session.subs[sub];
+        let Some(view) = self.views.get_mut(topic) else { return };
+        let i = channel.index();
+        let newest = view.newest[i].clone();
+        let sent = session.position(sub, view.seen[i]);
+        view.subscribers[i][place].streams =
+            matches!((old, delivery), (Delivery::Merge { .. } | Delivery::Stream, Delivery::Stream));
         match (old, delivery) {
             (Delivery::Stream, Delivery::Stream) | (Delivery::Control, _) | (_, Delivery::Control) => {}
             (Delivery::Merge { pending, .. }, Delivery::Merge { pace, .. }) => {
@@ -313,6 +318,7 @@ impl Shard {
                 // The queued events and gaps are all older than the newest one, which stands for them now.
                 session.outbox.purge(session.encoding, |other| other == sub);
                 session.subs[sub].gap = None;
+                session.subs[sub].sent = sent;
                 let behind = newest.is_some_and(|newest| newest.n > sent);
                 let pending = if behind { Pending::Socket } else { Pending::No };
                 if behind {
@@ -323,6 +329,7 @@ impl Shard {
             (Delivery::Merge { pending, .. }, Delivery::Stream) => {
                 session.outbox.merge.retain(|other| *other != sub);
                 session.subs[sub].delivery = Delivery::Stream;
+                session.subs[sub].sent = view.seen[i];
                 // The stream starts with the newest event, if it was still to be sent.
                 if let Some(newest) = newest
                     && pending != Pending::No

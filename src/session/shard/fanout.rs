@@ -14,6 +14,9 @@ use crate::{
     },
 };
 
+/// Events that an idle shard keeps room for.
+const IDLE_BURST: usize = 4_096;
+
 impl Shard {
     /// Takes everything out of the lane. After a lap the shard catches up from the topics: its events come first,
     /// as far as they reached, then what the topics remember, then a gap for what they do not.
@@ -48,7 +51,7 @@ impl Shard {
 
     /// A lane's worth of room is not kept for the quiet times after a burst.
     fn release_burst(&mut self) {
-        if self.burst.capacity() > 4 * SHARD_TURN_EVENTS {
+        if self.burst.capacity() > IDLE_BURST {
             self.burst = std::collections::VecDeque::new();
         }
     }
@@ -67,7 +70,12 @@ impl Shard {
         for subscriber in &view.subscribers[channel] {
             let index = subscriber.session;
             let session = &mut self.sessions[index];
-            match session.offer(subscriber.sub, &event, &self.config, now) {
+            let offered = if subscriber.streams {
+                session.enqueue(subscriber.sub, &event, &self.config)
+            } else {
+                session.offer(subscriber.sub, &event, now)
+            };
+            match offered {
                 Offered::Merged => self.tally.merged[channel] += 1,
                 Offered::Timer(due) => {
                     self.timers.push(Reverse((due, index, session.serial, subscriber.sub)));

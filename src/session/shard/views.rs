@@ -8,11 +8,13 @@ use crate::{
     session::subscription::Shared,
 };
 
-/// One subscriber in a topic's list.
+/// One subscriber in a topic's list. It says all that fan-out to a stream needs, so that the subscription itself,
+/// which is one of very many, is not fetched from memory for each event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) struct Subscriber {
     pub(in crate::session) session: usize,
     pub(in crate::session) sub: usize,
+    pub(in crate::session) streams: bool,
 }
 
 /// One topic as its shard sees it.
