@@ -43,7 +43,7 @@ pub(super) fn server(settings: &mut Settings) -> ServerConfig {
         ),
         request_timeout: settings.millis(
             "server.request_timeout_ms",
-            &limits::SESSION_MS_RANGE,
+            &limits::REQUEST_TIMEOUT_MS_RANGE,
             default.request_timeout,
         ),
         grace: settings.millis("server.grace_ms", shutdown, default.grace),

@@ -1,19 +1,23 @@
-//! The stream under every connection: it knows since when the socket takes nothing, and it can be cut.
+//! The stream under every connection: it knows since when the socket takes nothing, how long the head of a request
+//! has been under way, and it can be cut.
 //!
-//! actix offers neither, and a stalled client can be recognised and ended only here, below every buffer.
+//! actix offers none of these, and a stalled client can be recognised and ended only here, below every buffer.
 
 use std::{
     cell::{Cell, RefCell},
+    future::Future as _,
     io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use actix_rt::net::{ActixStream, Ready};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::{Sleep, sleep},
 };
 
 use crate::clock::Instant;
@@ -23,6 +27,9 @@ use crate::clock::Instant;
 pub(super) struct Line {
     stream: TcpStream,
     gauge: Rc<Gauge>,
+    request_timeout: Duration,
+    /// The time by which the head that has begun must be complete.
+    head_due: Option<Pin<Box<Sleep>>>,
 }
 
 /// What is known of a connection, shared with its session.
@@ -31,6 +38,8 @@ pub(super) struct Gauge {
     blocked_since: Cell<Option<Instant>>,
     cut: Cell<bool>,
     finished: Cell<bool>,
+    /// A request was answered and the next one may begin.
+    between_requests: Cell<bool>,
     reader: RefCell<Option<Waker>>,
     writer: RefCell<Option<Waker>>,
 }
@@ -55,6 +64,12 @@ impl Gauge {
     /// to close first, which RFC 6455 (section 7.1.1) has the server do.
     pub(super) fn finish(&self) {
         self.finished.set(true);
+    }
+
+    /// Whether the next bytes begin a request. actix watches over the first head of a connection only, so a client
+    /// could ask once and then hold the connection with half a head for ever.
+    pub(super) fn between_requests(&self, between: bool) {
+        self.between_requests.set(between);
     }
 
     pub(super) const fn is_cut(&self) -> bool {
@@ -87,8 +102,9 @@ fn remember(slot: &RefCell<Option<Waker>>, cx: &Context<'_>) {
 }
 
 impl Line {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, gauge: Rc::default() }
+    /// A head must be complete `request_timeout` after it began.
+    pub(super) fn new(stream: TcpStream, request_timeout: Duration) -> Self {
+        Self { stream, gauge: Rc::default(), request_timeout, head_due: None }
     }
 
     /// The socket itself, for a driver that has a gauge of its own.
@@ -111,11 +127,25 @@ impl AsyncRead for Line {
         if self.gauge.finished.get() {
             return Poll::Ready(Ok(()));
         }
+        let between = self.gauge.between_requests.get();
+        if !between {
+            self.head_due = None;
+        } else if let Some(due) = &mut self.head_due
+            && due.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         if result.is_pending() {
             remember(&self.gauge.reader, cx);
         }
-        result
+        ready!(result)?;
+        if between && self.head_due.is_none() && buf.filled().len() > before {
+            // Polled with the next read, which actix does until nothing is left.
+            self.head_due = Some(Box::pin(sleep(self.request_timeout)));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -4,7 +4,9 @@ use std::{
     convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
+    rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use actix_http::{HttpServiceBuilder, Request, Response};
@@ -14,12 +16,18 @@ use actix_web::{
     App,
     body::BoxBody,
     dev::{AppConfig, ServiceRequest, ServiceResponse},
+    http,
+    middleware::{Next, from_fn},
     web,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 
-use super::{Driver, Gateway, LocalShard, line::Line, local_shard, rest, socket, upgrade};
+use super::{
+    Driver, Gateway, LocalShard,
+    line::{Gauge, Line},
+    local_shard, rest, socket, upgrade,
+};
 use crate::limits::{BACKLOG, DISCONNECT_TIMEOUT, KEEP_ALIVE, NOTSENT_LOWAT, STOP_TIMEOUT, WRITE_BUFFER};
 
 /// A server that accepts connections.
@@ -47,6 +55,7 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
         .max_concurrent_connections(most)
         .shutdown_timeout(STOP_TIMEOUT.as_secs())
         .disable_signals();
+    let request_timeout = config.request_timeout;
     // The drivers differ in who takes an upgrade: a service of its own, or the application.
     let server = match config.driver {
         Driver::Socket => {
@@ -65,7 +74,9 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
                 });
                 let application = map_config(application(Arc::clone(&gateway)), |()| AppConfig::default());
                 let http = connection(&gateway, address).upgrade(upgrade).h1(application);
-                fn_service(accept).map_err(|never: Infallible| match never {}).and_then(http)
+                fn_service(move |stream| accept(stream, request_timeout))
+                    .map_err(|never: Infallible| match never {})
+                    .and_then(http)
             })?
         }
         Driver::Actix => {
@@ -73,7 +84,9 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
             builder.listen("http", listener, move || {
                 let application = map_config(application(Arc::clone(&gateway)), |()| AppConfig::default());
                 let http = connection(&gateway, address).h1(application);
-                fn_service(accept).map_err(|never: Infallible| match never {}).and_then(http)
+                fn_service(move |stream| accept(stream, request_timeout))
+                    .map_err(|never: Infallible| match never {})
+                    .and_then(http)
             })?
         }
     };
@@ -92,13 +105,16 @@ fn shard(gateway: &Gateway) -> Option<LocalShard> {
     }
 }
 
-async fn accept(stream: TcpStream) -> Result<(Line, Option<SocketAddr>), Infallible> {
+async fn accept(
+    stream: TcpStream,
+    request_timeout: Duration,
+) -> Result<(Line, Option<SocketAddr>), Infallible> {
     let peer = stream.peer_addr().ok();
     // Without this a small write waits for the acknowledgement of the one before it.
     if let Err(why) = stream.set_nodelay(true) {
         tracing::debug!("TCP_NODELAY: {why}");
     }
-    Ok((Line::new(stream), peer))
+    Ok((Line::new(stream, request_timeout), peer))
 }
 
 /// How every connection is treated.
@@ -138,12 +154,30 @@ fn application(
         .configure(move |routes| {
             if let Some(shard) = shard {
                 routes.app_data(web::Data::<LocalShard>::new(shard));
-                routes.route("/v1/ws", web::get().to(upgrade::upgrade));
+                // Any method: the handshake says which one it wants.
+                routes.route("/v1/ws", web::route().to(upgrade::upgrade));
+                #[cfg(feature = "test-endpoints")]
+                routes.route("/test/echo", web::route().to(super::echo::echo));
             }
-            #[cfg(feature = "test-endpoints")]
-            routes.route("/test/echo", web::get().to(super::echo::echo));
         })
         .configure(rest::routes)
+        .wrap(from_fn(between_requests))
+}
+
+/// Tells the line when a request is whole, and when the next one may begin; after an upgrade there is none.
+async fn between_requests(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let gauge = request.conn_data::<Rc<Gauge>>().cloned();
+    if let Some(gauge) = &gauge {
+        gauge.between_requests(false);
+    }
+    let response = next.call(request).await?;
+    if let Some(gauge) = gauge {
+        gauge.between_requests(response.status() != http::StatusCode::SWITCHING_PROTOCOLS);
+    }
+    Ok(response)
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -13,15 +13,47 @@ use super::{
 use crate::{
     clock::Instant,
     dialect::native::Encoding,
-    session::{CloseReason, SessionKey, Shard},
+    session::{Admission, CloseReason, SessionConfig, SessionKey, Shard, Transport},
 };
+
+/// What the messages of a connection are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose {
+    /// Commands in that encoding.
+    Commands(Encoding),
+    /// To be sent back.
+    #[cfg(feature = "test-endpoints")]
+    Echo,
+}
+
+impl Purpose {
+    /// Opens a session for it. Returns also the bytes that one message may have.
+    pub(super) fn open(
+        self,
+        shard: &LocalShard,
+        config: &SessionConfig,
+        transport: Rc<dyn Transport>,
+        admission: Option<Admission>,
+    ) -> (SessionKey, usize) {
+        let now = Instant::now();
+        match self {
+            Self::Commands(encoding) => {
+                (shard.borrow_mut().open(encoding, transport, admission, now), config.frame_bytes)
+            }
+            #[cfg(feature = "test-endpoints")]
+            Self::Echo => {
+                (shard.borrow_mut().open_echo(transport, admission, now), crate::limits::ECHO_BYTES)
+            }
+        }
+    }
+}
 
 /// Reads one connection.
 pub(super) struct Reader {
     pub(super) shard: LocalShard,
     pub(super) key: SessionKey,
     pub(super) port: Rc<Port>,
-    pub(super) encoding: Encoding,
+    pub(super) purpose: Purpose,
     /// Bytes of one message.
     pub(super) most: usize,
 }
@@ -47,7 +79,7 @@ impl Reader {
                 match inbound.next() {
                     Ok(None) => break,
                     Ok(Some(message)) => {
-                        handle(&mut self.shard.borrow_mut(), self.key, self.encoding, message)
+                        handle(&mut self.shard.borrow_mut(), self.key, self.purpose, message)
                     }
                     Err(reason) => {
                         self.shard.borrow_mut().close(self.key, reason, Instant::now());
@@ -66,14 +98,18 @@ impl Reader {
 }
 
 /// One message of a client.
-pub(super) fn handle(shard: &mut Shard, key: SessionKey, encoding: Encoding, message: Message) {
+pub(super) fn handle(shard: &mut Shard, key: SessionKey, purpose: Purpose, message: Message) {
     let now = Instant::now();
-    match (message, encoding) {
-        (Message::Text(text), Encoding::Json) => shard.command(key, &text, now),
-        (Message::Binary(bytes), Encoding::MsgPack) => shard.command(key, &bytes, now),
-        (Message::Text(_), Encoding::MsgPack) | (Message::Binary(_), Encoding::Json) => {
+    match (message, purpose) {
+        (Message::Text(text), Purpose::Commands(Encoding::Json)) => shard.command(key, &text, now),
+        (Message::Binary(bytes), Purpose::Commands(Encoding::MsgPack)) => shard.command(key, &bytes, now),
+        (Message::Text(_) | Message::Binary(_), Purpose::Commands(_)) => {
             shard.close(key, CloseReason::Unsupported, now);
         }
+        #[cfg(feature = "test-endpoints")]
+        (Message::Text(text), Purpose::Echo) => shard.echo(key, true, &text),
+        #[cfg(feature = "test-endpoints")]
+        (Message::Binary(bytes), Purpose::Echo) => shard.echo(key, false, &bytes),
         (Message::Ping(payload), _) => shard.pinged(key, &payload, now),
         (Message::Pong, _) => shard.ponged(key, now),
         (Message::Close(code), _) => shard.close(key, CloseReason::client(code), now),

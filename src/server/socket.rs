@@ -22,10 +22,14 @@ use bytes::{Buf as _, BytesMut};
 use futures_util::SinkExt as _;
 use tokio::{io::Interest, net::TcpStream, sync::Notify};
 
-use super::{Gateway, LocalShard, admit, inbound::Inbound, line::Line, reader};
+use super::{
+    Gateway, LocalShard, admit,
+    inbound::Inbound,
+    line::Line,
+    reader::{self, Purpose},
+};
 use crate::{
     clock::Instant,
-    dialect::native::Encoding,
     session::{Outgoing, SessionKey, Transport, Way},
 };
 
@@ -154,16 +158,16 @@ pub(super) async fn upgrade(
     shard: Option<LocalShard>,
 ) -> io::Result<()> {
     let refused = |reason| gateway.hub.metrics().sessions_refused(reason).inc();
-    #[cfg(feature = "test-endpoints")]
-    if request.path() == "/test/echo" {
-        let (stream, read) = shake_hands(&request, framed).await?;
-        actix_rt::spawn(super::echo::direct(stream, read));
-        return Ok(());
-    }
-    if request.path() != "/v1/ws" {
-        let path: String = request.path().chars().take(100).collect();
-        return refuse(framed, 404, 404, &format!("no stream at {path:?}")).await;
-    }
+    let protocol = admit::subprotocol(request.headers());
+    let purpose = match request.path() {
+        "/v1/ws" => Purpose::Commands(admit::encoding(protocol.map(str::as_bytes))),
+        #[cfg(feature = "test-endpoints")]
+        "/test/echo" => Purpose::Echo,
+        path => {
+            let path: String = path.chars().take(100).collect();
+            return refuse(framed, 404, 404, &format!("no stream at {path:?}")).await;
+        }
+    };
     if let Err(refusal) = admit::vet(request.headers(), &gateway) {
         refused(refusal.reason);
         return refuse(framed, refusal.status, refusal.code, &refusal.msg).await;
@@ -175,13 +179,11 @@ pub(super) async fn upgrade(
     let (Some(peer), Some(shard)) = (request.peer_addr(), shard) else {
         return refuse(framed, 500, 500, "the connection has no address, or its worker no shard").await;
     };
-    let protocol = admit::subprotocol(request.headers());
-    let encoding = admit::encoding(protocol.map(str::as_bytes));
     let (stream, read) = shake_hands(&request, framed).await?;
     let admission = gateway.census.admit(peer.ip()).map_err(|limit| refused(limit.as_str())).ok();
     let port = Rc::new(Port::new(stream));
-    let key = shard.borrow_mut().open(encoding, Rc::clone(&port) as Rc<_>, admission, Instant::now());
-    let session = Session { shard, key, port, encoding, inbound: Inbound::new(gateway.session.frame_bytes) };
+    let (key, most) = purpose.open(&shard, &gateway.session, Rc::clone(&port) as Rc<_>, admission);
+    let session = Session { shard, key, port, purpose, inbound: Inbound::new(most) };
     // On its own, so that actix' state of the connection goes.
     actix_rt::spawn(session.run(read));
     Ok(())
@@ -225,7 +227,7 @@ struct Session {
     shard: LocalShard,
     key: SessionKey,
     port: Rc<Port>,
-    encoding: Encoding,
+    purpose: Purpose,
     inbound: Inbound,
 }
 
@@ -350,7 +352,7 @@ impl Session {
         while !shard.must_pause(self.key) {
             match self.inbound.next() {
                 Ok(None) => break,
-                Ok(Some(message)) => reader::handle(&mut shard, self.key, self.encoding, message),
+                Ok(Some(message)) => reader::handle(&mut shard, self.key, self.purpose, message),
                 Err(reason) => {
                     shard.close(self.key, reason, Instant::now());
                     return false;

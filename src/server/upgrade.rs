@@ -14,10 +14,10 @@ use super::{
     Gateway, LocalShard, admit,
     body::{Body, Port},
     line::Gauge,
-    reader::Reader,
+    reader::{Purpose, Reader},
     rest,
 };
-use crate::clock::Instant;
+use crate::dialect::native::Encoding;
 
 /// Upgrades a connection and opens its session.
 pub(super) async fn upgrade(
@@ -26,17 +26,29 @@ pub(super) async fn upgrade(
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
 ) -> HttpResponse {
-    if let Err(refusal) = admit::vet(request.headers(), &gateway) {
+    accept(&request, payload, &gateway, &shard, Purpose::Commands).await
+}
+
+/// The way of every WebSocket endpoint: refusals, handshake, session. `purpose` is told the encoding of the chosen
+/// subprotocol.
+pub(super) async fn accept(
+    request: &HttpRequest,
+    payload: web::Payload,
+    gateway: &Gateway,
+    shard: &LocalShard,
+    purpose: impl FnOnce(Encoding) -> Purpose,
+) -> HttpResponse {
+    if let Err(refusal) = admit::vet(request.headers(), gateway) {
         gateway.hub.metrics().sessions_refused(refusal.reason).inc();
         return rest::refusal(refusal.status, refusal.code, &refusal.msg);
     }
     // actix-ws does the handshake and owns the response; what the client sends is read by the session's own reader,
     // which judges frames by their headers.
-    let Ok(nothing) = web::Payload::from_request(&request, &mut actix_web::dev::Payload::None).await else {
+    let Ok(nothing) = web::Payload::from_request(request, &mut actix_web::dev::Payload::None).await else {
         return rest::refusal(400, 400, "not a WebSocket upgrade");
     };
     let names = admit::PROTOCOLS.map(|(name, _)| name);
-    let (response, session, _messages) = match actix_ws::handle_with_protocols(&request, nothing, &names) {
+    let (response, session, _messages) = match actix_ws::handle_with_protocols(request, nothing, &names) {
         Ok(upgraded) => upgraded,
         Err(why) => {
             gateway.hub.metrics().sessions_refused("handshake").inc();
@@ -44,7 +56,7 @@ pub(super) async fn upgrade(
         }
     };
     let chosen = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL).map(header::HeaderValue::as_bytes);
-    let encoding = admit::encoding(chosen);
+    let purpose = purpose(admit::encoding(chosen));
     let (Some(gauge), Some(peer)) = (request.conn_data::<Rc<Gauge>>(), request.peer_addr()) else {
         return rest::refusal(500, 500, "the connection has no address");
     };
@@ -56,10 +68,9 @@ pub(super) async fn upgrade(
         }
     };
     let port = Rc::new(Port::new(Rc::clone(gauge)));
-    let shard = LocalShard::clone(&shard);
-    let key = shard.borrow_mut().open(encoding, Rc::clone(&port) as Rc<_>, admission, Instant::now());
-    let most = gateway.session.frame_bytes;
-    let reader = Reader { shard: LocalShard::clone(&shard), key, port: Rc::clone(&port), encoding, most };
+    let (key, most) = purpose.open(shard, &gateway.session, Rc::clone(&port) as Rc<_>, admission);
+    let shard = LocalShard::clone(shard);
+    let reader = Reader { shard: LocalShard::clone(&shard), key, port: Rc::clone(&port), purpose, most };
     actix_rt::spawn(reader.run(payload.into_inner()));
     response
         .map_body(|_head, inner| -> BoxBody { Body { shard, key, port, inner, _session: session }.boxed() })

@@ -29,6 +29,8 @@ pub(super) fn assemble(
         match frame {
             Wire::Ping => wire::ping(out, b"tickcast"),
             Wire::Pong(payload) => wire::pong(out, &payload),
+            #[cfg(feature = "test-endpoints")]
+            Wire::Echo { text, payload } => wire::message(out, text, &payload),
         }
     }
     if let Some(closing) = &mut session.closing

@@ -52,6 +52,12 @@ impl Streamed {
 pub(super) enum Wire {
     Ping,
     Pong(Box<[u8]>),
+    /// A client's own message on its way back.
+    #[cfg(feature = "test-endpoints")]
+    Echo {
+        text: bool,
+        payload: Box<[u8]>,
+    },
 }
 
 /// Everything that waits.

@@ -5,6 +5,8 @@
 
 mod answers;
 mod commands;
+#[cfg(feature = "test-endpoints")]
+mod echo;
 mod fanout;
 mod tally;
 mod tend;
@@ -116,9 +118,29 @@ impl Shard {
         admission: Option<Admission>,
         now: Instant,
     ) -> SessionKey {
+        let refused = admission.is_none();
+        let key = self.enter(encoding, transport, admission, now);
+        if refused {
+            let msg = "too many connections";
+            let code = Code::ConnectionLimit;
+            self.sessions[key.index].say(&ErrorReply { id: None, code, msg, retry: code.retry() });
+            self.close(key, CloseReason::ConnectionLimit, now);
+        } else {
+            self.welcome(key.index);
+        }
+        key
+    }
+
+    /// Makes a session to which nothing was said yet.
+    fn enter(
+        &mut self,
+        encoding: Encoding,
+        transport: Rc<dyn Transport>,
+        admission: Option<Admission>,
+        now: Instant,
+    ) -> SessionKey {
         let serial = self.next_serial;
         self.next_serial += 1;
-        let refused = admission.is_none();
         let name = match &admission {
             Some(admission) => format!("{}-{}", self.node, admission.serial()),
             None => format!("{}-refused", self.node),
@@ -147,14 +169,6 @@ impl Shard {
         };
         let key = SessionKey { index: self.sessions.insert(Box::new(session)), serial };
         self.tally.opened(encoding);
-        if refused {
-            let msg = "too many connections";
-            let code = Code::ConnectionLimit;
-            self.sessions[key.index].say(&ErrorReply { id: None, code, msg, retry: code.retry() });
-            self.close(key, CloseReason::ConnectionLimit, now);
-        } else {
-            self.welcome(key.index);
-        }
         key
     }
 

@@ -125,6 +125,15 @@ fn control(out: &mut BytesMut, opcode: u8, payload: &[u8]) {
     out.extend_from_slice(&payload[..payload.len().min(125)]);
 }
 
+/// A whole text or binary message as it is.
+#[cfg(feature = "test-endpoints")]
+pub(super) fn message(out: &mut BytesMut, text: bool, payload: &[u8]) {
+    let mut header = [0; 10];
+    let len = frame_header(if text { TEXT } else { BINARY }, payload.len(), &mut header);
+    out.extend_from_slice(&header[..len]);
+    out.extend_from_slice(payload);
+}
+
 /// A ping frame.
 pub(super) fn ping(out: &mut BytesMut, payload: &[u8]) {
     control(out, PING, payload);

@@ -22,7 +22,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("server.workers", "7", "65"),
     ("server.origins", "https://example.com", "example.com"),
     ("server.driver", "actix", "uring"),
-    ("server.request_timeout_ms", "100", "9"),
+    ("server.request_timeout_ms", "1500", "999"),
     ("server.grace_ms", "1", "600001"),
     ("server.drain_ms", "0", "-1"),
     ("limits.connections", "500", "0"),

@@ -1,0 +1,39 @@
+//! Sessions that send back what they get, for conformance suites: frames, pace and closes are those of every other
+//! session; only commands and the welcome are missing.
+
+use std::rc::Rc;
+
+use super::{SessionKey, Shard};
+use crate::{
+    clock::Instant,
+    dialect::native::Encoding,
+    session::{Admission, CloseReason, Transport, outbox::Wire},
+};
+
+impl Shard {
+    /// Opens a session without a welcome.
+    pub fn open_echo(
+        &mut self,
+        transport: Rc<dyn Transport>,
+        admission: Option<Admission>,
+        now: Instant,
+    ) -> SessionKey {
+        let refused = admission.is_none();
+        let key = self.enter(Encoding::Json, transport, admission, now);
+        if refused {
+            self.close(key, CloseReason::ConnectionLimit, now);
+        }
+        key
+    }
+
+    /// Sends a message back as it came, behind the pongs that wait.
+    pub fn echo(&mut self, key: SessionKey, text: bool, message: &[u8]) {
+        let Some(session) = self.get(key) else { return };
+        if session.closing.is_some() {
+            return;
+        }
+        session.outbox.wire.push_back(Wire::Echo { text, payload: message.into() });
+        self.touch(key.index);
+        self.wake_dirty();
+    }
+}
