@@ -20,7 +20,7 @@ use crate::{
     config::{AnyFeed, Config, FeedConfig},
     feed::{Publisher, supervise},
     hub::Hub,
-    limits::{CLOSE_TIMEOUT, STOP_TIMEOUT},
+    limits::{CLOCK_TICK, CLOSE_TIMEOUT, STOP_TIMEOUT},
     metrics::Metrics,
     server::{FeedView, Gateway, ServerConfig, listen},
     session::{Census, SessionConfig},
@@ -63,6 +63,7 @@ pub async fn run(
     let listening = listen(Arc::clone(&gateway)).with_context(|| format!("cannot listen on {bind}"))?;
     let running: Vec<JoinHandle<()>> =
         feeds.into_iter().map(|(feed, publisher)| start(feed, publisher)).collect();
+    let timekeeper = tokio::spawn(keep_time(Arc::clone(&hub), stop_feeds.clone()));
     gateway.ready.store(true, Ordering::Relaxed);
     on_ready(&Started {
         address: listening.address,
@@ -83,6 +84,7 @@ pub async fn run(
     for feed in running {
         feed.await.context("a feed panicked")?;
     }
+    timekeeper.await.context("the timekeeper panicked")?;
     listening.handle.stop(true).await;
     server.await.context("the server panicked")?.context("while stopping")?;
     tracing::info!("stopped");
@@ -130,6 +132,17 @@ fn start(feed: AnyFeed, publisher: Publisher) -> JoinHandle<()> {
     match feed {
         AnyFeed::Simulator(feed) => tokio::spawn(supervise(*feed, publisher)),
         AnyFeed::Replay(feed) => tokio::spawn(supervise(*feed, publisher)),
+    }
+}
+
+/// Tells the hub the time until it is to stop.
+async fn keep_time(hub: Arc<Hub>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(CLOCK_TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        while hub.tick_clock(hub.clock().now()) {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -3,24 +3,31 @@
 //! [`Hub::publish`] is synchronous: it takes one short lock a topic and never waits for a shard, a session or a
 //! socket. The hub does not know what a session is; it knows lanes, one for each shard.
 
+mod derive;
 mod event;
 mod lane;
+mod ring;
+mod round;
 mod topic;
 
-pub use event::{Body, Event};
+pub use event::Event;
 pub use lane::{Drained, Lane};
-pub use topic::{Topic, TopicId};
+pub use topic::{Remembered, Topic, TopicId};
+
+pub use crate::market::Body;
 
 use std::sync::Arc;
 
 use dashmap::{DashMap, Entry};
 use parking_lot::RwLock;
-use prometheus::IntCounter;
 
+use self::round::{Round, Shared};
 use crate::{
     clock::{Clock, Instant},
-    limits::{DEFAULT_LANE_EVENTS, DEFAULT_TRADES_PER_SYMBOL, MAX_SHARDS, MAX_TOPICS},
-    market::{Channel, Source, State, Status, Symbol, Tick},
+    limits::{
+        DEFAULT_BARS, DEFAULT_LANE_EVENTS, DEFAULT_TRADES_PER_SYMBOL, MAX_BURST_TICKS, MAX_SHARDS, MAX_TOPICS,
+    },
+    market::{Channel, Intervals, Source, State, Status, Symbol, Tick, UnixMicros},
     metrics::Metrics,
 };
 
@@ -29,13 +36,22 @@ use crate::{
 pub struct HubConfig {
     /// Trades that each topic remembers.
     pub trades_per_symbol: usize,
+    /// Final bars that each topic remembers of each interval.
+    pub bars: usize,
+    /// Which bars are computed.
+    pub intervals: Intervals,
     /// Events that wait between the hub and one shard.
     pub lane_events: usize,
 }
 
 impl Default for HubConfig {
     fn default() -> Self {
-        Self { trades_per_symbol: DEFAULT_TRADES_PER_SYMBOL, lane_events: DEFAULT_LANE_EVENTS }
+        Self {
+            trades_per_symbol: DEFAULT_TRADES_PER_SYMBOL,
+            bars: DEFAULT_BARS,
+            intervals: Intervals::ALL,
+            lane_events: DEFAULT_LANE_EVENTS,
+        }
     }
 }
 
@@ -53,11 +69,10 @@ pub enum HubError {
 /// All topics, and the lanes to all shards.
 #[derive(Debug)]
 pub struct Hub {
-    config: HubConfig,
+    shared: Arc<Shared>,
     epoch: String,
     clock: Clock,
     metrics: Arc<Metrics>,
-    events: [IntCounter; Channel::COUNT],
     by_symbol: DashMap<Symbol, Arc<Topic>>,
     by_id: RwLock<Vec<Arc<Topic>>>,
     lanes: RwLock<Vec<Option<Arc<Lane>>>>,
@@ -68,10 +83,9 @@ impl Hub {
     #[must_use]
     pub fn new(config: HubConfig, epoch: String, clock: Clock, metrics: Arc<Metrics>) -> Self {
         Self {
-            config,
+            shared: Arc::new(Shared::new(config, &metrics)),
             epoch,
             clock,
-            events: metrics.events(),
             metrics,
             by_symbol: DashMap::new(),
             by_id: RwLock::default(),
@@ -113,7 +127,7 @@ impl Hub {
                     return Err(HubError::TooManyTopics);
                 }
                 let id = TopicId::new(by_id.len());
-                let topic = Arc::new(Topic::new(id, symbol, feed, self.config.trades_per_symbol));
+                let topic = Arc::new(Topic::new(id, symbol, feed, Arc::clone(&self.shared)));
                 by_id.push(Arc::clone(&topic));
                 free.insert(Arc::clone(&topic));
                 topic
@@ -128,8 +142,9 @@ impl Hub {
             why: "nothing received yet".into(),
         };
         let lanes = self.lanes.read();
-        topic.publish(Tick::Status(pending), self.clock.instant(), &lanes);
-        self.events[Channel::Status.index()].inc();
+        let mut round = Round::new(&lanes, self.clock.instant());
+        topic.publish(Tick::Status(pending), &mut round);
+        round.end(&self.shared);
         // Nobody can be subscribed yet, but sessions that follow a pattern must look again.
         lanes.iter().flatten().for_each(|lane| lane.wake());
         Ok(topic)
@@ -140,26 +155,42 @@ impl Hub {
     ///
     /// A symbol that is not known yet becomes the `owner`'s.
     pub fn publish(&self, owner: Source, ticks: impl IntoIterator<Item = Tick>) {
-        let received = self.clock.instant();
         let lanes = self.lanes.read();
-        let mut touched = 0_u64;
-        let mut counts = [0_u64; Channel::COUNT];
+        let mut round = Round::new(&lanes, self.clock.instant());
         for tick in ticks {
             let symbol = tick.symbol();
-            let channel = tick.channel();
             let Some(topic) = self.topic(symbol).or_else(|| self.declare(symbol, owner).ok()) else {
                 self.metrics.refused_ticks.inc();
                 continue;
             };
-            let (more, states) = topic.publish(tick, received, &lanes);
-            touched |= more;
-            counts[channel.index()] += 1;
-            counts[Channel::Status.index()] += states;
+            topic.publish(tick, &mut round);
         }
-        for (counter, count) in self.events.iter().zip(counts) {
-            counter.inc_by(count);
+        round.end(&self.shared);
+    }
+
+    /// Tells the hub how late it is: bars whose interval is over become final although no trade came, and trades leave
+    /// the tickers' windows. At most [`MAX_BURST_TICKS`] symbols at once, so that lanes can be emptied in between;
+    /// returns whether there are more. To be called a few times a second.
+    pub fn tick_clock(&self, now: UnixMicros) -> bool {
+        let due = |topic: &&Arc<Topic>| topic.due() <= now;
+        let topics: Vec<_> =
+            self.by_id.read().iter().filter(due).take(MAX_BURST_TICKS + 1).cloned().collect();
+        let lanes = self.lanes.read();
+        let mut round = Round::new(&lanes, self.clock.instant());
+        for topic in topics.iter().take(MAX_BURST_TICKS) {
+            topic.pass(now, &mut round);
         }
-        wake(&lanes, touched);
+        round.end(&self.shared);
+        topics.len() > MAX_BURST_TICKS
+    }
+
+    /// Whether events of that channel can exist here: all but bars of intervals that are not computed.
+    #[must_use]
+    pub fn offers(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::Bars(interval) => self.shared.config.intervals.contains(interval),
+            Channel::Trades | Channel::Quotes | Channel::Status | Channel::Ticker => true,
+        }
     }
 
     /// Tells the state of a whole feed on the status channel of each of its symbols.
@@ -201,7 +232,7 @@ impl Hub {
         if index >= MAX_SHARDS {
             return Err(HubError::TooManyShards);
         }
-        let lane = Arc::new(Lane::new(index, self.config.lane_events));
+        let lane = Arc::new(Lane::new(index, self.shared.config.lane_events));
         if index == lanes.len() {
             lanes.push(Some(Arc::clone(&lane)));
         } else {
@@ -224,22 +255,12 @@ impl Hub {
     /// Whether some lane is more than half full.
     #[must_use]
     pub fn is_congested(&self) -> bool {
-        self.lanes.read().iter().flatten().any(|lane| lane.len() > self.config.lane_events / 2)
+        self.lanes.read().iter().flatten().any(|lane| lane.len() > self.shared.config.lane_events / 2)
     }
 
     /// Monotonic time, for ages of events.
     #[must_use]
     pub fn instant(&self) -> Instant {
         self.clock.instant()
-    }
-}
-
-fn wake(lanes: &[Option<Arc<Lane>>], mut touched: u64) {
-    while touched != 0 {
-        let index = touched.trailing_zeros() as usize;
-        touched &= touched - 1;
-        if let Some(Some(lane)) = lanes.get(index) {
-            lane.wake();
-        }
     }
 }

@@ -31,6 +31,32 @@ pub const DEFAULT_LANE_EVENTS: usize = 16_384;
 /// Trades that a topic remembers. Older ones can no longer be recovered.
 pub const DEFAULT_TRADES_PER_SYMBOL: usize = 256;
 
+/// Final bars that a topic remembers of each interval. Older ones can no longer be recovered or read.
+pub const DEFAULT_BARS: usize = 1_000;
+
+/// How long after its end, in microseconds, a bar waits for trades that are still under way when none of a later interval
+/// comes. One that takes longer is late: it is counted and left out of the bar.
+pub const BAR_GRACE: i64 = 500_000;
+
+/// How far a trade's time at its source may be ahead of its receipt, in microseconds. Further: the time of receipt counts
+/// for ticker and bars.
+pub const MAX_CLOCK_AHEAD: i64 = 60_000_000;
+
+/// How often the hub is told the time, for bars that no trade ends.
+pub const CLOCK_TICK: Duration = Duration::from_millis(250);
+
+/// Minutes of the ticker's window. A trade of an older one is counted and left out.
+pub const TICKER_MINUTES: i64 = 1_440;
+
+/// Digits after the point that a bar's average price has more than the finest of its prices, and those of the ticker's
+/// percentage. What is beyond is rounded, half to even.
+pub const VWAP_DIGITS: u32 = 4;
+/// See [`VWAP_DIGITS`].
+pub const PERCENT_DIGITS: u32 = 4;
+
+/// Digits after the point that a decimal holds at most. A scale above it is cut to it.
+pub const MAX_DECIMAL_SCALE: u32 = 28;
+
 /// Ticks in one burst from a feed to the hub. A feed with more at hand publishes several bursts.
 pub const MAX_BURST_TICKS: usize = 1_024;
 
@@ -241,6 +267,9 @@ pub const CONTROL_MESSAGES_RANGE: RangeInclusive<usize> = CONTROL_PAUSE + 1..=1_
 
 /// `history.trades_per_symbol`.
 pub const TRADES_PER_SYMBOL_RANGE: RangeInclusive<usize> = 1..=100_000;
+
+/// `history.bars`.
+pub const BARS_RANGE: RangeInclusive<usize> = 1..=100_000;
 
 /// `history.lane_events`: more than one burst.
 pub const LANE_EVENTS_RANGE: RangeInclusive<usize> = MAX_BURST_TICKS + 1..=1 << 22;

@@ -3,12 +3,18 @@
 //! Prices and sizes are exact decimals read from text with their scale kept; times are integer
 //! microseconds since the Unix epoch. Nothing here knows how a value reached the gateway or where it goes.
 
+mod bar;
+mod body;
 mod channel;
 mod decimal;
 mod symbol;
 mod tick;
+mod ticker;
 
+pub use bar::{Bar, Interval, Intervals};
+pub use body::Body;
 pub use channel::Channel;
-pub use decimal::{DecimalError, Price, Size};
+pub use decimal::{DecimalError, Percent, Price, Size};
 pub use symbol::{Source, Symbol, SymbolError};
 pub use tick::{Level, Quote, Side, State, Status, Tick, Trade, TradeId, UnixMicros};
+pub use ticker::Ticker;

@@ -32,6 +32,10 @@ pub struct Metrics {
     /// Ticks dropped because the gateway has no room for another symbol.
     pub refused_ticks: IntCounter,
     events: IntCounterVec,
+    excluded_trades: IntCounterVec,
+    bars: IntGaugeVec,
+    /// Memory of the final bars that are kept, without their encoded forms.
+    pub bar_bytes: IntGauge,
     /// Times that a shard was lapped.
     pub lane_laps: IntCounter,
     /// Events that did not fit into a lane and were recovered from topics, or gapped.
@@ -162,6 +166,26 @@ impl Metrics {
                 "Events that topics numbered and published.",
                 &["channel"]
             ),
+            excluded_trades: family!(
+                r,
+                IntCounterVec,
+                "tickcast_excluded_trades_total",
+                "Trades that a ticker or a bar leaves out, by reason: late or overflow.",
+                &["channel", "reason"]
+            ),
+            bars: family!(
+                r,
+                IntGaugeVec,
+                "tickcast_history_bars",
+                "Final bars that are kept for recovery and history.",
+                &["channel"]
+            ),
+            bar_bytes: family!(
+                r,
+                IntGauge,
+                "tickcast_history_bars_bytes",
+                "Memory of the final bars that are kept, without their encoded forms."
+            ),
             lane_laps: family!(
                 r,
                 IntCounter,
@@ -262,7 +286,7 @@ impl Metrics {
         FeedMetrics {
             name: name.to_owned(),
             messages: self.feed_messages.with_label_values(&[name]),
-            ticks: Channel::ALL.map(|channel| self.feed_ticks.with_label_values(&[name, channel.as_str()])),
+            ticks: Channel::FED.map(|channel| self.feed_ticks.with_label_values(&[name, channel.as_str()])),
             ignored: self.feed_ignored.clone(),
             parse_errors: self.feed_parse_errors.clone(),
             restarts: self.feed_restarts.clone(),
@@ -275,6 +299,18 @@ impl Metrics {
     #[must_use]
     pub fn events(&self) -> [IntCounter; Channel::COUNT] {
         by_channel(&self.events)
+    }
+
+    /// Trades that derived values leave out for that reason, by channel. Those of feeds leave nothing out.
+    #[must_use]
+    pub fn excluded_trades(&self, reason: &str) -> [IntCounter; Channel::DERIVED.len()] {
+        Channel::DERIVED.map(|channel| self.excluded_trades.with_label_values(&[channel.as_str(), reason]))
+    }
+
+    /// Final bars that are kept of that channel.
+    #[must_use]
+    pub fn bars(&self, channel: Channel) -> IntGauge {
+        self.bars.with_label_values(&[channel.as_str()])
     }
 
     /// Merged events by channel.
@@ -357,7 +393,7 @@ fn by_channel(family: &IntCounterVec) -> [IntCounter; Channel::COUNT] {
 pub struct FeedMetrics {
     name: String,
     messages: IntCounter,
-    ticks: [IntCounter; Channel::COUNT],
+    ticks: [IntCounter; Channel::FED_COUNT],
     ignored: IntCounterVec,
     parse_errors: IntCounterVec,
     restarts: IntCounterVec,
@@ -378,7 +414,7 @@ impl FeedMetrics {
 
     /// Ticks about to be published.
     pub fn ticks(&self, ticks: &[Tick]) {
-        let mut counts = [0_u64; Channel::COUNT];
+        let mut counts = [0_u64; Channel::FED_COUNT];
         for tick in ticks {
             counts[tick.channel().index()] += 1;
         }

@@ -8,6 +8,7 @@ use super::{Auth, Log, LogFormat, settings::Settings};
 use crate::{
     hub::HubConfig,
     limits,
+    market::Interval,
     server::{Driver, ServerConfig},
     session::SessionConfig,
 };
@@ -103,6 +104,10 @@ pub(super) fn history(settings: &mut Settings) -> HubConfig {
             &limits::TRADES_PER_SYMBOL_RANGE,
             default.trades_per_symbol,
         ),
+        bars: settings.integer("history.bars", &limits::BARS_RANGE, default.bars),
+        intervals: settings
+            .list("history.intervals", "1s, 1m, 5m, 15m, 1h or 1d", Interval::parse)
+            .map_or(default.intervals, |intervals| intervals.into_iter().collect()),
         lane_events: settings.integer("history.lane_events", &limits::LANE_EVENTS_RANGE, default.lane_events),
     }
 }

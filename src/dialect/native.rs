@@ -8,7 +8,7 @@ mod reply;
 
 pub use command::{Command, CommandId, Fault, Mode, Op, Pattern, Since, Subscribe, Target, parse_command};
 pub use encoding::Encoding;
-pub use event::encode_event;
+pub use event::{encode_event, encode_tick};
 pub use reply::{
     Accepted, Bye, Code, ErrorReply, Gap, Heartbeat, Info, InfoQueue, Listed, Listing, Pong, Refused,
     Subscribed, Unsubscribed, Welcome, WelcomeLimits,

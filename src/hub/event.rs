@@ -5,13 +5,10 @@ use std::sync::OnceLock;
 use crate::{
     clock::Instant,
     dialect::native::{self, Encoding},
-    market::{Channel, Symbol, Tick},
+    market::{Body, Channel, Symbol},
 };
 
 use super::TopicId;
-
-/// What an event says.
-pub type Body = Tick;
 
 /// An event as every session shares it.
 #[derive(Debug)]
@@ -44,6 +41,12 @@ impl Event {
     #[must_use]
     pub const fn symbol(&self) -> Symbol {
         self.body.symbol()
+    }
+
+    /// Whether it is a bar that will not change any more: one that is never merged away.
+    #[must_use]
+    pub const fn is_final_bar(&self) -> bool {
+        self.body.is_final_bar()
     }
 
     /// The event as one message of that encoding; encoded by whoever asks first.

@@ -1,15 +1,33 @@
-//! One symbol's broadcast: numbers, last values, the trade ring, and which shards listen.
+//! One symbol's broadcast: numbers, last values, the rings, what is derived, and which shards listen.
+//!
+//! A derived event is made when somebody can see it: when a shard listens to its channel, when a bar becomes final (the
+//! ring keeps it), or when somebody asks for the newest one. Numbers count made events, so they have no holes; what
+//! is computed is always kept, so that an event made late says what it would have said.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    mem::size_of,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 
-use super::{Event, Lane};
+use super::{
+    Event,
+    derive::{Channels, Derived, Step},
+    ring::Ring,
+    round::{Round, Shared},
+};
 use crate::{
     clock::Instant,
     limits::MAX_TOPICS,
-    market::{Channel, Source, State, Status, Symbol, Tick},
+    market::{Bar, Body, Channel, Interval, Source, State, Status, Symbol, Tick, UnixMicros},
 };
+
+/// What one remembered bar takes, without its encoded forms: the event, the bar, and two counters and a place.
+const BAR_BYTES: usize = size_of::<Event>() + size_of::<Bar>() + 3 * size_of::<usize>();
 
 /// A topic's position among all topics: dense, from 0, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,36 +46,63 @@ impl TopicId {
     }
 }
 
+/// What a topic remembers of a channel after some number.
+#[derive(Debug, Clone)]
+pub struct Remembered {
+    /// The events, in order. Of trades all since [`forgotten`](Self::forgotten), of bars the final ones and the newest,
+    /// of the other channels the newest.
+    pub events: Vec<Arc<Event>>,
+    /// Number of the newest event that is forgotten although it should be remembered: a trade or a final bar. 0 when
+    /// none is.
+    pub forgotten: u64,
+}
+
 /// One symbol.
 #[derive(Debug)]
 pub struct Topic {
     id: TopicId,
     symbol: Symbol,
     feed: Source,
-    ring: usize,
+    shared: Arc<Shared>,
     inner: Mutex<Inner>,
+    /// When, by the gateway's clock, time alone changes something derived; read without the lock.
+    due: AtomicI64,
 }
 
 #[derive(Debug)]
 struct Inner {
     heads: [u64; Channel::COUNT],
     last: [Option<Arc<Event>>; Channel::COUNT],
-    trades: VecDeque<Arc<Event>>,
+    trades: Ring,
     state: State,
     /// Bit i of a channel: shard i has a subscriber.
     interest: [u64; Channel::COUNT],
+    /// From the first trade or quote on.
+    derived: Option<Box<Memory>>,
+}
+
+/// What is computed, and the final bars.
+#[derive(Debug)]
+struct Memory {
+    computed: Derived,
+    /// Where what is computed is newer than the last event: nobody listened.
+    unsaid: Channels,
+    unsaid_since: Instant,
+    bars: [Ring; Interval::COUNT],
 }
 
 impl Topic {
-    pub(super) fn new(id: TopicId, symbol: Symbol, feed: Source, ring: usize) -> Self {
+    pub(super) fn new(id: TopicId, symbol: Symbol, feed: Source, shared: Arc<Shared>) -> Self {
         let inner = Inner {
             heads: [0; Channel::COUNT],
             last: [const { None }; Channel::COUNT],
-            trades: VecDeque::new(),
+            trades: Ring::new(shared.config.trades_per_symbol),
             state: State::Pending,
             interest: [0; Channel::COUNT],
+            derived: None,
         };
-        Self { id, symbol, feed, ring, inner: Mutex::new(inner) }
+        let due = AtomicI64::new(i64::MAX);
+        Self { id, symbol, feed, shared, inner: Mutex::new(inner), due }
     }
 
     /// Its position.
@@ -84,12 +129,10 @@ impl Topic {
         self.inner.lock().state
     }
 
-    /// Numbers one tick and hands it to the interested lanes, under the topic's lock so that every lane gets the
-    /// topic's events in the order of their numbers. Returns the bits of the lanes and how many changes of state
-    /// were published besides.
-    pub(super) fn publish(&self, tick: Tick, received: Instant, lanes: &[Option<Arc<Lane>>]) -> (u64, u64) {
-        let mut inner = self.inner.lock();
-        let (mut touched, mut states) = (0, 0);
+    /// Numbers one tick and what follows from it, and hands both to the interested lanes, under the topic's lock so
+    /// that every lane gets the topic's events in the order of their numbers.
+    pub(super) fn publish(&self, tick: Tick, round: &mut Round<'_>) {
+        let inner = &mut *self.inner.lock();
         match &tick {
             Tick::Status(status) => inner.state = status.state,
             Tick::Trade(_) | Tick::Quote(_) if matches!(inner.state, State::Live | State::Halted) => {}
@@ -101,51 +144,134 @@ impl Topic {
                     Tick::Quote(quote) => (quote.source, quote.tr),
                     Tick::Status(status) => (status.source, status.since),
                 };
-                let live = Status {
-                    symbol: self.symbol,
-                    state: State::Live,
-                    source,
-                    since,
-                    why: "receiving".into(),
-                };
-                touched = self.emit(&mut inner, Tick::Status(live), received, lanes);
-                states = 1;
+                let (state, why) = (State::Live, "receiving".into());
+                let live = Status { symbol: self.symbol, state, source, since, why };
+                self.emit(inner, Tick::Status(live).into(), round);
             }
         }
-        touched |= self.emit(&mut inner, tick, received, lanes);
-        (touched, states)
+        let step = self.derive(inner, &tick, round.received);
+        self.emit(inner, tick.into(), round);
+        if let Some(step) = step {
+            self.say(inner, step, round);
+        }
     }
 
-    /// Returns the bits of the lanes that the event went to.
-    fn emit(&self, inner: &mut Inner, tick: Tick, received: Instant, lanes: &[Option<Arc<Lane>>]) -> u64 {
-        let channel = tick.channel().index();
-        inner.heads[channel] += 1;
-        let event = Arc::new(Event::new(self.id, inner.heads[channel], tick, received));
-        if channel == Channel::Trades.index() {
-            if inner.trades.len() >= self.ring {
-                inner.trades.pop_front();
+    fn derive(&self, inner: &mut Inner, tick: &Tick, now: Instant) -> Option<Step> {
+        if matches!(tick, Tick::Status(_)) {
+            return None;
+        }
+        let config = &self.shared.config;
+        let memory = inner.derived.get_or_insert_with(|| {
+            Box::new(Memory {
+                computed: Derived::new(self.symbol, config.intervals),
+                unsaid: Channels::default(),
+                unsaid_since: now,
+                bars: [const { () }; Interval::COUNT].map(|()| Ring::new(config.bars)),
+            })
+        });
+        match tick {
+            Tick::Trade(trade) => {
+                let step = memory.computed.trade(trade);
+                self.due.store(memory.computed.due().0, Ordering::Relaxed);
+                Some(step)
             }
-            if self.ring > 0 {
-                inner.trades.push_back(Arc::clone(&event));
+            Tick::Quote(quote) => Some(memory.computed.quote(quote)),
+            Tick::Status(_) => None,
+        }
+    }
+
+    /// Makes the events of what has changed, as far as somebody can see them.
+    fn say(&self, inner: &mut Inner, step: Step, round: &mut Round<'_>) {
+        for bar in step.finished {
+            let channel = Channel::Bars(bar.interval);
+            let event = self.emit(inner, Body::Bar(Box::new(bar)), round);
+            if let (Some(memory), Channel::Bars(interval)) = (&mut inner.derived, channel) {
+                memory.unsaid.remove(channel);
+                if memory.bars[interval.index()].push(&event) {
+                    self.shared.bars[interval.index()].inc();
+                    self.shared.bar_bytes.add(i64::try_from(BAR_BYTES).unwrap_or(i64::MAX));
+                }
             }
         }
+        for channel in Channel::DERIVED {
+            if !step.changed.contains(channel) {
+                continue;
+            }
+            let Some(memory) = &mut inner.derived else { return };
+            if inner.interest[channel.index()] == 0 {
+                memory.unsaid.insert(channel);
+                memory.unsaid_since = round.received;
+            } else if let Some(body) = memory.computed.newest(channel) {
+                self.emit(inner, body, round);
+            }
+        }
+        for (counters, channels) in self.shared.excluded.iter().zip(step.excluded) {
+            if channels.is_empty() {
+                continue;
+            }
+            for (counter, channel) in counters.iter().zip(Channel::DERIVED) {
+                counter.inc_by(u64::from(channels.contains(channel)));
+            }
+        }
+    }
+
+    /// Makes an event, remembers it as the last, and hands it to the interested lanes.
+    fn emit(&self, inner: &mut Inner, body: Body, round: &mut Round<'_>) -> Arc<Event> {
+        let channel = body.channel().index();
+        inner.heads[channel] += 1;
+        round.made[channel] += 1;
+        let event = Arc::new(Event::new(self.id, inner.heads[channel], body, round.received));
+        if channel == Channel::Trades.index() {
+            inner.trades.push(&event);
+        }
         let mut interested = inner.interest[channel];
+        round.touched |= interested;
         while interested != 0 {
             let index = interested.trailing_zeros() as usize;
             interested &= interested - 1;
-            if let Some(Some(lane)) = lanes.get(index) {
+            if let Some(Some(lane)) = round.lanes.get(index) {
                 lane.push(&event);
             }
         }
-        inner.last[channel] = Some(event);
-        inner.interest[channel]
+        inner.last[channel] = Some(Arc::clone(&event));
+        event
+    }
+
+    /// Makes the event that was not made while nobody listened.
+    fn catch_up(&self, inner: &mut Inner, channel: Channel) {
+        let Some(memory) = &mut inner.derived else { return };
+        if !memory.unsaid.contains(channel) {
+            return;
+        }
+        memory.unsaid.remove(channel);
+        if let Some(body) = memory.computed.newest(channel) {
+            // No lane: a shard that listens has had every event.
+            let mut round = Round::new(&[], memory.unsaid_since);
+            self.emit(inner, body, &mut round);
+            round.end(&self.shared);
+        }
+    }
+
+    /// When, by the gateway's clock, the passing of time changes something.
+    pub(super) fn due(&self) -> UnixMicros {
+        UnixMicros(self.due.load(Ordering::Relaxed))
+    }
+
+    /// Lets time pass: bars become final and trades leave the ticker's window.
+    pub(super) fn pass(&self, now: UnixMicros, round: &mut Round<'_>) {
+        let inner = &mut *self.inner.lock();
+        let Some(memory) = &mut inner.derived else { return };
+        let step = memory.computed.pass(now);
+        self.due.store(memory.computed.due().0, Ordering::Relaxed);
+        self.say(inner, step, round);
     }
 
     /// Starts the interest of a shard in a channel and tells where the channel stands, in one step: the lane gets
     /// every event after the returned number and none before.
     #[must_use]
     pub fn join(&self, shard: usize, channel: Channel) -> (u64, Option<Arc<Event>>) {
-        let mut inner = self.inner.lock();
+        let inner = &mut *self.inner.lock();
+        self.catch_up(inner, channel);
         inner.interest[channel.index()] |= 1 << shard;
         (inner.heads[channel.index()], inner.last[channel.index()].clone())
     }
@@ -155,22 +281,61 @@ impl Topic {
         self.inner.lock().interest[channel.index()] &= !(1 << shard);
     }
 
-    /// The events of a channel after the given number that are still remembered, in order.
+    /// What is still remembered of a channel after the given number.
     #[must_use]
-    pub fn since(&self, channel: Channel, seen: u64) -> Vec<Arc<Event>> {
-        let inner = self.inner.lock();
-        let after = |event: &&Arc<Event>| event.n > seen;
-        match channel {
-            Channel::Trades if self.ring > 0 => inner.trades.iter().filter(after).cloned().collect(),
-            Channel::Trades | Channel::Quotes | Channel::Status => {
-                inner.last[channel.index()].iter().filter(after).cloned().collect()
+    pub fn since(&self, channel: Channel, seen: u64) -> Remembered {
+        let inner = &mut *self.inner.lock();
+        self.catch_up(inner, channel);
+        let last = inner.last[channel.index()].iter().filter(|event| event.n > seen);
+        let ring = match (channel, &inner.derived) {
+            (Channel::Trades, _) => &inner.trades,
+            (Channel::Bars(interval), Some(memory)) => &memory.bars[interval.index()],
+            (Channel::Bars(_) | Channel::Quotes | Channel::Status | Channel::Ticker, _) => {
+                return Remembered { events: last.cloned().collect(), forgotten: 0 };
             }
-        }
+        };
+        let mut events: Vec<_> = ring.since(seen).cloned().collect();
+        let newest = events.last().map_or(seen, |event| event.n);
+        // The forming bar; and the newest trade where none are to be remembered.
+        events.extend(last.filter(|event| event.n > newest).cloned());
+        Remembered { events, forgotten: ring.forgotten() }
     }
 
     /// The newest event of a channel.
     #[must_use]
     pub fn last(&self, channel: Channel) -> Option<Arc<Event>> {
-        self.inner.lock().last[channel.index()].clone()
+        let inner = &mut *self.inner.lock();
+        self.catch_up(inner, channel);
+        inner.last[channel.index()].clone()
+    }
+
+    /// The remembered final bars of an interval that start at `from` or later and before `to`: the newest `limit` of
+    /// them, the oldest first. The forming bar is not among them; it is the [last](Self::last) event of its channel.
+    ///
+    /// The number of the last bar is a position: whoever subscribes with it in `since`, merging, gets every final bar
+    /// after it.
+    #[must_use]
+    pub fn bars(
+        &self,
+        interval: Interval,
+        from: UnixMicros,
+        to: UnixMicros,
+        limit: usize,
+    ) -> Vec<Arc<Event>> {
+        let inner = self.inner.lock();
+        let Some(memory) = &inner.derived else { return Vec::new() };
+        let events = memory.bars[interval.index()].events();
+        // Bars never go back in time, so their starts are sorted too.
+        let starts_before = |time: UnixMicros| {
+            events.partition_point(|event| matches!(&event.body, Body::Bar(bar) if bar.start < time))
+        };
+        let (first, end) = (starts_before(from), starts_before(to));
+        if first >= end {
+            return Vec::new();
+        }
+        events.range(first.max(end.saturating_sub(limit))..end).cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,6 +139,28 @@ impl FromStr for Size {
 
 decimal_traits!(Size);
 
+/// A part in a hundred, exact to its last digit; it may be negative.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(Decimal);
+
+impl Percent {
+    /// So many percent.
+    #[must_use]
+    pub const fn new(value: Decimal) -> Self {
+        Self(value)
+    }
+}
+
+impl FromStr for Percent {
+    type Err = DecimalError;
+
+    fn from_str(text: &str) -> Result<Self, DecimalError> {
+        parse(text).map(Self)
+    }
+}
+
+decimal_traits!(Percent);
+
 #[cfg(test)]
 mod tests {
     use super::*;

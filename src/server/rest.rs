@@ -147,7 +147,7 @@ async fn snapshot(
     };
     let mut channels = Vec::new();
     for name in wanted.channels.as_deref().unwrap_or("trades,quotes").split(',') {
-        match Channel::parse(name) {
+        match Channel::parse(name).filter(|channel| gateway.hub.offers(*channel)) {
             Some(channel) if !channels.contains(&channel) => channels.push(channel),
             Some(_) => {}
             None => return refusal(400, 415, &format!("channels: {:?} is unknown", cut(name))),

@@ -10,7 +10,8 @@ use super::{
     wire::{self, DataFrame},
 };
 use crate::{
-    clock::Instant, dialect::native::Encoding, hub::Event, limits::FRAME_BUDGET, session::close::NO_CODE,
+    clock::Instant, dialect::native::Encoding, hub::Event, limits::FRAME_BUDGET, market::Channel,
+    session::close::NO_CODE,
 };
 
 /// Appends at most one data frame and every waiting control frame to the empty buffer `out`.
@@ -54,6 +55,7 @@ fn data_frame(
     out: &mut BytesMut,
 ) -> Option<Instant> {
     let mut oldest: Option<Instant> = None;
+    let mut superseded: Vec<Channel> = Vec::new();
     let encoding = session.encoding;
     let mut frame = DataFrame::begin(out, encoding);
     let mut event = |frame: &mut DataFrame<'_>, event: &Event, delivered: &mut u64| {
@@ -75,9 +77,23 @@ fn data_frame(
     while frame.len() < FRAME_BUDGET
         && let Some(sub) = session.outbox.gapped.pop_front()
     {
+        let place = sub;
         let sub = &mut session.subs[sub];
-        if let Some(lost) = sub.gap.take() {
-            tell_gap(&mut frame, sub, lost, encoding);
+        if let Some(mut lost) = sub.gap.take() {
+            // The newest event always arrives, also when it is a final bar that the queue had no room for.
+            if sub.merges_bars() && views.newest(sub.topic, sub.channel).is_some_and(|newest| newest.n == lost.to)
+            {
+                lost.to -= 1;
+                if let Some(pending) = sub.delivery.pending_mut()
+                    && *pending != Pending::Socket
+                {
+                    *pending = Pending::Socket;
+                    session.outbox.merge.push_back(place);
+                }
+            }
+            if lost.from <= lost.to {
+                tell_gap(&mut frame, sub, lost, encoding);
+            }
         }
     }
     // Gaps first: the events behind them in the queue must not overtake them.
@@ -87,8 +103,12 @@ fn data_frame(
         let merged = session.outbox.merge.pop_front();
         match &streamed {
             Some(Streamed::Event { sub, event: shared }) => {
-                // Only where it is checked: this would fetch the subscription from memory for each event.
-                if cfg!(debug_assertions) {
+                if shared.is_final_bar() && session.subs[*sub].queued > 0 {
+                    left_queue(session, *sub);
+                    debug_assert!(session.subs[*sub].sent < shared.n, "bars do not go back in time");
+                    session.subs[*sub].sent = shared.n;
+                } else if cfg!(debug_assertions) {
+                    // Only where it is checked: this would fetch the subscription from memory for each event.
                     let sub = &mut session.subs[*sub];
                     assert_eq!(shared.n, sub.sent + 1, "a stream has neither hole nor repeat");
                     sub.sent = shared.n;
@@ -96,18 +116,25 @@ fn data_frame(
                 event(&mut frame, shared, &mut session.counts.delivered);
             }
             Some(Streamed::Gap { sub, lost }) => {
+                left_queue(session, *sub);
                 tell_gap(&mut frame, &mut session.subs[*sub], *lost, encoding);
             }
             None => {}
         }
         if let Some(sub) = merged {
             let sub = &mut session.subs[sub];
-            if let Some(newest) = newest(views, sub, now) {
-                event(&mut frame, newest, &mut session.counts.delivered);
+            match newest(views, sub, now) {
+                Newest::Event(newest) => event(&mut frame, newest, &mut session.counts.delivered),
+                Newest::Later | Newest::Gone => {}
+                Newest::Superseded => superseded.push(sub.channel),
             }
         } else if streamed.is_none() {
             break;
         }
+    }
+    for channel in superseded {
+        tally.merged[channel.index()] += 1;
+        session.counts.merged += 1;
     }
     if frame.finish() {
         tally.frames += 1;
@@ -116,22 +143,52 @@ fn data_frame(
     oldest
 }
 
+/// What a subscription in the merge queue has for the client.
+enum Newest<'a> {
+    /// This event.
+    Event(&'a Event),
+    /// A forming bar, when the final ones before it are out.
+    Later,
+    /// Nothing: the bar became final meanwhile and went as such.
+    Superseded,
+    /// Nothing: the shard no longer listens.
+    Gone,
+}
+
 /// The newest event of a merging subscription, which is then no longer pending.
-fn newest<'a>(views: &'a Views, sub: &mut Subscription, now: Instant) -> Option<&'a Event> {
-    if let Delivery::Merge { pending, pace } = &mut sub.delivery {
-        *pending = Pending::No;
-        if let Some(pace) = pace {
-            pace.next = now + pace.interval;
-        }
+fn newest<'a>(views: &'a Views, sub: &mut Subscription, now: Instant) -> Newest<'a> {
+    let waits = sub.queued > 0;
+    let event = views.newest(sub.topic, sub.channel);
+    let Delivery::Merge { pending, pace } = &mut sub.delivery else { return Newest::Gone };
+    if waits {
+        *pending = Pending::Bars;
+        return Newest::Later;
     }
-    let event = views.newest(sub.topic, sub.channel)?;
-    debug_assert!(event.n > sub.sent, "merged numbers rise");
+    *pending = Pending::No;
+    let Some(event) = event else { return Newest::Gone };
+    if event.n <= sub.sent {
+        debug_assert!(event.is_final_bar(), "merged numbers rise");
+        return Newest::Superseded;
+    }
+    if let Some(pace) = pace {
+        pace.next = now + pace.interval;
+    }
     sub.sent = event.n;
-    Some(event)
+    Newest::Event(event)
+}
+
+/// A final bar of a merging subscription, or any gap, has left the stream queue.
+fn left_queue(session: &mut Session, sub: usize) {
+    if session.subs[sub].queued > 0 && session.subs[sub].dequeued() {
+        session.outbox.merge.push_back(sub);
+    }
 }
 
 fn tell_gap(frame: &mut DataFrame<'_>, sub: &mut Subscription, lost: Lost, encoding: Encoding) {
-    debug_assert_eq!(lost.from, sub.sent + 1, "a gap starts where the stream broke off");
+    debug_assert!(
+        lost.from == sub.sent + 1 || sub.merges_bars() && lost.from > sub.sent,
+        "a gap starts where the stream broke off"
+    );
     sub.sent = lost.to;
     frame.push(1, &encoding.encode(&sub.gap_message(lost)));
 }

@@ -103,11 +103,51 @@ impl Session {
                 self.outbox.merge.push_back(sub);
                 Offered::Queued { dropped: 0 }
             }
-            (Pending::Socket | Pending::Until(_), _) => {
+            (Pending::Socket | Pending::Bars | Pending::Until(_), _) => {
                 self.counts.merged += 1;
                 Offered::Merged
             }
         }
+    }
+
+    /// Hands a final bar to a subscription that merges: it goes through the stream queue, whatever the pace.
+    pub(super) fn offer_final(&mut self, sub: usize, event: &Shared, config: &SessionConfig) -> Offered {
+        self.subs[sub].queued += 1;
+        self.enqueue(sub, event, config)
+    }
+
+    /// Before bars are delivered in another way: says the final bars, and gaps of them, that wait in the stream queue
+    /// ahead of the answer. What waits of forming bars is forgotten. Returns the number of the last one.
+    pub(super) fn say_final_bars(&mut self, sub: usize) -> Option<u64> {
+        let mut said = None;
+        let mut bytes = Vec::new();
+        let mut say = |n: u64, message: &[u8], encoding: Encoding| {
+            if said.is_some() && encoding == Encoding::Json {
+                bytes.push(b',');
+            }
+            bytes.extend_from_slice(message);
+            let (count, _) = said.unwrap_or((0, 0));
+            said = Some((count + 1, n));
+        };
+        let subscription = &self.subs[sub];
+        let gap = |lost: Lost| self.encoding.encode(&subscription.gap_message(lost));
+        if let Some(lost) = subscription.gap {
+            say(lost.to, &gap(lost), self.encoding);
+        }
+        for entry in self.outbox.stream.iter().filter(|entry| entry.sub() == sub) {
+            match entry {
+                Streamed::Event { event, .. } if event.is_final_bar() => {
+                    say(event.n, event.encoded(self.encoding), self.encoding);
+                }
+                Streamed::Event { .. } => {}
+                Streamed::Gap { lost, .. } => say(lost.to, &gap(*lost), self.encoding),
+            }
+        }
+        self.outbox.purge(self.encoding, |other| other == sub);
+        (self.subs[sub].gap, self.subs[sub].queued) = (None, 0);
+        let (count, n) = said?;
+        self.outbox.say(count, bytes);
+        Some(n)
     }
 
     /// Number up to which the client has a subscription's events, or was told of their loss, when the shard has
@@ -128,13 +168,14 @@ impl Session {
         first.map_or(seen, |first| first - 1)
     }
 
-    /// Tells a subscription of events that the shard itself never got. Only streams hear of it: a merge has its
-    /// newest event anyway. Returns whether something waits now, and how many older events went for it.
+    /// Tells a subscription of events that the shard itself never got. Streams hear of it, and bars when final ones are
+    /// among them: a merge has its newest event anyway. Returns whether something waits now, and how many older events went for it.
     pub(super) fn lose(&mut self, sub: usize, lost: Lost, config: &SessionConfig) -> Option<u64> {
         let mut dropped = 0;
         match self.subs[sub].delivery {
-            Delivery::Merge { .. } => return None,
-            Delivery::Stream => {
+            Delivery::Merge { .. } if !self.subs[sub].merges_bars() => return None,
+            Delivery::Merge { .. } | Delivery::Stream => {
+                self.subs[sub].queued += u32::from(self.subs[sub].merges_bars());
                 let entry = Streamed::Gap { sub, lost };
                 dropped = self.outbox.push_stream(entry, self.encoding, config.stream_bytes, &mut self.subs);
             }

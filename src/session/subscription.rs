@@ -26,9 +26,31 @@ pub(super) struct Subscription {
     pub(super) sent: u64,
     /// Lost events that the client must be told of before the next one.
     pub(super) gap: Option<Lost>,
+    /// Merging bars: how many of its final bars, and gaps of them, are in the stream queue.
+    pub(super) queued: u32,
 }
 
 impl Subscription {
+    /// Whether it merges bars: only forming ones are merged. The final ones go through the stream queue, and a forming
+    /// one waits until they are gone, so that bars do not go back in time.
+    pub(super) const fn merges_bars(&self) -> bool {
+        matches!((self.channel, &self.delivery), (Channel::Bars(_), Delivery::Merge { .. }))
+    }
+
+    /// One of its entries has left the stream queue. Returns whether a forming bar that waited for it is next: it
+    /// belongs into the merge queue now.
+    pub(super) fn dequeued(&mut self) -> bool {
+        self.queued = self.queued.saturating_sub(1);
+        if self.queued == 0
+            && let Some(pending) = self.delivery.pending_mut()
+            && *pending == Pending::Bars
+        {
+            *pending = Pending::Socket;
+            return true;
+        }
+        false
+    }
+
     /// The message that tells of a loss.
     pub(super) const fn gap_message(&self, lost: Lost) -> Gap {
         Gap {
@@ -65,6 +87,8 @@ pub(super) enum Pending {
     No,
     /// For the socket: the subscription is in the merge queue.
     Socket,
+    /// For the final bars before it, which are in the stream queue.
+    Bars,
     /// For its time: the subscription is among the shard's timers.
     Until(Instant),
 }
@@ -118,10 +142,10 @@ impl Delivery {
         match (channel, mode) {
             // A status is never merged away.
             (Channel::Status, _) => Self::Control,
-            (Channel::Trades | Channel::Quotes, _) if pace.is_some() => {
+            _ if pace.is_some() => Self::Merge { pending: Pending::No, pace },
+            (_, Some(Mode::Merge)) | (Channel::Quotes | Channel::Ticker | Channel::Bars(_), None) => {
                 Self::Merge { pending: Pending::No, pace }
             }
-            (_, Some(Mode::Merge)) | (Channel::Quotes, None) => Self::Merge { pending: Pending::No, pace },
             (_, Some(Mode::Stream)) | (Channel::Trades, None) => Self::Stream,
         }
     }

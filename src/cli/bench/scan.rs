@@ -56,7 +56,7 @@ impl Scanner {
 mod tests {
     use super::*;
     use crate::{
-        dialect::native::{Encoding, encode_event},
+        dialect::native::{Encoding, encode_tick},
         market::{Source, Symbol, Tick, Trade, UnixMicros},
     };
 
@@ -72,7 +72,7 @@ mod tests {
                 te: None,
                 tr: UnixMicros(tr),
             };
-            encode_event(1, &Tick::Trade(trade), encoding)
+            encode_tick(1, &Tick::Trade(trade), encoding)
         };
         (0..5)
             .flat_map(|i| [&b"\x81\x7e\x01\x02["[..], &event(1_767_623_400_000_000 + i), b"]"].concat())

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::Encoding;
 use crate::market::{
-    Price, Quote, Side, Size, Source, State, Status, Symbol, Tick, Trade, TradeId, UnixMicros,
+    Bar, Body, Percent, Price, Quote, Side, Size, Source, State, Status, Symbol, Tick, Ticker, Trade, TradeId,
+    UnixMicros,
 };
 
 /// `{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","side":"buy","id":"995","x":"binance","te":US,"tr":US}`
@@ -63,10 +64,74 @@ struct StatusMessage<'a> {
     why: &'a str,
 }
 
+/// `{"T":"k","S":"BTC-USD","n":77,"last":"…","bid":"…","ask":"…","open":"…","high":"…","low":"…","vol":"…","chg":"…",
+/// "chg_pct":"…","trades":9001,"te":US,"tr":US}`
+#[derive(Serialize)]
+struct TickerMessage {
+    #[serde(rename = "T")]
+    kind: &'static str,
+    #[serde(rename = "S")]
+    symbol: Symbol,
+    n: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<Price>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bid: Option<Price>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask: Option<Price>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open: Option<Price>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    high: Option<Price>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    low: Option<Price>,
+    vol: Size,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chg: Option<Price>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chg_pct: Option<Percent>,
+    trades: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    te: Option<UnixMicros>,
+    tr: UnixMicros,
+}
+
+/// `{"T":"b","S":"BTC-USD","n":12,"i":"1m","t":US,"o":"…","h":"…","l":"…","c":"…","v":"…","vw":"…","tc":12,"final":false}`
+#[derive(Serialize)]
+struct BarMessage {
+    #[serde(rename = "T")]
+    kind: &'static str,
+    #[serde(rename = "S")]
+    symbol: Symbol,
+    n: u64,
+    i: &'static str,
+    t: UnixMicros,
+    o: Price,
+    h: Price,
+    l: Price,
+    c: Price,
+    v: Size,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vw: Option<Price>,
+    tc: u64,
+    #[serde(rename = "final")]
+    is_final: bool,
+}
+
 /// One event as one message, without the array around it.
 #[must_use]
-pub fn encode_event(n: u64, body: &Tick, encoding: Encoding) -> Box<[u8]> {
-    let bytes = match body {
+pub fn encode_event(n: u64, body: &Body, encoding: Encoding) -> Box<[u8]> {
+    match body {
+        Body::Tick(tick) => encode_tick(n, tick, encoding),
+        Body::Ticker(ticker) => encoding.encode(&ticker_message(n, ticker)).into_boxed_slice(),
+        Body::Bar(bar) => encoding.encode(&bar_message(n, bar)).into_boxed_slice(),
+    }
+}
+
+/// The event that says a tick, as one message, without the array around it.
+#[must_use]
+pub fn encode_tick(n: u64, tick: &Tick, encoding: Encoding) -> Box<[u8]> {
+    let bytes = match tick {
         Tick::Trade(trade) => encoding.encode(&trade_message(n, trade)),
         Tick::Quote(quote) => encoding.encode(&quote_message(n, quote)),
         Tick::Status(status) => encoding.encode(&status_message(n, status)),
@@ -116,13 +181,51 @@ fn status_message(n: u64, status: &Status) -> StatusMessage<'_> {
     }
 }
 
+const fn ticker_message(n: u64, ticker: &Ticker) -> TickerMessage {
+    TickerMessage {
+        kind: "k",
+        symbol: ticker.symbol,
+        n,
+        last: ticker.last,
+        bid: ticker.bid,
+        ask: ticker.ask,
+        open: ticker.open,
+        high: ticker.high,
+        low: ticker.low,
+        vol: ticker.volume,
+        chg: ticker.change,
+        chg_pct: ticker.change_pct,
+        trades: ticker.trades,
+        te: ticker.te,
+        tr: ticker.tr,
+    }
+}
+
+const fn bar_message(n: u64, bar: &Bar) -> BarMessage {
+    BarMessage {
+        kind: "b",
+        symbol: bar.symbol,
+        n,
+        i: bar.interval.as_str(),
+        t: bar.start,
+        o: bar.open,
+        h: bar.high,
+        l: bar.low,
+        c: bar.close,
+        v: bar.volume,
+        vw: bar.vwap,
+        tc: bar.trades,
+        is_final: bar.is_final,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::Level;
+    use crate::market::{Interval, Level};
 
-    fn trade() -> Tick {
-        Tick::Trade(Trade {
+    fn trade() -> Body {
+        Body::Tick(Tick::Trade(Trade {
             symbol: Symbol::new("BTC-USD").unwrap(),
             price: "67210.10".parse().unwrap(),
             size: "0.015".parse().unwrap(),
@@ -131,30 +234,88 @@ mod tests {
             source: Source::new("binance").unwrap(),
             te: Some(UnixMicros(1)),
             tr: UnixMicros(2),
-        })
+        }))
+    }
+
+    fn text(n: u64, body: &Body) -> String {
+        String::from_utf8(encode_event(n, body, Encoding::Json).into()).unwrap()
     }
 
     #[test]
     fn a_trade_is_as_documented() {
         assert_eq!(
-            String::from_utf8(encode_event(9001, &trade(), Encoding::Json).into()).unwrap(),
+            text(9001, &trade()),
             r#"{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","side":"buy","id":"995098700","x":"binance","te":1,"tr":2}"#
         );
     }
 
     #[test]
     fn what_the_source_does_not_tell_is_absent() {
-        let quote = Tick::Quote(Quote {
+        let quote = Body::Tick(Tick::Quote(Quote {
             symbol: Symbol::new("EUR/USD").unwrap(),
             bid: Some(Level { price: "1.38727".parse().unwrap(), size: None }),
             ask: None,
             source: Source::new("fxcm").unwrap(),
             te: None,
             tr: UnixMicros(2),
-        });
+        }));
+        assert_eq!(text(1, &quote), r#"{"T":"q","S":"EUR/USD","n":1,"bp":"1.38727","x":"fxcm","tr":2}"#);
+    }
+
+    #[test]
+    fn derived_events_are_as_documented() {
+        let symbol = Symbol::new("BTC-USD").unwrap();
+        let price = |text: &str| text.parse::<Price>().unwrap();
+        let bar = Bar {
+            symbol,
+            interval: Interval::Quarter,
+            start: UnixMicros(900_000_000),
+            open: price("1.50"),
+            high: price("2.0"),
+            low: price("1"),
+            close: price("1.25"),
+            volume: "0.30".parse().unwrap(),
+            vwap: Some(price("1.333333")),
+            trades: 12,
+            is_final: true,
+        };
         assert_eq!(
-            String::from_utf8(encode_event(1, &quote, Encoding::Json).into()).unwrap(),
-            r#"{"T":"q","S":"EUR/USD","n":1,"bp":"1.38727","x":"fxcm","tr":2}"#
+            text(7, &Body::Bar(Box::new(bar))),
+            r#"{"T":"b","S":"BTC-USD","n":7,"i":"15m","t":900000000,"o":"1.50","h":"2.0","l":"1","c":"1.25","v":"0.30","vw":"1.333333","tc":12,"final":true}"#
+        );
+        let quoted = Ticker {
+            symbol,
+            last: None,
+            bid: Some(price("1.0")),
+            ask: None,
+            open: None,
+            high: None,
+            low: None,
+            volume: "0".parse().unwrap(),
+            change: None,
+            change_pct: None,
+            trades: 0,
+            te: None,
+            tr: UnixMicros(2),
+        };
+        let traded = Ticker {
+            last: Some(price("2.0")),
+            open: Some(price("1.6")),
+            high: Some(price("2.0")),
+            low: Some(price("1.5")),
+            change: Some(price("0.4")),
+            change_pct: Some("25.0000".parse().unwrap()),
+            trades: 3,
+            te: Some(UnixMicros(1)),
+            ..quoted.clone()
+        };
+        assert_eq!(
+            text(1, &Body::Ticker(Box::new(quoted))),
+            r#"{"T":"k","S":"BTC-USD","n":1,"bid":"1.0","vol":"0","trades":0,"tr":2}"#
+        );
+        assert_eq!(
+            text(2, &Body::Ticker(Box::new(traded))),
+            r#"{"T":"k","S":"BTC-USD","n":2,"last":"2.0","bid":"1.0","open":"1.6","high":"2.0","low":"1.5","vol":"0","chg":"0.4","chg_pct":"25.0000","trades":3,"te":1,"tr":2}"#
         );
     }
 

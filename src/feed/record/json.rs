@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::{
-    dialect::native::{Encoding, encode_event},
+    dialect::native::{Encoding, encode_tick},
     market::{Channel, Level, Price, Quote, Side, Size, Symbol, Tick, Trade, TradeId, UnixMicros},
 };
 
@@ -25,7 +25,7 @@ impl Native {
     pub(super) fn write(&mut self, tick: &Tick, out: &mut impl Write) -> io::Result<()> {
         let n = self.heads.entry((tick.symbol(), tick.channel())).or_insert(0);
         *n += 1;
-        out.write_all(&encode_event(*n, tick, Encoding::Json))?;
+        out.write_all(&encode_tick(*n, tick, Encoding::Json))?;
         out.write_all(b"\n")
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     clock::Clock,
     feed::{End, Feed as _, Publisher, replay, simulator},
-    hub::{Hub, HubConfig},
+    hub::{Body, Hub, HubConfig},
     market::{Channel, Level, Quote, Side, Trade, TradeId},
     metrics::Metrics,
 };
@@ -89,7 +89,11 @@ fn played(folder: &Path, keys: &str, symbols: [&str; 2]) -> Vec<String> {
     assert!(!metrics.contains("tickcast_feed_parse_errors_total{"), "every line is read: {metrics}");
     let mut events = std::collections::VecDeque::new();
     lane.drain(&mut events);
-    events.iter().map(|event| shown(&event.body)).collect()
+    let tick = |body: &Body| match body {
+        Body::Tick(tick) => shown(tick),
+        Body::Ticker(_) | Body::Bar(_) => panic!("nobody listens to {body:?}"),
+    };
+    events.iter().map(|event| tick(&event.body)).collect()
 }
 
 #[test]

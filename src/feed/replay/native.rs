@@ -111,7 +111,7 @@ fn missing(key: &str) -> Skipped {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::native::{Encoding, encode_event};
+    use crate::dialect::native::{Encoding, encode_tick};
 
     fn read(line: &str) -> Result<(Decoded, Vec<Tick>), Skipped> {
         let mut out = Vec::new();
@@ -129,7 +129,7 @@ mod tests {
         for (line, n) in lines.into_iter().zip([9_001, 2, 2, 2]) {
             let (decoded, ticks) = read(line).unwrap();
             assert_eq!(decoded, Decoded::Ticks(Some(UnixMicros(1_700_000_000_000_001))));
-            assert_eq!(String::from_utf8_lossy(&encode_event(n, &ticks[0], Encoding::Json)), line);
+            assert_eq!(String::from_utf8_lossy(&encode_tick(n, &ticks[0], Encoding::Json)), line);
         }
         let (decoded, ticks) =
             read(&format!(r#"[{{"T":"hb","time":1}},{},{}]"#, lines[0], lines[1])).unwrap();

@@ -16,7 +16,7 @@ use crate::{
     feed::DefinitionError,
     hub::{Hub, HubConfig, Lane},
     limits::MAX_RECORDED_FRAME,
-    market::{Channel, State, Symbol, UnixMicros},
+    market::{Body, Channel, State, Symbol, Tick, UnixMicros},
     metrics::Metrics,
 };
 
@@ -35,7 +35,7 @@ impl Stage {
         let (hub, stop) = (Arc::new(hub), CancellationToken::new());
         let lane = hub.open_lane().unwrap();
         let topic = hub.declare(Symbol::new("A").unwrap(), Source::new("f").unwrap()).unwrap();
-        for channel in Channel::ALL {
+        for channel in Channel::FED {
             let _ = topic.join(lane.index(), channel);
         }
         let out = Publisher::new(Source::new("f").unwrap(), Arc::clone(&hub), stop.clone());
@@ -65,9 +65,9 @@ impl Stage {
         let mut found = Vec::new();
         for event in events {
             let price = match &event.body {
-                crate::market::Tick::Trade(trade) => trade.price,
-                crate::market::Tick::Quote(quote) => quote.bid.unwrap().price,
-                crate::market::Tick::Status(_) => continue,
+                Body::Tick(Tick::Trade(trade)) => trade.price,
+                Body::Tick(Tick::Quote(quote)) => quote.bid.unwrap().price,
+                Body::Tick(Tick::Status(_)) | Body::Ticker(_) | Body::Bar(_) => continue,
             };
             found.push(((event.received - start).as_millis(), price.to_string()));
         }
@@ -126,7 +126,7 @@ async fn the_event_time_is_the_recorded_one_and_the_receive_time_is_now() {
     stage.file("a.ndjson", trade(0, 1));
     stage.play("path = \"a.ndjson\"\nformat = \"native\"").await.unwrap();
     let last = stage.hub.topic(Symbol::new("A").unwrap()).unwrap().last(Channel::Trades).unwrap();
-    let crate::market::Tick::Trade(trade) = &last.body else { panic!() };
+    let Body::Tick(Tick::Trade(trade)) = &last.body else { panic!() };
     assert_eq!(trade.te, Some(UnixMicros(1_700_000_000_000_000)));
     assert!(trade.tr > UnixMicros(1_750_000_000_000_000), "{:?}", trade.tr);
 }
@@ -146,7 +146,7 @@ async fn files_of_all_compressions_play_in_order_under_our_names() {
     let prices: Vec<_> = stage.arrived(start).into_iter().map(|(_, price)| price).collect();
     assert_eq!(prices, ["1", "2", "3", "4"]);
     let last = stage.hub.topic(Symbol::new("A").unwrap()).unwrap().last(Channel::Trades).unwrap();
-    assert!(matches!(&last.body, crate::market::Tick::Trade(trade) if trade.source.as_str() == "mine"));
+    assert!(matches!(&last.body, Body::Tick(Tick::Trade(trade)) if trade.source.as_str() == "mine"));
     assert!(stage.hub.topic(Symbol::new("B").unwrap()).is_none());
 }
 

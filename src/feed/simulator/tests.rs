@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::{instrument::Happening, *};
 use crate::{
     clock::Clock,
-    hub::{Hub, HubConfig},
+    hub::{Body, Hub, HubConfig},
     market::{Channel, Symbol},
     metrics::Metrics,
 };
@@ -192,7 +192,7 @@ async fn pass(clock: &Clock, time: Duration) {
 
 fn newest_quote(hub: &Hub, symbol: &str) -> crate::market::Quote {
     let event = hub.topic(Symbol::new(symbol).unwrap()).unwrap().last(Channel::Quotes).unwrap();
-    let Tick::Quote(quote) = &event.body else { panic!("a quote") };
+    let Body::Tick(Tick::Quote(quote)) = &event.body else { panic!("a quote") };
     quote.clone()
 }
 

@@ -9,13 +9,13 @@ use crate::{
         Accepted, Code, CommandId, Encoding, ErrorReply, Fault, Info, InfoQueue, Listed, Listing, Pong,
         Refused, Since, Subscribe, Subscribed,
     },
-    hub::{Event, Topic, TopicId},
+    hub::{Event, Remembered, Topic, TopicId},
     limits::RECOVERY_BYTES,
     market::{Channel, Symbol},
     session::{
         outbox::Streamed,
         state::Session,
-        subscription::{Delivery, Lost, Why},
+        subscription::{Delivery, Lost, Subscription, Why},
     },
 };
 
@@ -155,18 +155,19 @@ impl Shard {
             return Start::Fresh(Some(lost(1)));
         }
         let session = &self.sessions[index];
-        let merges = session
-            .by_topic
-            .get(&(topic.id(), wanted.channel))
-            .is_some_and(|sub| matches!(session.subs[*sub].delivery, Delivery::Merge { .. }));
-        let mut events = topic.since(wanted.channel, position);
+        let sub = session.by_topic.get(&(topic.id(), wanted.channel)).map(|sub| &session.subs[*sub]);
+        let merges = sub.is_some_and(|sub| matches!(sub.delivery, Delivery::Merge { .. }));
+        let merges_bars = sub.is_some_and(Subscription::merges_bars);
+        let Remembered { mut events, forgotten } = topic.since(wanted.channel, position);
         events.retain(|event| event.n <= seen);
-        if merges {
+        if merges && !merges_bars {
             // A merge promises the newest event only.
             return Start::Recovered(events.pop().into_iter().collect());
         }
         let bytes: usize = events.iter().map(|event| event.encoded(answer.encoding).len()).sum();
-        let complete = position == seen || events.first().is_some_and(|first| first.n == position + 1);
+        // Bars promise every final one besides; what lies between them was merged away.
+        let complete =
+            if merges_bars { forgotten <= position } else { events.len() as u64 == seen - position };
         if complete && answer.bytes.len() + bytes <= RECOVERY_BYTES {
             Start::Recovered(events)
         } else {

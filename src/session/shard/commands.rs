@@ -128,6 +128,10 @@ impl Shard {
         now: Instant,
     ) -> Result<(), Fault> {
         let channel = wanted.channel;
+        if !self.hub.offers(channel) {
+            let msg = format!("channel: {} is not computed here", channel.as_str());
+            return Err(Fault { id, code: Code::UnknownChannel, msg });
+        }
         if self.followers.is_empty() {
             // Before the symbols are looked up: one that becomes known meanwhile is then found twice, not never.
             self.known_topics = self.hub.topic_count();
@@ -187,6 +191,7 @@ impl Shard {
             place: list.len(),
             sent: view.seen[channel.index()],
             gap: None,
+            queued: 0,
         });
         list.push(Subscriber { session: index, sub, streams: matches!(delivery, Delivery::Stream) });
         session.by_topic.insert((topic.id(), channel), sub);
@@ -301,7 +306,16 @@ impl Shard {
         let Some(view) = self.views.get_mut(topic) else { return };
         let i = channel.index();
         let newest = view.newest[i].clone();
-        let sent = session.position(sub, view.seen[i]);
+        let is_bars = matches!(channel, Channel::Bars(_));
+        let switches = matches!(
+            (old, delivery),
+            (Delivery::Merge { .. }, Delivery::Stream) | (Delivery::Stream, Delivery::Merge { .. })
+        );
+        let mut sent = session.position(sub, view.seen[i]);
+        if is_bars && switches && let Some(said) = session.say_final_bars(sub) {
+            sent = said;
+            session.subs[sub].sent = said;
+        }
         view.subscribers[i][place].streams =
             matches!((old, delivery), (Delivery::Merge { .. } | Delivery::Stream, Delivery::Stream));
         match (old, delivery) {
@@ -311,7 +325,10 @@ impl Shard {
                 if matches!(pending, Pending::Until(_)) {
                     session.outbox.merge.push_back(sub);
                 }
-                let pending = if pending == Pending::No { Pending::No } else { Pending::Socket };
+                let pending = match pending {
+                    Pending::No | Pending::Bars => pending,
+                    Pending::Socket | Pending::Until(_) => Pending::Socket,
+                };
                 session.subs[sub].delivery = Delivery::Merge { pending, pace };
             }
             (Delivery::Stream, Delivery::Merge { pace, .. }) => {
@@ -333,6 +350,7 @@ impl Shard {
                 // The stream starts with the newest event, if it was still to be sent.
                 if let Some(newest) = newest
                     && pending != Pending::No
+                    && newest.n > sent
                 {
                     session.subs[sub].sent = newest.n - 1;
                     let entry = Streamed::Event { sub, event: newest };

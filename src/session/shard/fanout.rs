@@ -65,6 +65,7 @@ impl Shard {
         }
         debug_assert_eq!(event.n, view.seen[channel] + 1, "a lane has neither hole nor reorder");
         view.seen[channel] = event.n;
+        let is_final = event.is_final_bar();
         let event: Shared = Rc::new(event);
         view.newest[channel] = Some(Rc::clone(&event));
         for subscriber in &view.subscribers[channel] {
@@ -72,6 +73,8 @@ impl Shard {
             let session = &mut self.sessions[index];
             let offered = if subscriber.streams {
                 session.enqueue(subscriber.sub, &event, &self.config)
+            } else if is_final {
+                session.offer_final(subscriber.sub, &event, &self.config)
             } else {
                 session.offer(subscriber.sub, &event, now)
             };
@@ -98,9 +101,11 @@ impl Shard {
         for (topic, joined, seen) in topics {
             for channel in Channel::ALL.into_iter().filter(|channel| joined[channel.index()]) {
                 let mut next = seen[channel.index()] + 1;
-                for event in topic.since(channel, seen[channel.index()]) {
+                let remembered = topic.since(channel, seen[channel.index()]);
+                for event in remembered.events {
                     if event.n > next {
-                        self.lose(&topic, channel, Lost { from: next, to: event.n - 1, why: Why::Overload });
+                        let lost = Lost { from: next, to: event.n - 1, why: Why::Overload };
+                        self.lose(&topic, channel, lost, next <= remembered.forgotten);
                     }
                     next = event.n + 1;
                     if let Some(view) = self.views.get_mut(topic.id()) {
@@ -112,9 +117,11 @@ impl Shard {
         }
     }
 
-    fn lose(&mut self, topic: &Topic, channel: Channel, lost: Lost) {
+    /// Tells the subscribers; those that merge only when something was lost that is never merged away.
+    fn lose(&mut self, topic: &Topic, channel: Channel, lost: Lost, also_merges: bool) {
         let Some(view) = self.views.get(topic.id()) else { return };
-        for subscriber in &view.subscribers[channel.index()] {
+        let merges = also_merges || channel == Channel::Status;
+        for subscriber in view.subscribers[channel.index()].iter().filter(|one| one.streams || merges) {
             let session = &mut self.sessions[subscriber.session];
             if let Some(dropped) = session.lose(subscriber.sub, lost, &self.config) {
                 self.tally.gapped[channel.index()] += dropped;

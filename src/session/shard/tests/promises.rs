@@ -143,7 +143,7 @@ proptest! {
 
     #[test]
     fn lapped_shards_catch_up(seed: u64) {
-        let hub = HubConfig { trades_per_symbol: 8, lane_events: 24 };
+        let hub = HubConfig { trades_per_symbol: 8, bars: 3, lane_events: 24, ..HubConfig::default() };
         let (bench, clients) = storm(hub, config(), seed);
         everybody_is_up_to_date(&bench, &clients);
     }
@@ -151,7 +151,7 @@ proptest! {
 
 #[test]
 fn a_lap_recovers_from_the_ring_and_gaps_what_it_no_longer_holds() {
-    let mut bench = Bench::new(HubConfig { trades_per_symbol: 5, lane_events: 10 }, config());
+    let mut bench = Bench::new(HubConfig { trades_per_symbol: 5, lane_events: 10, ..HubConfig::default() }, config());
     bench.hub.declare(symbol(0), source()).unwrap();
     let mut client = bench.connect();
     client.send(&mut bench, r#"{"op":"subscribe","channel":"trades","symbols":["S0"]}"#);

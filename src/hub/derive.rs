@@ -1,0 +1,268 @@
+//! What follows from a symbol's trades and quotes: its ticker and its bars. Pure computation: it numbers nothing, keeps
+//! no history and knows neither events nor listeners; the topic does that.
+//!
+//! One clock decides: the time of a trade at its source when the source tells it, else its receipt; a source time that
+//! is further ahead of the receipt than [`MAX_CLOCK_AHEAD`] is not believed, or one bad tick would make all later ones
+//! late. When no trade comes, the source's clock goes on with the gateway's from where the newest trade put it.
+
+mod bars;
+mod exact;
+mod ticker;
+
+use arrayvec::ArrayVec;
+
+use self::{bars::Series, exact::Exact, ticker::Rolling};
+use crate::{
+    limits::{BAR_GRACE, MAX_CLOCK_AHEAD},
+    market::{Bar, Body, Channel, Interval, Intervals, Price, Quote, Size, Symbol, Trade, UnixMicros},
+};
+
+/// Why a trade is no part of some derived value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excluded {
+    /// Its interval is over, or it is older than the ticker's window.
+    Late,
+    /// Its price or size cannot be added without losing digits.
+    Overflow,
+}
+
+impl Excluded {
+    pub(super) const COUNT: usize = 2;
+
+    /// The names as metric labels, by position.
+    pub(super) const REASONS: [&str; Self::COUNT] = ["late", "overflow"];
+}
+
+/// Some of the channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Channels(u16);
+
+impl Channels {
+    pub(super) const fn insert(&mut self, channel: Channel) {
+        self.0 |= 1 << channel.index();
+    }
+
+    pub(super) const fn remove(&mut self, channel: Channel) {
+        self.0 &= !(1 << channel.index());
+    }
+
+    pub(super) const fn contains(self, channel: Channel) -> bool {
+        self.0 & (1 << channel.index()) != 0
+    }
+
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// What a tick, or the time, has changed.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    /// Bars that are final now, the shortest interval first.
+    pub(super) finished: ArrayVec<Bar, { Interval::COUNT }>,
+    /// Where there is a newer ticker or forming bar.
+    pub(super) changed: Channels,
+    /// Where the trade does not count, by [`Excluded`].
+    pub(super) excluded: [Channels; Excluded::COUNT],
+}
+
+/// A trade as the computations need it.
+#[derive(Debug)]
+struct Traded {
+    at: UnixMicros,
+    price: Price,
+    size: Size,
+    /// Price times size, when that fits.
+    notional: Option<Exact>,
+    te: Option<UnixMicros>,
+    tr: UnixMicros,
+}
+
+impl Traded {
+    fn new(at: UnixMicros, price: Price, size: Size) -> Self {
+        let notional = Exact::product(price.decimal(), size.decimal());
+        Self { at, price, size, notional, te: None, tr: at }
+    }
+}
+
+/// A symbol's ticker and bars.
+#[derive(Debug)]
+pub(super) struct Derived {
+    symbol: Symbol,
+    ticker: Rolling,
+    bars: [Option<Series>; Interval::COUNT],
+    /// The newest trade's time, and how far it was ahead of its receipt.
+    newest: i64,
+    ahead: i64,
+}
+
+impl Derived {
+    pub(super) fn new(symbol: Symbol, intervals: Intervals) -> Self {
+        let bars = Interval::ALL.map(|interval| intervals.contains(interval).then(|| Series::new(interval)));
+        Self { symbol, ticker: Rolling::new(), bars, newest: i64::MIN, ahead: 0 }
+    }
+
+    /// Takes in a trade.
+    pub(super) fn trade(&mut self, trade: &Trade) -> Step {
+        let at = trade.te.filter(|te| te.0.saturating_sub(trade.tr.0) <= MAX_CLOCK_AHEAD).unwrap_or(trade.tr);
+        if at.0 >= self.newest {
+            (self.newest, self.ahead) = (at.0, at.0.saturating_sub(trade.tr.0));
+        }
+        let traded = Traded { te: trade.te, tr: trade.tr, ..Traded::new(at, trade.price, trade.size) };
+        let mut step = Step::default();
+        for (series, interval) in self.bars.iter_mut().zip(Interval::ALL) {
+            let Some(series) = series else { continue };
+            let channel = Channel::Bars(interval);
+            match series.add(self.symbol, &traded) {
+                Ok(finished) => {
+                    step.finished.extend(finished);
+                    step.changed.insert(channel);
+                }
+                Err(why) => step.excluded[why as usize].insert(channel),
+            }
+        }
+        match self.ticker.trade(&traded) {
+            Ok(()) => step.changed.insert(Channel::Ticker),
+            Err(why) => step.excluded[why as usize].insert(Channel::Ticker),
+        }
+        step
+    }
+
+    /// Takes in a quote.
+    pub(super) fn quote(&mut self, quote: &Quote) -> Step {
+        let mut step = Step::default();
+        if self.ticker.quote(quote) {
+            step.changed.insert(Channel::Ticker);
+        }
+        step
+    }
+
+    /// Lets time pass until `now` by the gateway's clock.
+    pub(super) fn pass(&mut self, now: UnixMicros) -> Step {
+        let mut step = Step::default();
+        let source = UnixMicros(now.0.saturating_add(self.ahead));
+        let over = UnixMicros(source.0.saturating_sub(BAR_GRACE));
+        for series in self.bars.iter_mut().flatten() {
+            step.finished.extend(series.finish(self.symbol, over));
+        }
+        if self.ticker.pass(source) {
+            step.changed.insert(Channel::Ticker);
+        }
+        step
+    }
+
+    /// When, by the gateway's clock, the passing of time alone will change something; the far future when nothing.
+    pub(super) fn due(&self) -> UnixMicros {
+        let ends = self.bars.iter().flatten().filter_map(Series::end);
+        let ends = ends.map(|end| end.0.saturating_add(BAR_GRACE));
+        let due = ends.chain(self.ticker.next_leaves().map(|time| time.0)).min();
+        UnixMicros(due.map_or(i64::MAX, |due| due.saturating_sub(self.ahead)))
+    }
+
+    /// The newest value of a channel: the ticker, or the forming bar if there is one.
+    pub(super) fn newest(&self, channel: Channel) -> Option<Body> {
+        match channel {
+            Channel::Ticker => Some(Body::Ticker(Box::new(self.ticker.ticker(self.symbol)))),
+            Channel::Bars(interval) => {
+                let bar = self.bars[interval.index()].as_ref()?.forming(self.symbol)?;
+                Some(Body::Bar(Box::new(bar)))
+            }
+            Channel::Trades | Channel::Quotes | Channel::Status => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::Source;
+
+    const SECOND: i64 = 1_000_000;
+
+    fn trade(te: Option<i64>, tr: i64) -> Trade {
+        Trade {
+            symbol: Symbol::new("S").unwrap(),
+            price: "1.5".parse().unwrap(),
+            size: "2".parse().unwrap(),
+            side: None,
+            id: None,
+            source: Source::new("x").unwrap(),
+            te: te.map(UnixMicros),
+            tr: UnixMicros(tr),
+        }
+    }
+
+    fn seconds() -> Derived {
+        Derived::new(Symbol::new("S").unwrap(), [Interval::Second].into_iter().collect())
+    }
+
+    fn start(bar: &Bar) -> i64 {
+        bar.start.0
+    }
+
+    #[test]
+    fn the_source_s_clock_decides_and_goes_on_with_ours() {
+        // A recording of 1970, received now: its bars end when as much time has passed here.
+        let mut derived = seconds();
+        let now = 1_700_000_000 * SECOND;
+        assert!(derived.trade(&trade(Some(3 * SECOND + 400_000), now)).finished.is_empty());
+        assert_eq!(derived.due(), UnixMicros(now + 600_000 + BAR_GRACE));
+        assert!(derived.pass(UnixMicros(derived.due().0 - 1)).finished.is_empty());
+        let step = derived.pass(derived.due());
+        assert_eq!(step.finished.iter().map(start).collect::<Vec<_>>(), [3 * SECOND]);
+        assert_eq!(derived.newest(Channel::Bars(Interval::Second)), None);
+    }
+
+    #[test]
+    fn a_trade_without_a_time_counts_when_it_was_received() {
+        let mut derived = seconds();
+        derived.trade(&trade(None, 7 * SECOND));
+        let step = derived.trade(&trade(Some(8 * SECOND), 8 * SECOND));
+        assert_eq!(step.finished.iter().map(start).collect::<Vec<_>>(), [7 * SECOND]);
+    }
+
+    #[test]
+    fn a_time_far_ahead_is_not_believed() {
+        let mut derived = seconds();
+        derived.trade(&trade(Some(100 * SECOND + MAX_CLOCK_AHEAD + 1), 100 * SECOND));
+        let step = derived.trade(&trade(Some(101 * SECOND), 101 * SECOND));
+        assert!(step.excluded[Excluded::Late as usize].is_empty(), "the next trade is not late");
+        assert_eq!(step.finished.iter().map(start).collect::<Vec<_>>(), [100 * SECOND]);
+    }
+
+    #[test]
+    fn times_at_the_ends_of_the_range_do_no_harm() {
+        let mut derived = Derived::new(Symbol::new("S").unwrap(), Intervals::ALL);
+        for (te, tr) in [
+            (None, i64::MIN),
+            (None, 0),
+            (Some(i64::MIN), i64::MAX),
+            (None, i64::MAX),
+            (Some(i64::MAX), i64::MAX),
+            (Some(i64::MAX), i64::MIN),
+        ] {
+            derived.trade(&trade(te, tr));
+            let _ = derived.due();
+            derived.pass(UnixMicros(i64::MAX));
+            derived.pass(UnixMicros(i64::MIN));
+        }
+        assert!(derived.newest(Channel::Ticker).is_some());
+    }
+
+    #[test]
+    fn a_quote_that_changes_nothing_is_no_change() {
+        let mut derived = seconds();
+        let level = |price: &str| Some(crate::market::Level { price: price.parse().unwrap(), size: None });
+        let quote = |bid: &str| Quote {
+            symbol: Symbol::new("S").unwrap(),
+            bid: level(bid),
+            ask: None,
+            source: Source::new("x").unwrap(),
+            te: None,
+            tr: UnixMicros(1),
+        };
+        for (bid, changes) in [("1.0", true), ("1.0", false), ("1.00", true), ("1.01", true)] {
+            assert_eq!(derived.quote(&quote(bid)).changed.contains(Channel::Ticker), changes, "{bid}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The bars of one interval, from trades and the passing of time.
+//!
+//! One bar forms at a time. It becomes final when a trade of a later interval comes, or when time has passed its end;
+//! a trade of an interval that is over is late: it is left out of this interval's bars and changes none. An interval
+//! without trades has no bar. Open and close are the earliest and the latest trade by their own times, so that trades
+//! that overtake each other within an interval make the same bar; among trades of one time the order of arrival counts.
+
+use super::{Excluded, Exact, Traded};
+use crate::{
+    limits::{MAX_DECIMAL_SCALE, VWAP_DIGITS},
+    market::{Bar, Interval, Price, Size, Symbol, UnixMicros},
+};
+
+/// The bars of one interval.
+#[derive(Debug)]
+pub(super) struct Series {
+    interval: Interval,
+    /// Trades before this are late.
+    open_from: UnixMicros,
+    forming: Option<Forming>,
+}
+
+#[derive(Debug)]
+struct Forming {
+    start: UnixMicros,
+    open: (UnixMicros, Price),
+    close: (UnixMicros, Price),
+    high: Price,
+    low: Price,
+    volume: Exact,
+    /// Sum of price times size.
+    notional: Exact,
+    /// Digits after the point of the finest price.
+    finest: u32,
+    trades: u64,
+}
+
+impl Series {
+    pub(super) const fn new(interval: Interval) -> Self {
+        Self { interval, open_from: UnixMicros(i64::MIN), forming: None }
+    }
+
+    /// Adds a trade. Returns the bar that it made final.
+    pub(super) fn add(&mut self, symbol: Symbol, traded: &Traded) -> Result<Option<Bar>, Excluded> {
+        if traded.at < self.open_from {
+            return Err(Excluded::Late);
+        }
+        let start = self.interval.start_of(traded.at);
+        match &mut self.forming {
+            Some(forming) if forming.start == start => {
+                forming.add(traded)?;
+                Ok(None)
+            }
+            older => {
+                let older = older.replace(Forming::new(start, traded)?);
+                self.open_from = start;
+                Ok(older.map(|older| older.bar(symbol, self.interval, true)))
+            }
+        }
+    }
+
+    /// Makes the forming bar final when its end is not after `over`, and returns it.
+    pub(super) fn finish(&mut self, symbol: Symbol, over: UnixMicros) -> Option<Bar> {
+        let end = self.end().filter(|end| *end <= over)?;
+        self.open_from = end;
+        self.forming.take().map(|forming| forming.bar(symbol, self.interval, true))
+    }
+
+    /// The forming bar.
+    pub(super) fn forming(&self, symbol: Symbol) -> Option<Bar> {
+        self.forming.as_ref().map(|forming| forming.bar(symbol, self.interval, false))
+    }
+
+    /// When the forming bar ends.
+    pub(super) fn end(&self) -> Option<UnixMicros> {
+        let start = self.forming.as_ref()?.start;
+        Some(UnixMicros(start.0.saturating_add(self.interval.micros())))
+    }
+}
+
+impl Forming {
+    fn new(start: UnixMicros, traded: &Traded) -> Result<Self, Excluded> {
+        Ok(Self {
+            start,
+            open: (traded.at, traded.price),
+            close: (traded.at, traded.price),
+            high: traded.price,
+            low: traded.price,
+            volume: Exact::of(traded.size.decimal()),
+            notional: traded.notional.ok_or(Excluded::Overflow)?,
+            finest: traded.price.decimal().scale(),
+            trades: 1,
+        })
+    }
+
+    /// Adds a trade, or leaves everything as it was.
+    fn add(&mut self, traded: &Traded) -> Result<(), Excluded> {
+        let volume = self.volume.plus(Exact::of(traded.size.decimal()));
+        let volume = volume.filter(|volume| volume.decimal().is_some()).ok_or(Excluded::Overflow)?;
+        let notional = traded.notional.and_then(|notional| self.notional.plus(notional));
+        self.notional = notional.ok_or(Excluded::Overflow)?;
+        self.volume = volume;
+        if traded.at < self.open.0 {
+            self.open = (traded.at, traded.price);
+        }
+        if traded.at >= self.close.0 {
+            self.close = (traded.at, traded.price);
+        }
+        self.high = if traded.price > self.high { traded.price } else { self.high };
+        self.low = if traded.price < self.low { traded.price } else { self.low };
+        self.finest = self.finest.max(traded.price.decimal().scale());
+        self.trades += 1;
+        Ok(())
+    }
+
+    fn bar(&self, symbol: Symbol, interval: Interval, is_final: bool) -> Bar {
+        let scale = (self.finest + VWAP_DIGITS).min(MAX_DECIMAL_SCALE);
+        let volume = self.volume.decimal().and_then(|volume| Size::new(volume).ok());
+        Bar {
+            symbol,
+            interval,
+            start: self.start,
+            open: self.open.1,
+            high: self.high,
+            low: self.low,
+            close: self.close.1,
+            volume: volume.expect("trades whose sizes add up to no decimal were left out"),
+            vwap: self.notional.divided_by(self.volume, scale).map(Price::new),
+            trades: self.trades,
+            is_final,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+
+    use super::*;
+
+    fn symbol() -> Symbol {
+        Symbol::new("S").unwrap()
+    }
+
+    fn traded(at: i64, price: &str, size: &str) -> Traded {
+        Traded::new(UnixMicros(at), price.parse().unwrap(), size.parse().unwrap())
+    }
+
+    fn short(bar: &Bar) -> String {
+        let Bar { open, high, low, close, volume, trades, start, .. } = bar;
+        let vwap = bar.vwap.map_or("-".into(), |vwap| vwap.to_string());
+        format!("{} {open} {high} {low} {close} {volume} {vwap} {trades}", start.0 / 1_000_000)
+    }
+
+    #[test]
+    fn a_bar_keeps_the_scales_and_divides_once() {
+        let mut series = Series::new(Interval::Second);
+        for (at, price, size) in [(10, "1.50", "2"), (20, "1.5", "0.010"), (5, "1.40", "1"), (20, "1.6", "0")] {
+            assert_eq!(series.add(symbol(), &traded(at, price, size)), Ok(None));
+        }
+        let bar = series.forming(symbol()).unwrap();
+        // 1.50 * 2 + 1.5 * 0.010 + 1.40 = 4.415; / 3.010 = 1.466777...
+        assert_eq!(short(&bar), "0 1.40 1.6 1.40 1.6 3.010 1.466777 4");
+        assert!(!bar.is_final);
+    }
+
+    #[test]
+    fn a_later_trade_or_the_time_makes_a_bar_final_and_nothing_opens_it_again() {
+        let mut series = Series::new(Interval::Second);
+        series.add(symbol(), &traded(1_200_000, "1", "1")).unwrap();
+        let first = series.add(symbol(), &traded(4_000_000, "2", "1")).unwrap().unwrap();
+        assert!(first.is_final && first.start == UnixMicros(1_000_000), "nothing is made for seconds without trades");
+        assert_eq!(series.add(symbol(), &traded(1_900_000, "9", "1")), Err(Excluded::Late));
+        assert_eq!(series.add(symbol(), &traded(2_500_000, "9", "1")), Err(Excluded::Late));
+        assert_eq!(series.finish(symbol(), UnixMicros(4_999_999)), None);
+        let second = series.finish(symbol(), UnixMicros(5_000_000)).unwrap();
+        assert_eq!(short(&second), "4 2 2 2 2 1 2.0000 1");
+        assert_eq!(series.add(symbol(), &traded(4_999_999, "9", "1")), Err(Excluded::Late));
+        assert_eq!(series.forming(symbol()), None);
+        assert_eq!(series.add(symbol(), &traded(5_000_000, "3", "1")), Ok(None));
+    }
+
+    #[test]
+    fn a_trade_that_would_overflow_is_left_out_whole() {
+        let mut series = Series::new(Interval::Day);
+        let large = "79228162514264337593543950335";
+        series.add(symbol(), &traded(1, "2", "1")).unwrap();
+        for (price, size) in [(large, large), ("9", large), (large, "1.0000000000")] {
+            assert_eq!(series.add(symbol(), &traded(2, price, size)), Err(Excluded::Overflow), "{price} {size}");
+        }
+        assert_eq!(short(&series.forming(symbol()).unwrap()), "0 2 2 2 2 1 2.0000 1");
+        // Sizes of zero have no average.
+        let mut series = Series::new(Interval::Day);
+        series.add(symbol(), &traded(1, "2", "0")).unwrap();
+        assert_eq!(short(&series.forming(symbol()).unwrap()), "0 2 2 2 2 0 - 1");
+    }
+
+    /// Everything that was not late, put together interval by interval.
+    fn naive(interval: Interval, trades: &[(i64, i64, i64)]) -> Vec<String> {
+        let mut newest = i64::MIN;
+        let mut by_start: BTreeMap<i64, Vec<(i64, Decimal, Decimal)>> = BTreeMap::new();
+        for (at, price, size) in trades {
+            let start = at - at.rem_euclid(interval.micros());
+            if start >= newest {
+                newest = start;
+                by_start.entry(start).or_default().push((*at, Decimal::new(*price, 2), Decimal::new(*size, 3)));
+            }
+        }
+        let bars = by_start.into_iter().map(|(start, mut trades)| {
+            trades.sort_by_key(|trade| trade.0);
+            let prices = || trades.iter().map(|trade| trade.1);
+            let mut volume: Decimal = trades.iter().map(|trade| trade.2).sum();
+            volume.rescale(3);
+            let notional: Decimal = trades.iter().map(|trade| trade.1 * trade.2).sum();
+            let vwap = if volume.is_zero() {
+                "-".into()
+            } else {
+                let mut vwap = (notional / volume).round_dp(6);
+                vwap.rescale(6);
+                vwap.to_string()
+            };
+            let (first, last) = (trades[0].1, trades[trades.len() - 1].1);
+            let (high, low) = (prices().max().unwrap(), prices().min().unwrap());
+            format!("{} {first} {high} {low} {last} {volume} {vwap} {}", start / 1_000_000, trades.len())
+        });
+        bars.collect()
+    }
+
+    proptest! {
+        #[test]
+        fn bars_equal_a_naive_recomputation(
+            trades in proptest::collection::vec((0_i64..200_000_000, -50_i64..5_000, 0_i64..2_000), 1..120),
+            jitter in 1_i64..100_000_000,
+        ) {
+            // Roughly in order, with trades that overtake each other.
+            let mut trades = trades;
+            trades.sort_by_key(|(at, price, _)| at + price * jitter / 5_000);
+            for interval in Interval::ALL {
+                let mut series = Series::new(interval);
+                let mut bars = Vec::new();
+                for (at, price, size) in &trades {
+                    let (price, size) = (Decimal::new(*price, 2), Decimal::new(*size, 3));
+                    match series.add(symbol(), &traded(*at, &price.to_string(), &size.to_string())) {
+                        Ok(bar) => bars.extend(bar),
+                        Err(why) => prop_assert_eq!(why, Excluded::Late),
+                    }
+                }
+                bars.extend(series.finish(symbol(), UnixMicros(i64::MAX)));
+                prop_assert!(bars.iter().all(|bar| bar.is_final));
+                prop_assert!(bars.is_sorted_by(|a, b| a.start < b.start), "no bar goes back in time");
+                prop_assert_eq!(bars.iter().map(short).collect::<Vec<_>>(), naive(interval, &trades));
+            }
+        }
+    }
+}

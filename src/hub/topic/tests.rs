@@ -1,0 +1,179 @@
+//! What is numbered, remembered and handed on, with ticks and times that the tests make.
+
+use std::collections::VecDeque;
+
+use super::*;
+use crate::{
+    clock::Clock,
+    hub::{Hub, HubConfig},
+    limits::{BAR_GRACE, MAX_BURST_TICKS},
+    market::{Quote, Trade},
+    metrics::Metrics,
+};
+
+const SECOND: i64 = 1_000_000;
+const SECONDS: Channel = Channel::Bars(Interval::Second);
+
+fn source() -> Source {
+    Source::new("test").unwrap()
+}
+
+fn symbol(i: usize) -> Symbol {
+    Symbol::new(&format!("S{i}")).unwrap()
+}
+
+fn hub(config: HubConfig) -> Hub {
+    Hub::new(config, "e".into(), Clock::manual(UnixMicros(0)), Arc::new(Metrics::new()))
+}
+
+fn trade(at: i64, price: &str) -> Tick {
+    trade_of(0, at, price)
+}
+
+fn trade_of(i: usize, at: i64, price: &str) -> Tick {
+    Tick::Trade(Trade {
+        symbol: symbol(i),
+        price: price.parse().unwrap(),
+        size: "2".parse().unwrap(),
+        side: None,
+        id: None,
+        source: source(),
+        te: None,
+        tr: UnixMicros(at),
+    })
+}
+
+fn quote(at: i64) -> Tick {
+    Tick::Quote(Quote { symbol: symbol(0), bid: None, ask: None, source: source(), te: None, tr: UnixMicros(at) })
+}
+
+fn topic(hub: &Hub) -> Arc<Topic> {
+    hub.declare(symbol(0), source()).unwrap()
+}
+
+fn shown(event: &Event) -> String {
+    match &event.body {
+        Body::Bar(bar) => {
+            let state = if bar.is_final { "final" } else { "forming" };
+            format!("{} {}s {} {state}", event.n, bar.start.0 / SECOND, bar.close)
+        }
+        Body::Ticker(ticker) => format!("{} {:?} {}", event.n, ticker.last, ticker.trades),
+        Body::Tick(_) => panic!("not derived"),
+    }
+}
+
+fn all(events: &[Arc<Event>]) -> Vec<String> {
+    events.iter().map(|event| shown(event)).collect()
+}
+
+fn metric(hub: &Hub, line: &str) -> u64 {
+    let text = String::from_utf8(hub.metrics().render().unwrap()).unwrap();
+    let found = text.lines().find(|have| have.starts_with(line)).unwrap_or_else(|| panic!("{line} in {text}"));
+    found.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn without_a_listener_only_final_bars_are_events_and_the_newest_value_is_made_when_asked_for() {
+    let hub = hub(HubConfig::default());
+    let topic = topic(&hub);
+    assert!(topic.last(SECONDS).is_none() && topic.last(Channel::Ticker).is_none());
+    hub.publish(source(), [trade(0, "1"), trade(1, "2"), quote(1), trade(SECOND, "3"), trade(SECOND + 1, "4")]);
+    assert_eq!(metric(&hub, "tickcast_events_published_total{channel=\"bars.1s\"}"), 1);
+    assert_eq!(metric(&hub, "tickcast_events_published_total{channel=\"bars.1m\"}"), 0);
+    assert_eq!(metric(&hub, "tickcast_events_published_total{channel=\"ticker\"}"), 0);
+    // Asked for: the present state, numbered once.
+    for _ in 0..2 {
+        assert_eq!(shown(&topic.last(SECONDS).unwrap()), "2 1s 4 forming");
+        assert_eq!(shown(&topic.last(Channel::Ticker).unwrap()), "1 Some(4) 4");
+    }
+    assert_eq!(all(&topic.since(SECONDS, 0).events), ["1 0s 2 final", "2 1s 4 forming"]);
+    assert_eq!(metric(&hub, "tickcast_events_published_total{channel=\"bars.1s\"}"), 2);
+    hub.publish(source(), [trade(SECOND + 2, "5")]);
+    assert_eq!(shown(&topic.last(SECONDS).unwrap()), "3 1s 5 forming");
+}
+
+#[test]
+fn a_listener_gets_each_change_once_without_a_hole() {
+    let hub = hub(HubConfig::default());
+    let topic = topic(&hub);
+    hub.publish(source(), [trade(0, "1"), trade(1, "2")]);
+    let lane = hub.open_lane().unwrap();
+    let (head, last) = topic.join(lane.index(), SECONDS);
+    assert_eq!((head, shown(&last.unwrap()).as_str()), (1, "1 0s 2 forming"), "no event was missed");
+    hub.publish(source(), [trade(2, "3"), trade(2 * SECOND, "4")]);
+    let mut events = VecDeque::new();
+    lane.drain(&mut events);
+    assert_eq!(all(events.make_contiguous()), ["2 0s 3 forming", "3 0s 3 final", "4 2s 4 forming"]);
+    topic.part(lane.index(), SECONDS);
+    hub.publish(source(), [trade(2 * SECOND + 1, "5"), trade(2 * SECOND + 2, "6")]);
+    let (head, last) = topic.join(lane.index(), SECONDS);
+    assert_eq!((head, shown(&last.unwrap()).as_str()), (5, "5 2s 6 forming"), "numbers count made events");
+}
+
+#[test]
+fn a_quiet_bar_becomes_final_by_the_clock() {
+    let hub = hub(HubConfig::default());
+    let topic = topic(&hub);
+    hub.publish(source(), [trade(SECOND, "1")]);
+    let end = 2 * SECOND + BAR_GRACE;
+    assert_eq!(topic.due(), UnixMicros(end));
+    assert!(!hub.tick_clock(UnixMicros(end - 1)));
+    assert_eq!(topic.bars(Interval::Second, UnixMicros(0), UnixMicros(i64::MAX), 10).len(), 0);
+    assert!(!hub.tick_clock(UnixMicros(end)));
+    assert_eq!(all(&topic.bars(Interval::Second, UnixMicros(0), UnixMicros(i64::MAX), 10)), ["1 1s 1 final"]);
+    assert_eq!(topic.due(), UnixMicros(60 * SECOND + BAR_GRACE), "the minute is next");
+    // What comes for it now is late, and only for it.
+    hub.publish(source(), [trade(2 * SECOND - 1, "9")]);
+    let excluded = "tickcast_excluded_trades_total{channel=\"bars.";
+    assert_eq!(metric(&hub, &format!("{excluded}1s\",reason=\"late\"}}")), 1);
+    assert_eq!(metric(&hub, &format!("{excluded}1m\",reason=\"late\"}}")), 0);
+    assert_eq!(shown(&topic.last(SECONDS).unwrap()), "1 1s 1 final");
+    assert_eq!(shown(&topic.last(Channel::Bars(Interval::Minute)).unwrap()), "1 0s 9 forming");
+}
+
+#[test]
+fn the_ticker_s_window_moves_by_the_clock_too() {
+    let hub = hub(HubConfig { intervals: [].into_iter().collect(), ..HubConfig::default() });
+    let topic = topic(&hub);
+    let lane = hub.open_lane().unwrap();
+    let _ = topic.join(lane.index(), Channel::Ticker);
+    hub.publish(source(), [trade(0, "1"), trade(90 * SECOND, "2")]);
+    let day = 86_400 * SECOND;
+    for (now, trades) in [(day - 1, 2), (day, 1), (day + 60 * SECOND, 0)] {
+        hub.tick_clock(UnixMicros(now));
+        let Body::Ticker(ticker) = &topic.last(Channel::Ticker).unwrap().body else { panic!() };
+        assert_eq!(ticker.trades, trades, "{now}");
+    }
+    assert_eq!(topic.due(), UnixMicros(i64::MAX), "nothing is left to wait for");
+    assert_eq!(lane.len(), 4);
+    assert!(topic.last(SECONDS).is_none() && !hub.offers(SECONDS), "no bars are computed");
+}
+
+#[test]
+fn the_ring_forgets_and_says_so() {
+    let hub = hub(HubConfig { bars: 3, ..HubConfig::default() });
+    let topic = topic(&hub);
+    hub.publish(source(), (0..8).map(|i| trade(i * SECOND, &i.to_string())));
+    let bars = |from: i64, to: i64, limit| {
+        all(&topic.bars(Interval::Second, UnixMicros(from * SECOND), UnixMicros(to * SECOND), limit))
+    };
+    assert_eq!(bars(0, 100, 100), ["5 4s 4 final", "6 5s 5 final", "7 6s 6 final"]);
+    assert_eq!(bars(5, 6, 100), ["6 5s 5 final"]);
+    assert_eq!(bars(0, 100, 2), ["6 5s 5 final", "7 6s 6 final"]);
+    assert_eq!((bars(6, 5, 9).len(), bars(0, 100, 0).len(), bars(0, 4, 9).len()), (0, 0, 0));
+    let remembered = topic.since(SECONDS, 4);
+    assert_eq!((remembered.forgotten, remembered.events.len()), (4, 4));
+    assert_eq!(topic.since(Channel::Trades, 2).events.len(), 6);
+    assert_eq!(metric(&hub, "tickcast_history_bars{channel=\"bars.1s\"}"), 3);
+    assert_eq!(metric(&hub, "tickcast_history_bars_bytes"), 3 * BAR_BYTES as u64);
+}
+
+#[test]
+fn many_symbols_are_passed_in_turns() {
+    let hub = hub(HubConfig { intervals: [Interval::Second].into_iter().collect(), ..HubConfig::default() });
+    let symbols = MAX_BURST_TICKS * 2;
+    hub.publish(source(), (0..symbols).map(|i| trade_of(i, 0, "1")));
+    assert!(hub.tick_clock(UnixMicros(9 * SECOND)));
+    assert!(!hub.tick_clock(UnixMicros(9 * SECOND)));
+    assert_eq!(metric(&hub, "tickcast_history_bars{channel=\"bars.1s\"}"), symbols as u64);
+}
