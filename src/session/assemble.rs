@@ -81,7 +81,8 @@ fn data_frame(
         let sub = &mut session.subs[sub];
         if let Some(mut lost) = sub.gap.take() {
             // The newest event always arrives, also when it is a final bar that the queue had no room for.
-            if sub.merges_bars() && views.newest(sub.topic, sub.channel).is_some_and(|newest| newest.n == lost.to)
+            if sub.merges_bars()
+                && views.newest(sub.topic, sub.channel).is_some_and(|newest| newest.n == lost.to)
             {
                 lost.to -= 1;
                 if let Some(pending) = sub.delivery.pending_mut()

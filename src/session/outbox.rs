@@ -190,6 +190,20 @@ impl Outbox {
         self.statuses -= statuses;
     }
 
+    /// Forgets the forming bars that wait for a subscription. Returns how many of its entries are left.
+    pub(super) fn keep_final_bars(&mut self, sub: usize, encoding: Encoding) -> u32 {
+        let (mut bytes, mut left) = (0, 0);
+        self.stream.retain(|entry| {
+            let forming = matches!(entry, Streamed::Event { event, .. } if !event.is_final_bar());
+            let keep = entry.sub() != sub || !forming;
+            bytes += if keep { 0 } else { size(entry, encoding) };
+            left += u32::from(entry.sub() == sub && keep);
+            keep
+        });
+        self.stream_bytes -= bytes;
+        left
+    }
+
     /// Forgets all data; what the control lane says stays.
     pub(super) fn drop_data(&mut self, encoding: Encoding) {
         self.purge(encoding, |_| true);

@@ -116,38 +116,33 @@ impl Session {
         self.enqueue(sub, event, config)
     }
 
-    /// Before bars are delivered in another way: says the final bars, and gaps of them, that wait in the stream queue
-    /// ahead of the answer. What waits of forming bars is forgotten. Returns the number of the last one.
-    pub(super) fn say_final_bars(&mut self, sub: usize) -> Option<u64> {
-        let mut said = None;
-        let mut bytes = Vec::new();
-        let mut say = |n: u64, message: &[u8], encoding: Encoding| {
-            if said.is_some() && encoding == Encoding::Json {
-                bytes.push(b',');
-            }
-            bytes.extend_from_slice(message);
-            let (count, _) = said.unwrap_or((0, 0));
-            said = Some((count + 1, n));
-        };
+    /// Before merged bars become a stream: says the final ones, and gaps of them, that wait in the stream queue ahead of
+    /// the answer. What follows the answer has no holes then.
+    pub(super) fn say_final_bars(&mut self, sub: usize) {
+        let encoding = self.encoding;
         let subscription = &self.subs[sub];
-        let gap = |lost: Lost| self.encoding.encode(&subscription.gap_message(lost));
-        if let Some(lost) = subscription.gap {
-            say(lost.to, &gap(lost), self.encoding);
-        }
+        let gap = |lost: Lost| encoding.encode(&subscription.gap_message(lost));
+        let mut messages: Vec<Vec<u8>> = subscription.gap.into_iter().map(gap).collect();
+        let mut sent = subscription.gap.map_or(subscription.sent, |lost| lost.to);
         for entry in self.outbox.stream.iter().filter(|entry| entry.sub() == sub) {
             match entry {
-                Streamed::Event { event, .. } if event.is_final_bar() => {
-                    say(event.n, event.encoded(self.encoding), self.encoding);
+                Streamed::Event { event, .. } => {
+                    sent = event.n;
+                    messages.push(event.encoded(encoding).to_vec());
                 }
-                Streamed::Event { .. } => {}
-                Streamed::Gap { lost, .. } => say(lost.to, &gap(*lost), self.encoding),
+                Streamed::Gap { lost, .. } => {
+                    sent = lost.to;
+                    messages.push(gap(*lost));
+                }
             }
         }
-        self.outbox.purge(self.encoding, |other| other == sub);
-        (self.subs[sub].gap, self.subs[sub].queued) = (None, 0);
-        let (count, n) = said?;
-        self.outbox.say(count, bytes);
-        Some(n)
+        self.outbox.purge(encoding, |other| other == sub);
+        let subscription = &mut self.subs[sub];
+        (subscription.sent, subscription.gap, subscription.queued) = (sent, None, 0);
+        if let Ok(count @ 1..) = u32::try_from(messages.len()) {
+            let comma: &[u8] = if encoding == Encoding::Json { b"," } else { b"" };
+            self.outbox.say(count, messages.join(comma));
+        }
     }
 
     /// Number up to which the client has a subscription's events, or was told of their loss, when the shard has

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::Encoding;
 use crate::market::{
-    Bar, Body, Percent, Price, Quote, Side, Size, Source, State, Status, Symbol, Tick, Ticker, Trade, TradeId,
-    UnixMicros,
+    Bar, Body, Percent, Price, Quote, Side, Size, Source, State, Status, Symbol, Tick, Ticker, Trade,
+    TradeId, UnixMicros,
 };
 
 /// `{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","side":"buy","id":"995","x":"binance","te":US,"tr":US}`

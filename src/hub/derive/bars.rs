@@ -5,7 +5,7 @@
 //! without trades has no bar. Open and close are the earliest and the latest trade by their own times, so that trades
 //! that overtake each other within an interval make the same bar; among trades of one time the order of arrival counts.
 
-use super::{Excluded, Exact, Traded};
+use super::{Exact, Excluded, Traded};
 use crate::{
     limits::{MAX_DECIMAL_SCALE, VWAP_DIGITS},
     market::{Bar, Interval, Price, Size, Symbol, UnixMicros},
@@ -158,7 +158,8 @@ mod tests {
     #[test]
     fn a_bar_keeps_the_scales_and_divides_once() {
         let mut series = Series::new(Interval::Second);
-        for (at, price, size) in [(10, "1.50", "2"), (20, "1.5", "0.010"), (5, "1.40", "1"), (20, "1.6", "0")] {
+        for (at, price, size) in [(10, "1.50", "2"), (20, "1.5", "0.010"), (5, "1.40", "1"), (20, "1.6", "0")]
+        {
             assert_eq!(series.add(symbol(), &traded(at, price, size)), Ok(None));
         }
         let bar = series.forming(symbol()).unwrap();
@@ -172,7 +173,10 @@ mod tests {
         let mut series = Series::new(Interval::Second);
         series.add(symbol(), &traded(1_200_000, "1", "1")).unwrap();
         let first = series.add(symbol(), &traded(4_000_000, "2", "1")).unwrap().unwrap();
-        assert!(first.is_final && first.start == UnixMicros(1_000_000), "nothing is made for seconds without trades");
+        assert!(
+            first.is_final && first.start == UnixMicros(1_000_000),
+            "nothing is made for seconds without trades"
+        );
         assert_eq!(series.add(symbol(), &traded(1_900_000, "9", "1")), Err(Excluded::Late));
         assert_eq!(series.add(symbol(), &traded(2_500_000, "9", "1")), Err(Excluded::Late));
         assert_eq!(series.finish(symbol(), UnixMicros(4_999_999)), None);
@@ -189,7 +193,11 @@ mod tests {
         let large = "79228162514264337593543950335";
         series.add(symbol(), &traded(1, "2", "1")).unwrap();
         for (price, size) in [(large, large), ("9", large), (large, "1.0000000000")] {
-            assert_eq!(series.add(symbol(), &traded(2, price, size)), Err(Excluded::Overflow), "{price} {size}");
+            assert_eq!(
+                series.add(symbol(), &traded(2, price, size)),
+                Err(Excluded::Overflow),
+                "{price} {size}"
+            );
         }
         assert_eq!(short(&series.forming(symbol()).unwrap()), "0 2 2 2 2 1 2.0000 1");
         // Sizes of zero have no average.
@@ -206,7 +214,11 @@ mod tests {
             let start = at - at.rem_euclid(interval.micros());
             if start >= newest {
                 newest = start;
-                by_start.entry(start).or_default().push((*at, Decimal::new(*price, 2), Decimal::new(*size, 3)));
+                by_start.entry(start).or_default().push((
+                    *at,
+                    Decimal::new(*price, 2),
+                    Decimal::new(*size, 3),
+                ));
             }
         }
         let bars = by_start.into_iter().map(|(start, mut trades)| {

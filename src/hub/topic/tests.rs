@@ -44,7 +44,14 @@ fn trade_of(i: usize, at: i64, price: &str) -> Tick {
 }
 
 fn quote(at: i64) -> Tick {
-    Tick::Quote(Quote { symbol: symbol(0), bid: None, ask: None, source: source(), te: None, tr: UnixMicros(at) })
+    Tick::Quote(Quote {
+        symbol: symbol(0),
+        bid: None,
+        ask: None,
+        source: source(),
+        te: None,
+        tr: UnixMicros(at),
+    })
 }
 
 fn topic(hub: &Hub) -> Arc<Topic> {
@@ -68,7 +75,8 @@ fn all(events: &[Arc<Event>]) -> Vec<String> {
 
 fn metric(hub: &Hub, line: &str) -> u64 {
     let text = String::from_utf8(hub.metrics().render().unwrap()).unwrap();
-    let found = text.lines().find(|have| have.starts_with(line)).unwrap_or_else(|| panic!("{line} in {text}"));
+    let found =
+        text.lines().find(|have| have.starts_with(line)).unwrap_or_else(|| panic!("{line} in {text}"));
     found.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
@@ -77,7 +85,10 @@ fn without_a_listener_only_final_bars_are_events_and_the_newest_value_is_made_wh
     let hub = hub(HubConfig::default());
     let topic = topic(&hub);
     assert!(topic.last(SECONDS).is_none() && topic.last(Channel::Ticker).is_none());
-    hub.publish(source(), [trade(0, "1"), trade(1, "2"), quote(1), trade(SECOND, "3"), trade(SECOND + 1, "4")]);
+    hub.publish(
+        source(),
+        [trade(0, "1"), trade(1, "2"), quote(1), trade(SECOND, "3"), trade(SECOND + 1, "4")],
+    );
     assert_eq!(metric(&hub, "tickcast_events_published_total{channel=\"bars.1s\"}"), 1);
     assert_eq!(metric(&hub, "tickcast_events_published_total{channel=\"bars.1m\"}"), 0);
     assert_eq!(metric(&hub, "tickcast_events_published_total{channel=\"ticker\"}"), 0);

@@ -307,15 +307,10 @@ impl Shard {
         let i = channel.index();
         let newest = view.newest[i].clone();
         let is_bars = matches!(channel, Channel::Bars(_));
-        let switches = matches!(
-            (old, delivery),
-            (Delivery::Merge { .. }, Delivery::Stream) | (Delivery::Stream, Delivery::Merge { .. })
-        );
-        let mut sent = session.position(sub, view.seen[i]);
-        if is_bars && switches && let Some(said) = session.say_final_bars(sub) {
-            sent = said;
-            session.subs[sub].sent = said;
+        if session.subs[sub].merges_bars() && matches!(delivery, Delivery::Stream) {
+            session.say_final_bars(sub);
         }
+        let sent = session.position(sub, view.seen[i]);
         view.subscribers[i][place].streams =
             matches!((old, delivery), (Delivery::Merge { .. } | Delivery::Stream, Delivery::Stream));
         match (old, delivery) {
@@ -330,6 +325,21 @@ impl Shard {
                     Pending::Socket | Pending::Until(_) => Pending::Socket,
                 };
                 session.subs[sub].delivery = Delivery::Merge { pending, pace };
+            }
+            (Delivery::Stream, Delivery::Merge { pace, .. }) if is_bars => {
+                // The final ones stay in the queue, and a gap stays where it is; the newest forming one comes after them.
+                let queued = session.outbox.keep_final_bars(sub, session.encoding);
+                let forming = newest.is_some_and(|newest| newest.n > sent && !newest.is_final_bar());
+                let pending = match (forming, queued) {
+                    (false, _) => Pending::No,
+                    (true, 0) => Pending::Socket,
+                    (true, _) => Pending::Bars,
+                };
+                if pending == Pending::Socket {
+                    session.outbox.merge.push_back(sub);
+                }
+                session.subs[sub].delivery = Delivery::Merge { pending, pace };
+                (session.subs[sub].sent, session.subs[sub].queued) = (sent, queued);
             }
             (Delivery::Stream, Delivery::Merge { pace, .. }) => {
                 // The queued events and gaps are all older than the newest one, which stands for them now.

@@ -1,5 +1,6 @@
 //! A shard with clients that check the protocol's promises on every message they get.
 
 mod client;
+mod derived;
 mod promises;
 mod rules;

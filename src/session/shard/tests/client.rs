@@ -69,6 +69,7 @@ impl Bench {
             log: Vec::new(),
             gaps: 0,
             events: 0,
+            bars: HashMap::new(),
         }
     }
 
@@ -93,6 +94,18 @@ pub(super) struct At {
     stream: bool,
 }
 
+/// What a client has had of the bars of one (symbol, channel) since it subscribed.
+#[derive(Debug, Default)]
+pub(super) struct Bars {
+    /// Where it started.
+    pub(super) from: u64,
+    /// Start and whether final, of the newest.
+    newest: Option<(i64, bool)>,
+    /// Numbers of the final ones.
+    pub(super) finals: Vec<u64>,
+    pub(super) gaps: Vec<(u64, u64)>,
+}
+
 /// A client that checks what it gets.
 pub(super) struct Client {
     pub(super) key: SessionKey,
@@ -103,6 +116,7 @@ pub(super) struct Client {
     pub(super) log: Vec<Value>,
     pub(super) gaps: u64,
     pub(super) events: u64,
+    pub(super) bars: HashMap<(String, &'static str), Bars>,
 }
 
 impl Client {
@@ -157,6 +171,8 @@ impl Client {
                     let stream = ok["mode"] == "stream";
                     if message["T"] == "subscribed" && !self.at.contains_key(&key) {
                         self.snapshots.insert(key.clone());
+                        let from = ok["n"].as_u64().unwrap();
+                        self.bars.insert(key.clone(), Bars { from, ..Bars::default() });
                     }
                     self.at.insert(key, At { n: ok["n"].as_u64().unwrap(), stream });
                 }
@@ -172,21 +188,31 @@ impl Client {
                 let at = self.at.get_mut(&key).expect("a gap of something subscribed");
                 let (from, to) = (message["from"].as_u64().unwrap(), message["to"].as_u64().unwrap());
                 if message["why"] != "not_recoverable" {
-                    assert!(at.stream, "only streams have gaps: {message}");
-                    assert_eq!(from, at.n + 1, "{message}");
+                    if key.1.starts_with("bars.") && !at.stream {
+                        assert!(from > at.n, "{message}");
+                    } else {
+                        assert!(at.stream, "only streams and bars have gaps: {message}");
+                        assert_eq!(from, at.n + 1, "{message}");
+                    }
                     assert!(to >= from, "{message}");
+                    self.bars.get_mut(&key).unwrap().gaps.push((from, to));
                     at.n = to;
                 }
                 self.gaps += 1;
             }
-            kind @ ("t" | "q" | "status") => {
+            kind @ ("t" | "q" | "status" | "k" | "b") => {
                 let channel = match kind {
                     "t" => "trades",
                     "q" => "quotes",
+                    "k" => "ticker",
+                    "b" => channel(&format!("bars.{}", message["i"].as_str().unwrap())),
                     _ => "status",
                 };
                 let key = (symbol, channel);
                 let n = message["n"].as_u64().unwrap();
+                if kind == "b" {
+                    self.bars.get_mut(&key).unwrap().take(message);
+                }
                 let at = self.at.get_mut(&key).unwrap_or_else(|| panic!("not subscribed: {message}"));
                 self.events += 1;
                 if self.snapshots.contains(&key) && n <= at.n {
@@ -212,6 +238,18 @@ impl Client {
     }
 }
 
+impl Bars {
+    fn take(&mut self, bar: &Value) {
+        let (start, is_final) = (bar["t"].as_i64().unwrap(), bar["final"].as_bool().unwrap());
+        let after = self.newest.is_none_or(|(t, was_final)| start > t || start == t && !was_final);
+        assert!(after, "bars do not go back in time: {bar} after {:?}", self.newest);
+        self.newest = Some((start, is_final));
+        if is_final {
+            self.finals.push(bar["n"].as_u64().unwrap());
+        }
+    }
+}
+
 fn channel(name: &str) -> &'static str {
     crate::market::Channel::parse(name).unwrap().as_str()
 }
@@ -225,6 +263,10 @@ pub(super) fn symbol(i: usize) -> Symbol {
 }
 
 pub(super) fn trade(i: usize, id: u64) -> Tick {
+    trade_at(i, id, 1)
+}
+
+pub(super) fn trade_at(i: usize, id: u64, at: i64) -> Tick {
     Tick::Trade(Trade {
         symbol: symbol(i),
         price: "1.50".parse().unwrap(),
@@ -233,7 +275,7 @@ pub(super) fn trade(i: usize, id: u64) -> Tick {
         id: Some(TradeId::Number(id)),
         source: source(),
         te: None,
-        tr: UnixMicros(1),
+        tr: UnixMicros(at),
     })
 }
 

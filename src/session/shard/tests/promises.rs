@@ -12,10 +12,10 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::client::{Bench, Client, quote, source, symbol, trade};
+use super::client::{Bench, Client, quote, source, symbol, trade, trade_at};
 use crate::{
     hub::{Hub, HubConfig},
-    market::Channel,
+    market::{Channel, UnixMicros},
     session::SessionConfig,
 };
 
@@ -30,10 +30,14 @@ fn publisher(hub: &Hub, seed: u64) {
         let ticks: Vec<_> = (0..random.random_range(1..12))
             .map(|_| {
                 let i = random.random_range(0..SYMBOLS);
-                if random.random() { trade(i, burst as u64) } else { quote(i) }
+                let at = burst as i64 * 200_000 + random.random_range(-300_000..300_000);
+                if random.random() { trade_at(i, burst as u64, at) } else { quote(i) }
             })
             .collect();
         hub.publish(source(), ticks);
+        if random.random_range(0..8) == 0 {
+            hub.tick_clock(UnixMicros(burst as i64 * 200_000));
+        }
         if random.random_range(0..4) == 0 {
             thread::yield_now();
         }
@@ -41,7 +45,8 @@ fn publisher(hub: &Hub, seed: u64) {
 }
 
 fn random_command(random: &mut ChaCha8Rng) -> String {
-    let channel = ["trades", "quotes", "status"][random.random_range(0..3)];
+    let channels = ["trades", "quotes", "status", "ticker", "bars.1s", "bars.1s", "bars.1m"];
+    let channel = channels[random.random_range(0..channels.len())];
     let op = ["subscribe", "subscribe", "unsubscribe", "update"][random.random_range(0..4)];
     let symbols = match random.random_range(0..6) {
         0 => "\"*\"".to_owned(),
@@ -115,6 +120,18 @@ fn everybody_is_up_to_date(bench: &Bench, clients: &[Client]) {
             let topic = bench.hub.topic(name.parse().unwrap()).unwrap();
             let head = topic.last(Channel::parse(channel).unwrap()).map_or(0, |event| event.n);
             assert_eq!(at.n, head, "the newest event of {name} {channel} arrived");
+            if let Some(Channel::Bars(interval)) = Channel::parse(channel) {
+                let had = &client.bars[&(name.clone(), *channel)];
+                for bar in topic.bars(interval, UnixMicros(i64::MIN), UnixMicros(i64::MAX), usize::MAX) {
+                    let told = had.gaps.iter().any(|(from, to)| (*from..=*to).contains(&bar.n));
+                    let reached = bar.n <= had.from || told || had.finals.contains(&bar.n);
+                    assert!(
+                        reached,
+                        "final bar {} of {name} {channel} arrived or was in a gap: {had:?}",
+                        bar.n
+                    );
+                }
+            }
         }
     }
 }
@@ -151,7 +168,8 @@ proptest! {
 
 #[test]
 fn a_lap_recovers_from_the_ring_and_gaps_what_it_no_longer_holds() {
-    let mut bench = Bench::new(HubConfig { trades_per_symbol: 5, lane_events: 10, ..HubConfig::default() }, config());
+    let mut bench =
+        Bench::new(HubConfig { trades_per_symbol: 5, lane_events: 10, ..HubConfig::default() }, config());
     bench.hub.declare(symbol(0), source()).unwrap();
     let mut client = bench.connect();
     client.send(&mut bench, r#"{"op":"subscribe","channel":"trades","symbols":["S0"]}"#);
