@@ -166,7 +166,7 @@ impl Topic {
                 computed: Derived::new(self.symbol, config.intervals),
                 unsaid: Channels::default(),
                 unsaid_since: now,
-                bars: [const { () }; Interval::COUNT].map(|()| Ring::new(config.bars)),
+                bars: Interval::ALL.map(|_| Ring::new(config.bars)),
             })
         });
         match tick {

@@ -77,24 +77,8 @@ fn data_frame(
     while frame.len() < FRAME_BUDGET
         && let Some(sub) = session.outbox.gapped.pop_front()
     {
-        let place = sub;
-        let sub = &mut session.subs[sub];
-        if let Some(mut lost) = sub.gap.take() {
-            // The newest event always arrives, also when it is a final bar that the queue had no room for.
-            if sub.merges_bars()
-                && views.newest(sub.topic, sub.channel).is_some_and(|newest| newest.n == lost.to)
-            {
-                lost.to -= 1;
-                if let Some(pending) = sub.delivery.pending_mut()
-                    && *pending != Pending::Socket
-                {
-                    *pending = Pending::Socket;
-                    session.outbox.merge.push_back(place);
-                }
-            }
-            if lost.from <= lost.to {
-                tell_gap(&mut frame, sub, lost, encoding);
-            }
+        if let Some(lost) = gap_to_tell(session, views, sub) {
+            tell_gap(&mut frame, &mut session.subs[sub], lost, encoding);
         }
     }
     // Gaps first: the events behind them in the queue must not overtake them.
@@ -104,16 +88,7 @@ fn data_frame(
         let merged = session.outbox.merge.pop_front();
         match &streamed {
             Some(Streamed::Event { sub, event: shared }) => {
-                if shared.is_final_bar() && session.subs[*sub].queued > 0 {
-                    left_queue(session, *sub);
-                    debug_assert!(session.subs[*sub].sent < shared.n, "bars do not go back in time");
-                    session.subs[*sub].sent = shared.n;
-                } else if cfg!(debug_assertions) {
-                    // Only where it is checked: this would fetch the subscription from memory for each event.
-                    let sub = &mut session.subs[*sub];
-                    assert_eq!(shared.n, sub.sent + 1, "a stream has neither hole nor repeat");
-                    sub.sent = shared.n;
-                }
+                note_streamed(session, *sub, shared);
                 event(&mut frame, shared, &mut session.counts.delivered);
             }
             Some(Streamed::Gap { sub, lost }) => {
@@ -142,6 +117,37 @@ fn data_frame(
         session.liveness.said(now);
     }
     oldest
+}
+
+/// An event has left the stream queue for the client.
+fn note_streamed(session: &mut Session, sub: usize, event: &Event) {
+    if event.is_final_bar() && session.subs[sub].queued > 0 {
+        left_queue(session, sub);
+        debug_assert!(session.subs[sub].sent < event.n, "bars do not go back in time");
+        session.subs[sub].sent = event.n;
+    } else if cfg!(debug_assertions) {
+        // Only where it is checked: this would fetch the subscription from memory for each event.
+        let sub = &mut session.subs[sub];
+        assert_eq!(event.n, sub.sent + 1, "a stream has neither hole nor repeat");
+        sub.sent = event.n;
+    }
+}
+
+/// The gap of a subscription, which is then no longer to be told. The newest event always arrives, also when it is a
+/// final bar that the queue had no room for: the gap ends before it, and it goes as if it were merged.
+fn gap_to_tell(session: &mut Session, views: &Views, place: usize) -> Option<Lost> {
+    let sub = &mut session.subs[place];
+    let mut lost = sub.gap.take()?;
+    if sub.merges_bars() && views.newest(sub.topic, sub.channel).is_some_and(|newest| newest.n == lost.to) {
+        lost.to -= 1;
+        if let Some(pending) = sub.delivery.pending_mut()
+            && *pending != Pending::Socket
+        {
+            *pending = Pending::Socket;
+            session.outbox.merge.push_back(place);
+        }
+    }
+    (lost.from <= lost.to).then_some(lost)
 }
 
 /// What a subscription in the merge queue has for the client.

@@ -6,6 +6,7 @@
 
 mod csv;
 mod dbn;
+mod derived;
 mod json;
 mod live;
 

@@ -20,7 +20,7 @@ fn u32_at(record: &[u8], at: usize) -> u32 {
 }
 
 /// Nine decimals, the zeros at the end cut off.
-fn price(amount: i64) -> String {
+pub(super) fn price(amount: i64) -> String {
     let digits = format!("{:0>10}", amount.unsigned_abs());
     let (whole, fraction) = digits.split_at(digits.len() - 9);
     let sign = if amount < 0 { "-" } else { "" };
