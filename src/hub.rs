@@ -116,6 +116,16 @@ impl Hub {
     /// # Errors
     /// When there are too many.
     pub fn declare(&self, symbol: Symbol, feed: Source) -> Result<Arc<Topic>, HubError> {
+        self.enter(symbol, feed, &self.lanes.read())
+    }
+
+    /// Declares with the lanes at hand: taking their lock again would wait for ever behind a shard that waits for it.
+    fn enter(
+        &self,
+        symbol: Symbol,
+        feed: Source,
+        lanes: &[Option<Arc<Lane>>],
+    ) -> Result<Arc<Topic>, HubError> {
         if let Some(topic) = self.topic(symbol) {
             return Ok(topic);
         }
@@ -141,8 +151,7 @@ impl Hub {
             since: self.clock.now(),
             why: "nothing received yet".into(),
         };
-        let lanes = self.lanes.read();
-        let mut round = Round::new(&lanes, self.clock.instant());
+        let mut round = Round::new(lanes, self.clock.instant());
         topic.publish(Tick::Status(pending), &mut round);
         round.end(&self.shared);
         // Nobody can be subscribed yet, but sessions that follow a pattern must look again.
@@ -159,7 +168,7 @@ impl Hub {
         let mut round = Round::new(&lanes, self.clock.instant());
         for tick in ticks {
             let symbol = tick.symbol();
-            let Some(topic) = self.topic(symbol).or_else(|| self.declare(symbol, owner).ok()) else {
+            let Some(topic) = self.topic(symbol).or_else(|| self.enter(symbol, owner, &lanes).ok()) else {
                 self.metrics.refused_ticks.inc();
                 continue;
             };

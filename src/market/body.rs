@@ -50,3 +50,13 @@ impl From<Tick> for Body {
         Self::Tick(tick)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_pay_nothing_for_derived_values() {
+        assert_eq!(size_of::<Body>(), size_of::<Tick>());
+    }
+}

@@ -75,7 +75,7 @@ fn variable(key: &str) -> String {
 /// The value as TOML has it for this key.
 fn literal(key: &str, value: &str) -> String {
     match key {
-        "server.origins" => format!("[{value:?}]"),
+        "server.origins" | "history.intervals" => format!("{:?}", value.split(',').collect::<Vec<_>>()),
         _ if value.parse::<f64>().is_ok() => value.to_owned(),
         _ => format!("{value:?}"),
     }
