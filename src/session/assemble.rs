@@ -6,12 +6,10 @@ use super::{
     outbox::{Control, Streamed, Wire},
     shard::{Tally, Views},
     state::Session,
-    subscription::{Delivery, Lost, Pending, Subscription},
+    subscription::{Delivery, Lost, Pending, Shared, Subscription, gap_message},
     wire::{self, DataFrame},
 };
-use crate::{
-    clock::Instant, dialect::native::Encoding, hub::Event, limits::FRAME_BUDGET, session::close::NO_CODE,
-};
+use crate::{clock::Instant, limits::FRAME_BUDGET, session::close::NO_CODE};
 
 /// Appends at most one data frame and every waiting control frame to the empty buffer `out`.
 pub(super) fn assemble(
@@ -25,7 +23,7 @@ pub(super) fn assemble(
     if let Some(oldest) = oldest {
         tally.latency(now - oldest);
     }
-    while let Some(frame) = session.outbox.wire.pop_front() {
+    while let Some(frame) = session.outbox.rare.as_mut().and_then(|rare| rare.wire.pop_front()) {
         match frame {
             Wire::Ping => wire::ping(out, b"tickcast"),
             Wire::Pong(payload) => wire::pong(out, &payload),
@@ -35,7 +33,7 @@ pub(super) fn assemble(
     }
     if let Some(closing) = &mut session.closing
         && !closing.close_sent
-        && session.outbox.control.is_empty()
+        && session.outbox.control().next().is_none()
     {
         let frame = closing.reason.frame();
         wire::close(out, (frame.code != NO_CODE).then_some(frame.code), frame.text);
@@ -56,32 +54,38 @@ fn data_frame(
     let mut oldest: Option<Instant> = None;
     let encoding = session.encoding;
     let mut frame = DataFrame::begin(out, encoding);
-    let mut event = |frame: &mut DataFrame<'_>, event: &Event, delivered: &mut u64| {
-        frame.push(1, event.encoded(encoding));
+    let mut delivered = 0;
+    let mut event = |frame: &mut DataFrame<'_>, event: &Shared, first: bool| {
+        frame.push(1, event.bytes(encoding));
         tally.delivered[encoding.index()][event.channel().index()] += 1;
-        *delivered += 1;
-        oldest = Some(oldest.map_or(event.received, |oldest| oldest.min(event.received)));
+        delivered += 1;
+        // Each queue is in order: only its first event is looked at, which is its oldest.
+        if first {
+            oldest = Some(oldest.map_or(event.received, |oldest| oldest.min(event.received)));
+        }
     };
-    while frame.len() < FRAME_BUDGET
-        && let Some(control) = session.outbox.pop_control()
-    {
-        match control {
-            Control::Messages { count, bytes } => frame.push(count, &bytes),
-            Control::Event { event: shared, .. } => {
-                event(&mut frame, &shared, &mut session.counts.delivered);
+    let mut gaps_told = true;
+    if let Some(rare) = &mut session.outbox.rare {
+        while frame.len() < FRAME_BUDGET
+            && let Some(control) = rare.pop_control()
+        {
+            match control {
+                Control::Messages { count, bytes } => frame.push(count, &bytes),
+                Control::Event { event: shared, .. } => event(&mut frame, &shared, true),
             }
         }
-    }
-    while frame.len() < FRAME_BUDGET
-        && let Some(sub) = session.outbox.gapped.pop_front()
-    {
-        let sub = &mut session.subs[sub];
-        if let Some(lost) = sub.gap.take() {
-            tell_gap(&mut frame, sub, lost, encoding);
+        while frame.len() < FRAME_BUDGET
+            && let Some(sub) = rare.gapped.pop_front()
+        {
+            let sub = &mut session.subs[sub];
+            if let Some(lost) = sub.gap.take() {
+                tell_gap(&mut frame, views, sub, *lost);
+            }
         }
+        // Gaps first: the events behind them in the queue must not overtake them.
+        gaps_told = rare.gapped.is_empty();
     }
-    // Gaps first: the events behind them in the queue must not overtake them.
-    let gaps_told = session.outbox.gapped.is_empty();
+    let (mut first_streamed, mut first_merged) = (true, true);
     while frame.len() < FRAME_BUDGET {
         let streamed = if gaps_told { session.outbox.pop_stream(encoding) } else { None };
         let merged = session.outbox.merge.pop_front();
@@ -93,22 +97,23 @@ fn data_frame(
                     assert_eq!(shared.n, sub.sent + 1, "a stream has neither hole nor repeat");
                     sub.sent = shared.n;
                 }
-                event(&mut frame, shared, &mut session.counts.delivered);
+                event(&mut frame, shared, std::mem::take(&mut first_streamed));
             }
             Some(Streamed::Gap { sub, lost }) => {
-                tell_gap(&mut frame, &mut session.subs[*sub], *lost, encoding);
+                tell_gap(&mut frame, views, &mut session.subs[*sub], **lost);
             }
             None => {}
         }
         if let Some(sub) = merged {
             let sub = &mut session.subs[sub];
             if let Some(newest) = newest(views, sub, now) {
-                event(&mut frame, newest, &mut session.counts.delivered);
+                event(&mut frame, newest, std::mem::take(&mut first_merged));
             }
         } else if streamed.is_none() {
             break;
         }
     }
+    session.counts.delivered += delivered;
     if frame.finish() {
         tally.frames += 1;
         session.liveness.said(now);
@@ -117,7 +122,7 @@ fn data_frame(
 }
 
 /// The newest event of a merging subscription, which is then no longer pending.
-fn newest<'a>(views: &'a Views, sub: &mut Subscription, now: Instant) -> Option<&'a Event> {
+fn newest<'a>(views: &'a Views, sub: &mut Subscription, now: Instant) -> Option<&'a Shared> {
     if let Delivery::Merge { pending, pace } = &mut sub.delivery {
         *pending = Pending::No;
         if let Some(pace) = pace {
@@ -130,8 +135,11 @@ fn newest<'a>(views: &'a Views, sub: &mut Subscription, now: Instant) -> Option<
     Some(event)
 }
 
-fn tell_gap(frame: &mut DataFrame<'_>, sub: &mut Subscription, lost: Lost, encoding: Encoding) {
+fn tell_gap(frame: &mut DataFrame<'_>, views: &Views, sub: &mut Subscription, lost: Lost) {
     debug_assert_eq!(lost.from, sub.sent + 1, "a gap starts where the stream broke off");
     sub.sent = lost.to;
-    frame.push(1, &encoding.encode(&sub.gap_message(lost)));
+    if let Some(view) = views.get(sub.topic) {
+        let gap = gap_message(view.topic.symbol(), sub.channel, lost);
+        frame.push(1, &frame.encoding().encode(&gap));
+    }
 }
