@@ -11,7 +11,7 @@ endef
 
 # The steps of a test run must come one after the other, with -j too.
 .NOTPARALLEL:
-.PHONY: help run test test-rust test-clients test-browser deps lint doc recordings clean-deps
+.PHONY: help run test test-rust test-clients test-browser deps lint bench doc recordings clean-deps
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ deps: ## installs what the tests need; quick when it is there already
 lint: ## formatting and lints, as strict as before landing
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
+
+bench: ## tickcast and its peers under the same load; prints ratios and writes benches/README.md (20 minutes)
+	@scripts/bench-deps
+	cargo bench --bench load -- --write
 
 doc: ## API documentation; broken links are errors
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps

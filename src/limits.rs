@@ -165,7 +165,20 @@ pub const FRAME_BUDGET: usize = 16 * 1024;
 pub const WRITE_BUFFER: usize = 16 * 1024;
 
 /// Unsent bytes that the kernel queues for one socket before it reports it as full (`TCP_NOTSENT_LOWAT`).
-pub const NOTSENT_LOWAT: u32 = 8 * 1024;
+pub const NOTSENT_LOWAT: u32 = 4 * 1024;
+
+/// Time between two writes to one session while its shard is fully busy. Events that come sooner share the next write.
+pub const DEFAULT_FLUSH: Duration = Duration::from_millis(10);
+
+/// `session.flush_ms`, and `flush_ms` of a client's URL: zero never holds a write. Outside: refused.
+pub const FLUSH_MS_RANGE: RangeInclusive<u64> = 0..=1_000;
+
+/// Share of its time in percent that a shard is busy, below which nobody waits between two writes, and from which on
+/// everybody waits for the whole of [`DEFAULT_FLUSH`].
+pub const PACE_LOAD_PERCENT: (u32, u32) = (60, 90);
+
+/// Over how long a shard measures that share.
+pub const PACE_WINDOW: Duration = Duration::from_millis(50);
 
 /// How often a server sends a ping frame.
 pub const DEFAULT_PING: Duration = Duration::from_secs(20);

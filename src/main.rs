@@ -3,7 +3,11 @@
 use std::process::ExitCode;
 
 use clap::{Parser as _, error::ErrorKind};
+use mimalloc::MiMalloc;
 use tickcast::cli::{self, Cli};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -13,6 +13,7 @@ mod liveness;
 mod outbox;
 mod shard;
 mod state;
+mod subs;
 mod subscription;
 mod transport;
 mod wire;

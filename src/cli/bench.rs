@@ -3,6 +3,7 @@
 //! It measures from outside: what arrives, how old it is, and what the gateway's process spent on it. It does not
 //! check the protocol; the tests do that.
 
+mod connect;
 mod report;
 mod scan;
 mod swarm;
@@ -18,7 +19,8 @@ use clap::{Args, ValueEnum};
 use crate::limits::{MAX_BENCH_CONNECTIONS, MAX_BENCH_SECONDS};
 
 pub use report::Report;
-pub use swarm::{Kind, Plan, run as run_plan};
+pub use report::{Ages, Spent};
+pub use swarm::{Age, Greeting, Kind, Plan, run as run_plan};
 
 /// What load to put on which gateway.
 #[derive(Debug, Args)]
@@ -65,6 +67,9 @@ pub struct BenchArgs {
     /// Which symbols each client draws
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Count the age of an event from its time at the source (te) or in the gateway (tr)
+    #[arg(long, value_enum, default_value_t = AgeName::Tr)]
+    age: AgeName,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -77,6 +82,12 @@ pub struct BenchArgs {
 enum FormatName {
     Json,
     Msgpack,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AgeName {
+    Te,
+    Tr,
 }
 
 /// Measures and prints.
@@ -111,7 +122,13 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         sources: args.sources.clone(),
         pid: args.pid,
         seed: args.seed,
+        greeting: Greeting::Tickcast,
+        age: if args.age == AgeName::Te { Age::Source } else { Age::Received },
+        progress: !args.json,
     };
+    // Only for Ctrl-C: the clients are one thread's work.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let _guard = runtime.enter();
     let report = swarm::run(&plan)?;
     report.print(args.json)
 }

@@ -78,6 +78,7 @@ pub(super) fn session(settings: &mut Settings) -> SessionConfig {
             &limits::CONTROL_MESSAGES_RANGE,
             default.control_messages,
         ),
+        flush: settings.millis("session.flush_ms", &limits::FLUSH_MS_RANGE, default.flush),
         ping: settings.millis("session.ping_ms", times, default.ping),
         pong_timeout: settings.millis("session.pong_timeout_ms", times, default.pong_timeout),
         heartbeat: settings.millis("session.heartbeat_ms", times, default.heartbeat),

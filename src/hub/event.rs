@@ -1,6 +1,6 @@
 //! One numbered update of one (symbol, channel), encoded at most once per encoding for all sessions.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::{
     clock::Instant,
@@ -21,7 +21,7 @@ pub struct Event {
     pub body: Body,
     /// When the gateway received it, monotonic.
     pub received: Instant,
-    encoded: [OnceLock<Box<[u8]>>; Encoding::COUNT],
+    encoded: [OnceLock<Arc<[u8]>>; Encoding::COUNT],
 }
 
 impl Event {
@@ -51,7 +51,8 @@ impl Event {
 
     /// The event as one message of that encoding; encoded by whoever asks first.
     #[must_use]
-    pub fn encoded(&self, encoding: Encoding) -> &[u8] {
-        self.encoded[encoding.index()].get_or_init(|| native::encode_event(self.n, &self.body, encoding))
+    pub fn encoded(&self, encoding: Encoding) -> &Arc<[u8]> {
+        self.encoded[encoding.index()]
+            .get_or_init(|| native::encode_event(self.n, &self.body, encoding).into())
     }
 }

@@ -1,9 +1,11 @@
 //! Whether an upgrade request becomes a session, the same for both drivers.
 
+use std::time::Duration;
+
 use actix_http::header::{self, HeaderMap};
 
 use super::Gateway;
-use crate::dialect::native::Encoding;
+use crate::{dialect::native::Encoding, limits::FLUSH_MS_RANGE};
 
 /// Subprotocols, by preference.
 pub(super) const PROTOCOLS: [(&str, Encoding); 2] =
@@ -20,8 +22,15 @@ pub(super) struct Refusal {
     pub(super) reason: &'static str,
 }
 
+/// What a client asks for in its URL.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wishes {
+    /// Time between two writes.
+    pub(super) flush: Option<Duration>,
+}
+
 /// Checks what does not depend on how the bytes travel.
-pub(super) fn vet(headers: &HeaderMap, gateway: &Gateway) -> Result<(), Refusal> {
+pub(super) fn vet(headers: &HeaderMap, query: Option<&str>, gateway: &Gateway) -> Result<Wishes, Refusal> {
     if !gateway.is_ready() {
         let msg = "the gateway is draining: connect to another one, or later".into();
         return Err(Refusal { status: 503, code: 503, msg, reason: "draining" });
@@ -31,7 +40,30 @@ pub(super) fn vet(headers: &HeaderMap, gateway: &Gateway) -> Result<(), Refusal>
         code: 416,
         msg: format!("Origin {origin:?} is not allowed: see server.origins"),
         reason: "origin",
+    })?;
+    wishes(query.unwrap_or_default()).map_err(|msg| Refusal {
+        status: 400,
+        code: 416,
+        msg,
+        reason: "parameter",
     })
+}
+
+/// Parameters that are not ours are the affair of whoever put them there: proxies, caches, other clients.
+fn wishes(query: &str) -> Result<Wishes, String> {
+    let mut wishes = Wishes::default();
+    for pair in query.split('&') {
+        if let Some(value) = pair.strip_prefix("flush_ms=") {
+            let millis = value.parse().ok().filter(|millis| FLUSH_MS_RANGE.contains(millis));
+            let millis = millis.ok_or_else(|| {
+                let value: String = value.chars().take(20).collect();
+                let (least, most) = (FLUSH_MS_RANGE.start(), FLUSH_MS_RANGE.end());
+                format!("flush_ms={value}: expected whole milliseconds from {least} to {most}")
+            })?;
+            wishes.flush = Some(Duration::from_millis(millis));
+        }
+    }
+    Ok(wishes)
 }
 
 /// The encoding of the subprotocol that the answer names.
@@ -81,6 +113,15 @@ mod tests {
         assert!(check(Some("https://app.example.com")).is_ok());
         assert!(check(Some("http://evil.example.com")).is_err());
         assert!(check(Some("null")).is_err());
+    }
+
+    #[test]
+    fn what_a_url_asks_for() {
+        assert_eq!(wishes(""), Ok(Wishes::default()));
+        assert_eq!(wishes("a=b&flush_ms=20"), Ok(Wishes { flush: Some(Duration::from_millis(20)) }));
+        for bad in ["flush_ms=", "flush_ms=-1", "flush_ms=1.5", "flush_ms=1001"] {
+            assert!(wishes(bad).unwrap_err().starts_with(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -12,5 +12,5 @@ pub(super) async fn echo(
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
 ) -> HttpResponse {
-    accept(&request, payload, &gateway, &shard, |_encoding| Purpose::Echo).await
+    accept(&request, payload, &gateway, &shard, |_encoding, _wishes| Purpose::Echo).await
 }

@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 
 use super::{
     LocalShard,
+    admit::Wishes,
     body::Port,
     inbound::{Inbound, Message},
 };
@@ -20,7 +21,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
     /// Commands in that encoding.
-    Commands(Encoding),
+    Commands(Encoding, Wishes),
     /// To be sent back.
     #[cfg(feature = "test-endpoints")]
     Echo,
@@ -37,8 +38,13 @@ impl Purpose {
     ) -> (SessionKey, usize) {
         let now = Instant::now();
         match self {
-            Self::Commands(encoding) => {
-                (shard.borrow_mut().open(encoding, transport, admission, now), config.frame_bytes)
+            Self::Commands(encoding, wishes) => {
+                let mut shard = shard.borrow_mut();
+                let key = shard.open(encoding, transport, admission, now);
+                if let Some(flush) = wishes.flush {
+                    shard.set_flush(key, flush);
+                }
+                (key, config.frame_bytes)
             }
             #[cfg(feature = "test-endpoints")]
             Self::Echo => {
@@ -101,9 +107,9 @@ impl Reader {
 pub(super) fn handle(shard: &mut Shard, key: SessionKey, purpose: Purpose, message: Message) {
     let now = Instant::now();
     match (message, purpose) {
-        (Message::Text(text), Purpose::Commands(Encoding::Json)) => shard.command(key, &text, now),
-        (Message::Binary(bytes), Purpose::Commands(Encoding::MsgPack)) => shard.command(key, &bytes, now),
-        (Message::Text(_) | Message::Binary(_), Purpose::Commands(_)) => {
+        (Message::Text(text), Purpose::Commands(Encoding::Json, _)) => shard.command(key, &text, now),
+        (Message::Binary(bytes), Purpose::Commands(Encoding::MsgPack, _)) => shard.command(key, &bytes, now),
+        (Message::Text(_) | Message::Binary(_), Purpose::Commands(..)) => {
             shard.close(key, CloseReason::Unsupported, now);
         }
         #[cfg(feature = "test-endpoints")]

@@ -20,6 +20,7 @@ use actix_http::{
 };
 use bytes::{Buf as _, BytesMut};
 use futures_util::SinkExt as _;
+use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream, sync::Notify};
 
 use super::{
@@ -36,19 +37,27 @@ use crate::{
 /// A connection as actix hands it over.
 type Framed = actix_codec::Framed<Line, h1::Codec>;
 
+/// Where messages are sent back.
+#[cfg(feature = "test-endpoints")]
+const ECHO: &str = "/test/echo";
+#[cfg(not(feature = "test-endpoints"))]
+const ECHO: &str = "";
+
 /// Bytes read from a socket at once.
 const READ: usize = 8 * 1024;
 
 /// Reads from one socket before other tasks of the thread get a turn.
 const READS_A_TURN: usize = 8;
 
-/// The shard's end of a socket.
+/// The shard's end of a socket. What every write looks at comes first.
+#[repr(C)]
 pub(super) struct Port {
+    cut: Cell<bool>,
+    blocked: Cell<bool>,
     stream: TcpStream,
+    blocked_since: Cell<Option<Instant>>,
     /// What the socket has refused.
     rest: RefCell<BytesMut>,
-    blocked_since: Cell<Option<Instant>>,
-    cut: Cell<bool>,
     /// Wakes the session's task: something to fetch, room to read, or the end.
     turn: Notify,
 }
@@ -56,11 +65,24 @@ pub(super) struct Port {
 impl Port {
     fn new(stream: TcpStream) -> Self {
         Self {
-            stream,
-            rest: RefCell::default(),
-            blocked_since: Cell::new(None),
             cut: Cell::new(false),
+            blocked: Cell::new(false),
+            stream,
+            blocked_since: Cell::new(None),
+            rest: RefCell::default(),
             turn: Notify::new(),
+        }
+    }
+
+    /// Writes what the socket takes at once, without asking the runtime whether it takes anything: it nearly always
+    /// does, and the runtime's own record of the socket stays out of the processor's cache.
+    fn send(&self, bytes: &[u8]) -> usize {
+        // Rust programs ignore SIGPIPE: a client that has gone is an error like others.
+        match SockRef::from(&self.stream).send(bytes) {
+            Ok(n) if n == bytes.len() => n,
+            // The rest goes by the runtime, which has to know that the socket is full, or broken.
+            Ok(n) => n + self.try_write(&bytes[n..]),
+            Err(_) => self.try_write(bytes),
         }
     }
 
@@ -95,7 +117,7 @@ impl Port {
         let written = self.try_write(&rest);
         rest.advance(written);
         if written > 0 {
-            self.blocked_since.set((!rest.is_empty()).then(Instant::now));
+            self.block(!rest.is_empty());
         }
         if rest.is_empty() {
             *rest = BytesMut::new();
@@ -103,8 +125,14 @@ impl Port {
         rest.is_empty()
     }
 
-    fn is_blocked(&self) -> bool {
-        self.blocked_since.get().is_some()
+    /// Notes that the socket is full from now on, or that it is not.
+    fn block(&self, blocked: bool) {
+        self.blocked.set(blocked);
+        self.blocked_since.set(blocked.then(Instant::now));
+    }
+
+    const fn is_blocked(&self) -> bool {
+        self.blocked.get()
     }
 }
 
@@ -118,11 +146,11 @@ impl Transport for Port {
     }
 
     fn write(&self, frames: &[u8]) {
-        let written = if self.is_blocked() { 0 } else { self.try_write(frames) };
+        let written = if self.is_blocked() { 0 } else { self.send(frames) };
         if written < frames.len() {
             self.rest.borrow_mut().extend_from_slice(&frames[written..]);
             if !self.is_blocked() {
-                self.blocked_since.set(Some(Instant::now()));
+                self.block(true);
                 // The task has to wait for room.
                 self.turn.notify_one();
             }
@@ -158,26 +186,29 @@ pub(super) async fn upgrade(
     shard: Option<LocalShard>,
 ) -> io::Result<()> {
     let refused = |reason| gateway.hub.metrics().sessions_refused(reason).inc();
-    let protocol = admit::subprotocol(request.headers());
-    let purpose = match request.path() {
-        "/v1/ws" => Purpose::Commands(admit::encoding(protocol.map(str::as_bytes))),
-        #[cfg(feature = "test-endpoints")]
-        "/test/echo" => Purpose::Echo,
-        path => {
-            let path: String = path.chars().take(100).collect();
-            return refuse(framed, 404, 404, &format!("no stream at {path:?}")).await;
+    if !matches!(request.path(), "/v1/ws" | ECHO) {
+        let path: String = request.path().chars().take(100).collect();
+        return refuse(framed, 404, 404, &format!("no stream at {path:?}")).await;
+    }
+    let wishes = match admit::vet(request.headers(), request.uri().query(), &gateway) {
+        Ok(wishes) => wishes,
+        Err(refusal) => {
+            refused(refusal.reason);
+            return refuse(framed, refusal.status, refusal.code, &refusal.msg).await;
         }
     };
-    if let Err(refusal) = admit::vet(request.headers(), &gateway) {
-        refused(refusal.reason);
-        return refuse(framed, refusal.status, refusal.code, &refusal.msg).await;
-    }
     if let Err(why) = ws::verify_handshake(request.head()) {
         refused("handshake");
         return answer(framed, Response::from(&why)).await;
     }
     let (Some(peer), Some(shard)) = (request.peer_addr(), shard) else {
         return refuse(framed, 500, 500, "the connection has no address, or its worker no shard").await;
+    };
+    let protocol = admit::subprotocol(request.headers());
+    let purpose = match request.path() {
+        #[cfg(feature = "test-endpoints")]
+        ECHO => Purpose::Echo,
+        _ => Purpose::Commands(admit::encoding(protocol.map(str::as_bytes)), wishes),
     };
     let (stream, read) = shake_hands(&request, framed).await?;
     let admission = gateway.census.admit(peer.ip()).map_err(|limit| refused(limit.as_str())).ok();
@@ -287,7 +318,7 @@ impl Session {
                 Outgoing::Nothing => return true,
                 Outgoing::Over => {
                     // The close frame is out: the server is the one that ends the connection.
-                    let _gone = socket2::SockRef::from(&port.stream).shutdown(Shutdown::Write);
+                    let _gone = SockRef::from(&port.stream).shutdown(Shutdown::Write);
                     return false;
                 }
             }

@@ -11,7 +11,8 @@ use actix_web::{
 };
 
 use super::{
-    Gateway, LocalShard, admit,
+    Gateway, LocalShard,
+    admit::{self, Wishes},
     body::{Body, Port},
     line::Gauge,
     reader::{Purpose, Reader},
@@ -36,12 +37,15 @@ pub(super) async fn accept(
     payload: web::Payload,
     gateway: &Gateway,
     shard: &LocalShard,
-    purpose: impl FnOnce(Encoding) -> Purpose,
+    purpose: impl FnOnce(Encoding, Wishes) -> Purpose,
 ) -> HttpResponse {
-    if let Err(refusal) = admit::vet(request.headers(), gateway) {
-        gateway.hub.metrics().sessions_refused(refusal.reason).inc();
-        return rest::refusal(refusal.status, refusal.code, &refusal.msg);
-    }
+    let wishes = match admit::vet(request.headers(), request.uri().query(), gateway) {
+        Ok(wishes) => wishes,
+        Err(refusal) => {
+            gateway.hub.metrics().sessions_refused(refusal.reason).inc();
+            return rest::refusal(refusal.status, refusal.code, &refusal.msg);
+        }
+    };
     // actix-ws does the handshake and owns the response; what the client sends is read by the session's own reader,
     // which judges frames by their headers.
     let Ok(nothing) = web::Payload::from_request(request, &mut actix_web::dev::Payload::None).await else {
@@ -56,7 +60,7 @@ pub(super) async fn accept(
         }
     };
     let chosen = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL).map(header::HeaderValue::as_bytes);
-    let purpose = purpose(admit::encoding(chosen));
+    let purpose = purpose(admit::encoding(chosen), wishes);
     let (Some(gauge), Some(peer)) = (request.conn_data::<Rc<Gauge>>(), request.peer_addr()) else {
         return rest::refusal(500, 500, "the connection has no address");
     };

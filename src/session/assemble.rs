@@ -6,13 +6,10 @@ use super::{
     outbox::{Control, Streamed, Wire},
     shard::{Tally, Views},
     state::Session,
-    subscription::{Delivery, Lost, Pending, Subscription},
+    subscription::{Delivery, Lost, Pending, Shared, SubIndex, Subscription, gap_message},
     wire::{self, DataFrame},
 };
-use crate::{
-    clock::Instant, dialect::native::Encoding, hub::Event, limits::FRAME_BUDGET, market::Channel,
-    session::close::NO_CODE,
-};
+use crate::{clock::Instant, limits::FRAME_BUDGET, market::Channel, session::close::NO_CODE};
 
 /// Appends at most one data frame and every waiting control frame to the empty buffer `out`.
 pub(super) fn assemble(
@@ -26,7 +23,7 @@ pub(super) fn assemble(
     if let Some(oldest) = oldest {
         tally.latency(now - oldest);
     }
-    while let Some(frame) = session.outbox.wire.pop_front() {
+    while let Some(frame) = session.outbox.rare.as_mut().and_then(|rare| rare.wire.pop_front()) {
         match frame {
             Wire::Ping => wire::ping(out, b"tickcast"),
             Wire::Pong(payload) => wire::pong(out, &payload),
@@ -36,7 +33,7 @@ pub(super) fn assemble(
     }
     if let Some(closing) = &mut session.closing
         && !closing.close_sent
-        && session.outbox.control.is_empty()
+        && session.outbox.control().next().is_none()
     {
         let frame = closing.reason.frame();
         wire::close(out, (frame.code != NO_CODE).then_some(frame.code), frame.text);
@@ -58,49 +55,52 @@ fn data_frame(
     let mut superseded: Vec<Channel> = Vec::new();
     let encoding = session.encoding;
     let mut frame = DataFrame::begin(out, encoding);
-    let mut event = |frame: &mut DataFrame<'_>, event: &Event, delivered: &mut u64| {
-        frame.push(1, event.encoded(encoding));
+    let mut delivered = 0;
+    let mut event = |frame: &mut DataFrame<'_>, event: &Shared, first: bool| {
+        frame.push(1, event.bytes(encoding));
         tally.delivered[encoding.index()][event.channel().index()] += 1;
-        *delivered += 1;
-        oldest = Some(oldest.map_or(event.received, |oldest| oldest.min(event.received)));
+        delivered += 1;
+        // Each queue is in order: only its first event is looked at, which is its oldest.
+        if first {
+            oldest = Some(oldest.map_or(event.received, |oldest| oldest.min(event.received)));
+        }
     };
     while frame.len() < FRAME_BUDGET
-        && let Some(control) = session.outbox.pop_control()
+        && let Some(control) = session.outbox.rare.as_mut().and_then(|rare| rare.pop_control())
     {
         match control {
             Control::Messages { count, bytes } => frame.push(count, &bytes),
-            Control::Event { event: shared, .. } => {
-                event(&mut frame, &shared, &mut session.counts.delivered);
-            }
+            Control::Event { event: shared, .. } => event(&mut frame, &shared, true),
         }
     }
     while frame.len() < FRAME_BUDGET
-        && let Some(sub) = session.outbox.gapped.pop_front()
+        && let Some(sub) = session.outbox.rare.as_mut().and_then(|rare| rare.gapped.pop_front())
     {
         if let Some(lost) = gap_to_tell(session, views, sub) {
-            tell_gap(&mut frame, &mut session.subs[sub], lost, encoding);
+            tell_gap(&mut frame, views, &mut session.subs[sub], lost);
         }
     }
     // Gaps first: the events behind them in the queue must not overtake them.
-    let gaps_told = session.outbox.gapped.is_empty();
+    let gaps_told = session.outbox.rare.as_ref().is_none_or(|rare| rare.gapped.is_empty());
+    let (mut first_streamed, mut first_merged) = (true, true);
     while frame.len() < FRAME_BUDGET {
         let streamed = if gaps_told { session.outbox.pop_stream(encoding) } else { None };
         let merged = session.outbox.merge.pop_front();
         match &streamed {
             Some(Streamed::Event { sub, event: shared }) => {
                 note_streamed(session, *sub, shared);
-                event(&mut frame, shared, &mut session.counts.delivered);
+                event(&mut frame, shared, std::mem::take(&mut first_streamed));
             }
             Some(Streamed::Gap { sub, lost }) => {
                 left_queue(session, *sub);
-                tell_gap(&mut frame, &mut session.subs[*sub], *lost, encoding);
+                tell_gap(&mut frame, views, &mut session.subs[*sub], **lost);
             }
             None => {}
         }
         if let Some(sub) = merged {
             let sub = &mut session.subs[sub];
             match newest(views, sub, now) {
-                Newest::Event(newest) => event(&mut frame, newest, &mut session.counts.delivered),
+                Newest::Event(newest) => event(&mut frame, newest, std::mem::take(&mut first_merged)),
                 Newest::Later | Newest::Gone => {}
                 Newest::Superseded => superseded.push(sub.channel),
             }
@@ -108,6 +108,7 @@ fn data_frame(
             break;
         }
     }
+    session.counts.delivered += delivered;
     for channel in superseded {
         tally.merged[channel.index()] += 1;
         session.counts.merged += 1;
@@ -120,7 +121,7 @@ fn data_frame(
 }
 
 /// An event has left the stream queue for the client.
-fn note_streamed(session: &mut Session, sub: usize, event: &Event) {
+fn note_streamed(session: &mut Session, sub: SubIndex, event: &Shared) {
     if event.is_final_bar() && session.subs[sub].queued > 0 {
         left_queue(session, sub);
         debug_assert!(session.subs[sub].sent < event.n, "bars do not go back in time");
@@ -135,9 +136,9 @@ fn note_streamed(session: &mut Session, sub: usize, event: &Event) {
 
 /// The gap of a subscription, which is then no longer to be told. The newest event always arrives, also when it is a
 /// final bar that the queue had no room for: the gap ends before it, and it goes as if it were merged.
-fn gap_to_tell(session: &mut Session, views: &Views, place: usize) -> Option<Lost> {
+fn gap_to_tell(session: &mut Session, views: &Views, place: SubIndex) -> Option<Lost> {
     let sub = &mut session.subs[place];
-    let mut lost = sub.gap.take()?;
+    let mut lost = *sub.gap.take()?;
     if sub.merges_bars() && views.newest(sub.topic, sub.channel).is_some_and(|newest| newest.n == lost.to) {
         lost.to -= 1;
         if let Some(pending) = sub.delivery.pending_mut()
@@ -153,7 +154,7 @@ fn gap_to_tell(session: &mut Session, views: &Views, place: usize) -> Option<Los
 /// What a subscription in the merge queue has for the client.
 enum Newest<'a> {
     /// This event.
-    Event(&'a Event),
+    Event(&'a Shared),
     /// A forming bar, when the final ones before it are out.
     Later,
     /// Nothing: the bar became final meanwhile and went as such.
@@ -185,17 +186,20 @@ fn newest<'a>(views: &'a Views, sub: &mut Subscription, now: Instant) -> Newest<
 }
 
 /// A final bar of a merging subscription, or any gap, has left the stream queue.
-fn left_queue(session: &mut Session, sub: usize) {
+fn left_queue(session: &mut Session, sub: SubIndex) {
     if session.subs[sub].queued > 0 && session.subs[sub].dequeued() {
         session.outbox.merge.push_back(sub);
     }
 }
 
-fn tell_gap(frame: &mut DataFrame<'_>, sub: &mut Subscription, lost: Lost, encoding: Encoding) {
+fn tell_gap(frame: &mut DataFrame<'_>, views: &Views, sub: &mut Subscription, lost: Lost) {
     debug_assert!(
         lost.from == sub.sent + 1 || sub.merges_bars() && lost.from > sub.sent,
         "a gap starts where the stream broke off"
     );
     sub.sent = lost.to;
-    frame.push(1, &encoding.encode(&sub.gap_message(lost)));
+    if let Some(view) = views.get(sub.topic) {
+        let gap = gap_message(view.topic.symbol(), sub.channel, lost);
+        frame.push(1, &frame.encoding().encode(&gap));
+    }
 }

@@ -17,6 +17,8 @@ pub struct SessionConfig {
     pub stream_bytes: usize,
     /// Messages in the control lane.
     pub control_messages: usize,
+    /// Time between two writes to one session while its shard is fully busy.
+    pub flush: Duration,
     /// How often a ping frame is sent.
     pub ping: Duration,
     /// Silence after the ping interval that evicts.
@@ -35,6 +37,7 @@ impl Default for SessionConfig {
             frame_bytes: limits::DEFAULT_FRAME_BYTES,
             stream_bytes: limits::DEFAULT_STREAM_BYTES,
             control_messages: limits::DEFAULT_CONTROL_MESSAGES,
+            flush: limits::DEFAULT_FLUSH,
             ping: limits::DEFAULT_PING,
             pong_timeout: limits::DEFAULT_PONG_TIMEOUT,
             heartbeat: limits::DEFAULT_HEARTBEAT,

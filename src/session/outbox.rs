@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 
 use super::{
     SessionConfig,
-    subscription::{Lost, Shared, Subscription, Why},
+    subs::Subs,
+    subscription::{Lost, Shared, SubIndex, Why},
 };
 use crate::{
     dialect::native::Encoding,
     limits::{CONTROL_PAUSE, CONTROL_PAUSE_BYTES, STATUS_PER_SYMBOL},
 };
-use slab::Slab;
 
 /// One entry of the control lane: never split over two frames, never dropped.
 #[derive(Debug)]
@@ -19,20 +19,22 @@ pub(super) enum Control {
     /// Encoded messages, joined as the encoding joins them.
     Messages { count: u32, bytes: Box<[u8]> },
     /// A status event of that subscription.
-    Event { sub: usize, event: Shared },
+    Event { sub: SubIndex, event: Shared },
 }
 
-/// One entry of the stream queue.
+/// One entry of the stream queue. Small: there is one for each event and client.
 #[derive(Debug)]
 pub(super) enum Streamed {
     /// An event of that subscription.
-    Event { sub: usize, event: Shared },
+    Event { sub: SubIndex, event: Shared },
     /// A loss that the queue's earlier events of that subscription come before.
-    Gap { sub: usize, lost: Lost },
+    Gap { sub: SubIndex, lost: Box<Lost> },
 }
 
+const _: () = assert!(size_of::<Streamed>() == 16);
+
 impl Streamed {
-    pub(super) const fn sub(&self) -> usize {
+    pub(super) const fn sub(&self) -> SubIndex {
         match self {
             Self::Event { sub, .. } | Self::Gap { sub, .. } => *sub,
         }
@@ -60,48 +62,18 @@ pub(super) enum Wire {
     },
 }
 
-/// Everything that waits.
+/// What seldom waits.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct Rare {
     pub(super) control: VecDeque<Control>,
     control_bytes: usize,
     statuses: usize,
     pub(super) wire: VecDeque<Wire>,
     /// Subscriptions with a gap to tell.
-    pub(super) gapped: VecDeque<usize>,
-    pub(super) stream: VecDeque<Streamed>,
-    stream_bytes: usize,
-    /// Subscriptions with a merged event for the socket, in the order in which they became pending.
-    pub(super) merge: VecDeque<usize>,
+    pub(super) gapped: VecDeque<SubIndex>,
 }
 
-impl Outbox {
-    pub(super) const fn stream_bytes(&self) -> usize {
-        self.stream_bytes
-    }
-
-    /// Whether reading commands should pause until replies were taken.
-    pub(super) fn is_paused(&self) -> bool {
-        self.control.len() - self.statuses + self.wire.len() >= CONTROL_PAUSE
-            || self.control_bytes >= CONTROL_PAUSE_BYTES
-    }
-
-    /// Whether the control lane holds more than it may.
-    pub(super) fn is_overflowing(&self, config: &SessionConfig, statuses_subscribed: usize) -> bool {
-        self.control.len() + self.wire.len()
-            > config.control_messages + statuses_subscribed.saturating_mul(STATUS_PER_SYMBOL)
-    }
-
-    pub(super) fn say(&mut self, count: u32, bytes: Vec<u8>) {
-        self.control_bytes += bytes.len();
-        self.control.push_back(Control::Messages { count, bytes: bytes.into_boxed_slice() });
-    }
-
-    pub(super) fn push_status(&mut self, sub: usize, event: Shared) {
-        self.statuses += 1;
-        self.control.push_back(Control::Event { sub, event });
-    }
-
+impl Rare {
     pub(super) fn pop_control(&mut self) -> Option<Control> {
         let control = self.control.pop_front()?;
         match &control {
@@ -109,6 +81,71 @@ impl Outbox {
             Control::Event { .. } => self.statuses -= 1,
         }
         Some(control)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.control.is_empty() && self.wire.is_empty() && self.gapped.is_empty()
+    }
+}
+
+/// Everything that waits. What fan-out touches for each event comes first; what is rarely there is in a box that
+/// goes when it is empty, so that neither an idle session nor a streaming one has it in memory or in the way.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(super) struct Outbox {
+    pub(super) stream: VecDeque<Streamed>,
+    stream_bytes: usize,
+    pub(super) rare: Option<Box<Rare>>,
+    /// Subscriptions with a merged event for the socket, in the order in which they became pending.
+    pub(super) merge: VecDeque<SubIndex>,
+}
+
+impl Outbox {
+    pub(super) const fn stream_bytes(&self) -> usize {
+        self.stream_bytes
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.stream.is_empty() && self.rare.is_none() && self.merge.is_empty()
+    }
+
+    /// Whether reading commands should pause until replies were taken.
+    pub(super) fn is_paused(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| {
+            rare.control.len() - rare.statuses + rare.wire.len() >= CONTROL_PAUSE
+                || rare.control_bytes >= CONTROL_PAUSE_BYTES
+        })
+    }
+
+    /// Whether the control lane holds more than it may.
+    pub(super) fn is_overflowing(&self, config: &SessionConfig, statuses_subscribed: usize) -> bool {
+        self.rare.as_ref().is_some_and(|rare| {
+            rare.control.len() + rare.wire.len()
+                > config.control_messages + statuses_subscribed.saturating_mul(STATUS_PER_SYMBOL)
+        })
+    }
+
+    /// What seldom waits, with room for more of it.
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(super) fn say(&mut self, count: u32, bytes: Vec<u8>) {
+        let rare = self.rare();
+        rare.control_bytes += bytes.len();
+        rare.control.push_back(Control::Messages { count, bytes: bytes.into_boxed_slice() });
+    }
+
+    pub(super) fn push_status(&mut self, sub: SubIndex, event: Shared) {
+        let rare = self.rare();
+        rare.statuses += 1;
+        rare.control.push_back(Control::Event { sub, event });
+    }
+
+    /// Entries of the control lane.
+    pub(super) fn control(&self) -> impl Iterator<Item = &Control> {
+        self.rare.iter().flat_map(|rare| &rare.control)
     }
 
     /// Appends to the stream queue. When it holds too many bytes, its oldest half goes, remembered as gaps of the
@@ -121,12 +158,17 @@ impl Outbox {
         entry: Streamed,
         encoding: Encoding,
         cap: usize,
-        subs: &mut Slab<Subscription>,
+        subs: &mut Subs,
     ) -> u64 {
         self.stream_bytes += size(&entry, encoding);
         self.stream.push_back(entry);
+        if self.stream_bytes <= cap { 0 } else { self.shorten(encoding, cap / 2, subs) }
+    }
+
+    /// Lets the oldest entries go until at most `keep` bytes are left, or one entry.
+    #[cold]
+    fn shorten(&mut self, encoding: Encoding, keep: usize, subs: &mut Subs) -> u64 {
         let mut gone = 0;
-        let keep = if self.stream_bytes > cap { cap / 2 } else { cap };
         while self.stream_bytes > keep && self.stream.len() > 1 {
             let Some(oldest) = self.pop_stream(encoding) else { break };
             let (sub, lost) = match oldest {
@@ -134,7 +176,7 @@ impl Outbox {
                     gone += 1;
                     (sub, Lost { from: event.n, to: event.n, why: Why::SlowClient })
                 }
-                Streamed::Gap { sub, lost } => (sub, lost),
+                Streamed::Gap { sub, lost } => (sub, *lost),
             };
             if subs[sub].queued > 0 && subs[sub].dequeued() {
                 self.merge.push_back(sub);
@@ -151,8 +193,8 @@ impl Outbox {
                     gap.to = lost.to;
                 }
                 None => {
-                    *gap = Some(lost);
-                    self.gapped.push_back(sub);
+                    *gap = Some(Box::new(lost));
+                    self.rare().gapped.push_back(sub);
                 }
             }
         }
@@ -167,7 +209,7 @@ impl Outbox {
 
     /// Forgets everything that waits for the subscriptions that `gone` tells. Returns how many of the stream
     /// queue's events went.
-    pub(super) fn purge(&mut self, encoding: Encoding, gone: impl Fn(usize) -> bool) {
+    pub(super) fn purge(&mut self, encoding: Encoding, gone: impl Fn(SubIndex) -> bool) {
         let mut bytes = 0;
         self.stream.retain(|entry| {
             let keep = !gone(entry.sub());
@@ -178,20 +220,21 @@ impl Outbox {
         });
         self.stream_bytes -= bytes;
         self.merge.retain(|sub| !gone(*sub));
-        self.gapped.retain(|sub| !gone(*sub));
+        let Some(rare) = &mut self.rare else { return };
+        rare.gapped.retain(|sub| !gone(*sub));
         let mut statuses = 0;
-        self.control.retain(|control| match control {
+        rare.control.retain(|control| match control {
             Control::Event { sub, .. } if gone(*sub) => {
                 statuses += 1;
                 false
             }
             Control::Event { .. } | Control::Messages { .. } => true,
         });
-        self.statuses -= statuses;
+        rare.statuses -= statuses;
     }
 
     /// Forgets the forming bars that wait for a subscription. Returns how many of its entries are left.
-    pub(super) fn keep_final_bars(&mut self, sub: usize, encoding: Encoding) -> u32 {
+    pub(super) fn keep_final_bars(&mut self, sub: SubIndex, encoding: Encoding) -> u32 {
         let (mut bytes, mut left) = (0, 0);
         self.stream.retain(|entry| {
             let forming = matches!(entry, Streamed::Event { event, .. } if !event.is_final_bar());
@@ -209,7 +252,6 @@ impl Outbox {
         self.purge(encoding, |_| true);
         self.stream = VecDeque::new();
         self.merge = VecDeque::new();
-        self.gapped = VecDeque::new();
     }
 
     /// Gives memory back that a burst has taken.
@@ -219,8 +261,11 @@ impl Outbox {
         if self.stream.is_empty() && self.stream.capacity() > IDLE {
             self.stream = VecDeque::new();
         }
-        if self.control.is_empty() && self.control.capacity() > IDLE {
-            self.control = VecDeque::new();
+        if self.merge.is_empty() && self.merge.capacity() > IDLE {
+            self.merge = VecDeque::new();
+        }
+        if self.rare.as_ref().is_some_and(|rare| rare.is_empty()) {
+            self.rare = None;
         }
     }
 }
@@ -228,7 +273,7 @@ impl Outbox {
 /// What an entry counts against the queue's limit: an event its encoded bytes, a gap about as much as it says.
 fn size(entry: &Streamed, encoding: Encoding) -> usize {
     match entry {
-        Streamed::Event { event, .. } => event.encoded(encoding).len(),
+        Streamed::Event { event, .. } => event.bytes(encoding).len(),
         Streamed::Gap { .. } => 100,
     }
 }

@@ -1,13 +1,15 @@
 //! The sessions of one worker thread, and what they listen to.
 //!
 //! Everything here is called on that thread only. Drivers call [`Shard::open`], [`Shard::command`],
-//! [`Shard::outgoing`] and [`Shard::leave`]; [`run`] drains the lane from the hub and tends to timers.
+//! [`Shard::outgoing`] and [`Shard::leave`]; [`run`] drains the lane from the hub ([`Shard::drain_lane`],
+//! [`Shard::fan_out`]) and tends to timers.
 
 mod answers;
 mod commands;
 #[cfg(feature = "test-endpoints")]
 mod echo;
 mod fanout;
+mod pace;
 mod tally;
 mod tend;
 #[cfg(test)]
@@ -31,12 +33,11 @@ use slab::Slab;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Admission, CloseReason, SessionConfig, Transport, Way,
+    Admission, CloseReason, SessionConfig, Transport,
     assemble::assemble,
-    bucket::Bucket,
-    liveness::Liveness,
-    outbox::{Outbox, Wire},
-    state::{Closing, Counts, Session},
+    outbox::Wire,
+    state::{Closing, Session},
+    subscription::SubIndex,
 };
 use crate::{
     clock::Instant,
@@ -64,7 +65,7 @@ pub enum Outgoing {
 }
 
 /// A merged event that waits for its time.
-type Timer = Reverse<(Instant, usize, u64, usize)>;
+type Timer = Reverse<(Instant, usize, u64, SubIndex)>;
 
 /// The sessions of one thread.
 pub struct Shard {
@@ -76,6 +77,7 @@ pub struct Shard {
     sessions: Slab<Box<Session>>,
     next_serial: u64,
     dirty: Vec<usize>,
+    pacer: pace::Pacer,
     /// Sessions that follow a pattern.
     followers: Vec<usize>,
     known_topics: usize,
@@ -99,6 +101,7 @@ impl Shard {
             sessions: Slab::new(),
             next_serial: 0,
             dirty: Vec::new(),
+            pacer: pace::Pacer::new(hub.instant()),
             followers: Vec::new(),
             known_topics: hub.topic_count(),
             timers: BinaryHeap::new(),
@@ -141,32 +144,7 @@ impl Shard {
     ) -> SessionKey {
         let serial = self.next_serial;
         self.next_serial += 1;
-        let name = match &admission {
-            Some(admission) => format!("{}-{}", self.node, admission.serial()),
-            None => format!("{}-refused", self.node),
-        };
-        let session = Session {
-            serial,
-            _admission: admission,
-            name,
-            encoding,
-            transport,
-            subs: Slab::new(),
-            by_topic: std::collections::BTreeMap::new(),
-            following: Vec::new(),
-            following_full: false,
-            statuses: 0,
-            outbox: Outbox::default(),
-            liveness: Liveness::new(now),
-            commands: Bucket::new(now),
-            pings: Bucket::new(now),
-            refused_in_a_row: 0,
-            counts: Counts::default(),
-            closing: None,
-            leaves_at: None,
-            dirty: false,
-            paused: false,
-        };
+        let session = Session::new(serial, encoding, transport, admission, now);
         let key = SessionKey { index: self.sessions.insert(Box::new(session)), serial };
         self.tally.opened(encoding);
         key
@@ -174,7 +152,7 @@ impl Shard {
 
     fn welcome(&mut self, index: usize) {
         let session = &mut self.sessions[index];
-        let name = session.name.clone();
+        let name = session.name(&self.node);
         session.say(&Welcome {
             proto: 1,
             session: &name,
@@ -228,18 +206,6 @@ impl Shard {
         }
     }
 
-    /// Writes what waits for a session, as far as its socket takes it.
-    fn write(&mut self, index: usize, now: Instant) {
-        while self.sessions[index].transport.way() == Way::Open && !self.sessions[index].is_over() {
-            self.assemble(index, now);
-            if self.scratch.is_empty() {
-                return;
-            }
-            self.sessions[index].transport.write(&self.scratch);
-            self.scratch.clear();
-        }
-    }
-
     /// Whether the driver should read no more for now; the transport's `resume` tells when it may again.
     pub fn must_pause(&mut self, key: SessionKey) -> bool {
         let Some(session) = self.get(key) else { return false };
@@ -261,7 +227,7 @@ impl Shard {
             return;
         }
         if session.pings.take(now, PING_RATE.0, PING_RATE.1) {
-            session.outbox.wire.push_back(Wire::Pong(payload.into()));
+            session.outbox.rare().wire.push_back(Wire::Pong(payload.into()));
             self.touch(key.index);
             self.wake_dirty();
         } else {
@@ -287,12 +253,12 @@ impl Shard {
             return;
         }
         let patience = if reason.is_eviction() { EVICT_TIMEOUT } else { CLOSE_TIMEOUT };
-        session.closing = Some(Closing {
+        session.closing = Some(Box::new(Closing {
             reason,
             deadline: now + patience,
             close_sent: false,
             answered: matches!(reason, CloseReason::Client(_)),
-        });
+        }));
         let frame = reason.frame();
         self.unsubscribe_all(key.index);
         let session = &mut self.sessions[key.index];
@@ -304,7 +270,12 @@ impl Shard {
             });
             session.say(&Bye { code: frame.code, msg: frame.text, reconnect: frame.reconnect, after_ms });
         }
-        tracing::debug!(session = session.name, reason = frame.label, code = frame.code, "closing");
+        tracing::debug!(
+            session = session.name(&self.node),
+            reason = frame.label,
+            code = frame.code,
+            "closing"
+        );
         self.tally.closed(frame.label);
         if session.paused {
             session.paused = false;
@@ -326,7 +297,7 @@ impl Shard {
 
     /// Whether the session is on its way out, and why.
     pub fn closing(&mut self, key: SessionKey) -> Option<CloseReason> {
-        self.get(key)?.closing.map(|closing| closing.reason)
+        self.get(key)?.closing()
     }
 
     /// The connection is gone: forgets the session.
@@ -351,35 +322,6 @@ impl Shard {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
-    }
-
-    /// Marks a session as having something to send.
-    fn touch(&mut self, index: usize) {
-        let session = &mut self.sessions[index];
-        if !session.dirty {
-            session.dirty = true;
-            self.dirty.push(index);
-        }
-    }
-
-    /// Writes to every session that has something to send, or wakes its driver, once.
-    fn wake_dirty(&mut self) {
-        if self.dirty.is_empty() {
-            return;
-        }
-        let now = self.hub.instant();
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for index in dirty.drain(..) {
-            let Some(session) = self.sessions.get_mut(index) else { continue };
-            session.dirty = false;
-            match session.transport.way() {
-                Way::Open => self.write(index, now),
-                Way::Full => {}
-                Way::Pull => session.transport.wake(),
-            }
-        }
-        // The list keeps its room for the next burst.
-        self.dirty = dirty;
     }
 }
 

@@ -1,18 +1,18 @@
 //! One client: what it subscribed to, what waits for it, and whether it is alive.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{rc::Rc, time::Duration};
 
 use serde::Serialize;
-use slab::Slab;
 
 use super::{
     Admission, CloseReason, SessionConfig, Transport,
     bucket::Bucket,
     liveness::Liveness,
     outbox::{Control, Outbox, Streamed},
-    subscription::{Delivery, Following, Lost, Pending, Shared, Subscription},
+    subs::Subs,
+    subscription::{Delivery, Following, Lost, Pending, Shared, SubIndex, gap_message},
 };
-use crate::{clock::Instant, dialect::native::Encoding, hub::TopicId, market::Channel};
+use crate::{clock::Instant, dialect::native::Encoding, market::Symbol};
 
 /// What a session has had, for `info`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,33 +32,41 @@ pub(super) struct Closing {
     pub(super) answered: bool,
 }
 
-/// One client.
+/// One client. What fan-out and writing touch comes first and close together: after each write into a socket little
+/// of a session is left in the processor's cache, and the next event fetches it again.
+#[repr(C)]
 pub(super) struct Session {
-    pub(super) serial: u64,
-    /// Gives the session's place back when the session goes.
-    pub(super) _admission: Option<Admission>,
-    pub(super) name: String,
+    pub(super) outbox: Outbox,
+    /// Among the shard's dirty sessions.
+    pub(super) dirty: bool,
+    /// Waits among the paced ones until it may be written to again.
+    pub(super) held: bool,
+    /// Something waits that does not wait for the pace.
+    pub(super) urgent: bool,
+    /// Its reader waits for the control lane to drain.
+    pub(super) paused: bool,
     pub(super) encoding: Encoding,
     pub(super) transport: Rc<dyn Transport>,
-    pub(super) subs: Slab<Subscription>,
-    pub(super) by_topic: BTreeMap<(TopicId, Channel), usize>,
+    pub(super) counts: Counts,
+    pub(super) closing: Option<Box<Closing>>,
+    /// No write of data before this.
+    pub(super) next_write: Instant,
+    pub(super) liveness: Liveness,
+    /// The client's own time between two writes.
+    pub(super) flush: Option<Duration>,
+    pub(super) subs: Subs,
+    pub(super) serial: u64,
+    /// Gives the session's place back when the session goes.
+    pub(super) admission: Option<Admission>,
     pub(super) following: Vec<Following>,
     /// Whether a pattern has stopped growing for want of room, which is told once.
     pub(super) following_full: bool,
     pub(super) statuses: usize,
-    pub(super) outbox: Outbox,
-    pub(super) liveness: Liveness,
     pub(super) commands: Bucket,
     pub(super) pings: Bucket,
     pub(super) refused_in_a_row: u32,
-    pub(super) counts: Counts,
-    pub(super) closing: Option<Closing>,
     /// When a drain says goodbye to it.
     pub(super) leaves_at: Option<Instant>,
-    /// Already among the shard's dirty sessions.
-    pub(super) dirty: bool,
-    /// Its reader waits for the control lane to drain.
-    pub(super) paused: bool,
 }
 
 /// What became of an event that was offered to a session.
@@ -73,6 +81,48 @@ pub(super) enum Offered {
 }
 
 impl Session {
+    /// A session to which nothing was said yet.
+    pub(super) fn new(
+        serial: u64,
+        encoding: Encoding,
+        transport: Rc<dyn Transport>,
+        admission: Option<Admission>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            outbox: Outbox::default(),
+            dirty: false,
+            held: false,
+            urgent: false,
+            paused: false,
+            encoding,
+            transport,
+            counts: Counts::default(),
+            closing: None,
+            next_write: now,
+            liveness: Liveness::new(now),
+            flush: None,
+            subs: Subs::default(),
+            serial,
+            admission,
+            following: Vec::new(),
+            following_full: false,
+            statuses: 0,
+            commands: Bucket::new(now),
+            pings: Bucket::new(now),
+            refused_in_a_row: 0,
+            leaves_at: None,
+        }
+    }
+
+    /// Its name on that node, in messages and logs.
+    pub(super) fn name(&self, node: &str) -> String {
+        match &self.admission {
+            Some(admission) => format!("{node}-{}", admission.serial()),
+            None => format!("{node}-refused"),
+        }
+    }
+
     /// Says one message in the control lane.
     pub(super) fn say(&mut self, message: &impl Serialize) {
         let bytes = self.encoding.encode(message);
@@ -80,22 +130,24 @@ impl Session {
     }
 
     /// Hands one event to a subscription that gets every one.
-    pub(super) fn enqueue(&mut self, sub: usize, event: &Shared, config: &SessionConfig) -> Offered {
+    pub(super) fn enqueue(&mut self, sub: SubIndex, event: &Shared, config: &SessionConfig) -> Offered {
         let entry = Streamed::Event { sub, event: Rc::clone(event) };
         let dropped = self.outbox.push_stream(entry, self.encoding, config.stream_bytes, &mut self.subs);
-        self.counts.dropped += dropped;
+        if dropped > 0 {
+            self.counts.dropped += dropped;
+        }
         Offered::Queued { dropped }
     }
 
     /// Hands one event to a subscription that merges, or to one of the control lane.
-    pub(super) fn offer(&mut self, sub: usize, event: &Shared, now: Instant) -> Offered {
+    pub(super) fn offer(&mut self, sub: SubIndex, event: &Shared, now: Instant) -> Offered {
         let Delivery::Merge { pending, pace } = &mut self.subs[sub].delivery else {
             self.outbox.push_status(sub, Rc::clone(event));
             return Offered::Queued { dropped: 0 };
         };
         match (*pending, pace) {
             (Pending::No, Some(pace)) if pace.next > now => {
-                *pending = Pending::Until(pace.next);
+                *pending = Pending::Timer;
                 Offered::Timer(pace.next)
             }
             (Pending::No, _) => {
@@ -103,7 +155,7 @@ impl Session {
                 self.outbox.merge.push_back(sub);
                 Offered::Queued { dropped: 0 }
             }
-            (Pending::Socket | Pending::Bars | Pending::Until(_), _) => {
+            (Pending::Socket | Pending::Bars | Pending::Timer, _) => {
                 self.counts.merged += 1;
                 Offered::Merged
             }
@@ -111,28 +163,28 @@ impl Session {
     }
 
     /// Hands a final bar to a subscription that merges: it goes through the stream queue, whatever the pace.
-    pub(super) fn offer_final(&mut self, sub: usize, event: &Shared, config: &SessionConfig) -> Offered {
+    pub(super) fn offer_final(&mut self, sub: SubIndex, event: &Shared, config: &SessionConfig) -> Offered {
         self.subs[sub].queued += 1;
         self.enqueue(sub, event, config)
     }
 
     /// Before merged bars become a stream: says the final ones, and gaps of them, that wait in the stream queue ahead of
     /// the answer. What follows the answer has no holes then.
-    pub(super) fn say_final_bars(&mut self, sub: usize) {
+    pub(super) fn say_final_bars(&mut self, sub: SubIndex, symbol: Symbol) {
         let encoding = self.encoding;
         let subscription = &self.subs[sub];
-        let gap = |lost: Lost| encoding.encode(&subscription.gap_message(lost));
-        let mut messages: Vec<Vec<u8>> = subscription.gap.into_iter().map(gap).collect();
-        let mut sent = subscription.gap.map_or(subscription.sent, |lost| lost.to);
+        let gap = |lost: Lost| encoding.encode(&gap_message(symbol, subscription.channel, lost));
+        let mut messages: Vec<Vec<u8>> = subscription.gap.iter().map(|lost| gap(**lost)).collect();
+        let mut sent = subscription.gap.as_ref().map_or(subscription.sent, |lost| lost.to);
         for entry in self.outbox.stream.iter().filter(|entry| entry.sub() == sub) {
             match entry {
                 Streamed::Event { event, .. } => {
                     sent = event.n;
-                    messages.push(event.encoded(encoding).to_vec());
+                    messages.push(event.bytes(encoding).to_vec());
                 }
                 Streamed::Gap { lost, .. } => {
                     sent = lost.to;
-                    messages.push(gap(*lost));
+                    messages.push(gap(**lost));
                 }
             }
         }
@@ -147,15 +199,15 @@ impl Session {
 
     /// Number up to which the client has a subscription's events, or was told of their loss, when the shard has
     /// handed out everything up to `seen`. What waits is looked for: it is not counted for each event.
-    pub(super) fn position(&self, sub: usize, seen: u64) -> u64 {
+    pub(super) fn position(&self, sub: SubIndex, seen: u64) -> u64 {
         let subscription = &self.subs[sub];
         let first = match subscription.delivery {
             Delivery::Merge { .. } => return subscription.sent,
             Delivery::Stream => {
                 let queued = self.outbox.stream.iter().find(|entry| entry.sub() == sub).map(Streamed::first);
-                subscription.gap.map(|gap| gap.from).or(queued)
+                subscription.gap.as_ref().map(|gap| gap.from).or(queued)
             }
-            Delivery::Control => self.outbox.control.iter().find_map(|control| match control {
+            Delivery::Control => self.outbox.control().find_map(|control| match control {
                 Control::Event { sub: of, event } if *of == sub => Some(event.n),
                 Control::Event { .. } | Control::Messages { .. } => None,
             }),
@@ -164,18 +216,26 @@ impl Session {
     }
 
     /// Tells a subscription of events that the shard itself never got. Streams hear of it, and bars when final ones are
-    /// among them: a merge has its newest event anyway. Returns whether something waits now, and how many older events went for it.
-    pub(super) fn lose(&mut self, sub: usize, lost: Lost, config: &SessionConfig) -> Option<u64> {
+    /// among them: a merge has its newest event anyway. Returns how many older events went for it, if something waits now.
+    pub(super) fn lose(
+        &mut self,
+        sub: SubIndex,
+        symbol: Symbol,
+        lost: Lost,
+        config: &SessionConfig,
+    ) -> Option<u64> {
         let mut dropped = 0;
-        match self.subs[sub].delivery {
-            Delivery::Merge { .. } if !self.subs[sub].merges_bars() => return None,
+        let subscription = &mut self.subs[sub];
+        let merges_bars = subscription.merges_bars();
+        match &subscription.delivery {
+            Delivery::Merge { .. } if !merges_bars => return None,
             Delivery::Merge { .. } | Delivery::Stream => {
-                self.subs[sub].queued += u32::from(self.subs[sub].merges_bars());
-                let entry = Streamed::Gap { sub, lost };
+                subscription.queued += u32::from(merges_bars);
+                let entry = Streamed::Gap { sub, lost: Box::new(lost) };
                 dropped = self.outbox.push_stream(entry, self.encoding, config.stream_bytes, &mut self.subs);
             }
             Delivery::Control => {
-                let gap = self.subs[sub].gap_message(lost);
+                let gap = gap_message(symbol, subscription.channel, lost);
                 self.say(&gap);
             }
         }
@@ -185,6 +245,11 @@ impl Session {
 
     /// Whether the driver has nothing more to do for it.
     pub(super) fn is_over(&self) -> bool {
-        self.closing.is_some_and(|closing| closing.close_sent && closing.answered)
+        self.closing.as_ref().is_some_and(|closing| closing.close_sent && closing.answered)
+    }
+
+    /// Why it is on its way out, if it is.
+    pub(super) fn closing(&self) -> Option<CloseReason> {
+        self.closing.as_ref().map(|closing| closing.reason)
     }
 }

@@ -1,33 +1,85 @@
 //! What one session gets of one (symbol, channel), and how.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{cell::OnceCell, ops::Deref, rc::Rc, sync::Arc, time::Duration};
 
 use crate::{
     clock::Instant,
-    dialect::native::{Gap, Mode, Pattern},
+    dialect::native::{Encoding, Gap, Mode, Pattern},
     hub::{Event, TopicId},
     market::{Channel, Symbol},
 };
 
-/// An event on its shard: shared by the sessions of one thread without atomic operations.
-pub(super) type Shared = Rc<Arc<Event>>;
+/// An event on its shard: shared by the sessions of one thread without atomic operations. What every delivery needs
+/// of it is together at the front, in one line of the processor's cache.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Local {
+    encoded: [OnceCell<Arc<[u8]>>; Encoding::COUNT],
+    channel: Channel,
+    is_final_bar: bool,
+    event: Arc<Event>,
+}
 
-/// One subscription.
+/// A session's share of it.
+pub(super) type Shared = Rc<Local>;
+
+impl Local {
+    pub(super) fn new(event: Arc<Event>) -> Shared {
+        Rc::new(Self {
+            encoded: [const { OnceCell::new() }; Encoding::COUNT],
+            channel: event.channel(),
+            is_final_bar: event.is_final_bar(),
+            event,
+        })
+    }
+
+    /// As one message of that encoding.
+    pub(super) fn bytes(&self, encoding: Encoding) -> &[u8] {
+        self.encoded[encoding.index()].get_or_init(|| Arc::clone(self.event.encoded(encoding)))
+    }
+
+    /// Whether it is a bar that will not change any more, without a look at the event itself.
+    pub(super) const fn is_final_bar(&self) -> bool {
+        self.is_final_bar
+    }
+
+    /// The channel, without a look at the event itself.
+    pub(super) const fn channel(&self) -> Channel {
+        self.channel
+    }
+}
+
+impl Deref for Local {
+    type Target = Event;
+
+    fn deref(&self) -> &Event {
+        &self.event
+    }
+}
+
+/// One subscription. A session has up to thousands of them: what is rarely there is in boxes of its own.
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) topic: TopicId,
-    pub(super) symbol: Symbol,
     pub(super) channel: Channel,
     pub(super) delivery: Delivery,
     /// Where the session stands in the topic's list of subscribers.
-    pub(super) place: usize,
+    pub(super) place: u32,
     /// Merging: number of the newest event that was given to the client, or told by an ack. Streams need none; they
     /// keep it in debug builds only, where every event is checked against it.
     pub(super) sent: u64,
     /// Lost events that the client must be told of before the next one.
-    pub(super) gap: Option<Lost>,
+    pub(super) gap: Option<Box<Lost>>,
     /// Merging bars: how many of its final bars, and gaps of them, are in the stream queue.
     pub(super) queued: u32,
+}
+
+/// A subscription's position among those of its session.
+pub(super) type SubIndex = u32;
+
+/// The message that tells of a loss.
+pub(super) const fn gap_message(symbol: Symbol, channel: Channel, lost: Lost) -> Gap {
+    Gap { kind: "gap", symbol, channel, from: lost.from, to: lost.to, why: lost.why.as_str() }
 }
 
 impl Subscription {
@@ -50,29 +102,17 @@ impl Subscription {
         }
         false
     }
-
-    /// The message that tells of a loss.
-    pub(super) const fn gap_message(&self, lost: Lost) -> Gap {
-        Gap {
-            kind: "gap",
-            symbol: self.symbol,
-            channel: self.channel,
-            from: lost.from,
-            to: lost.to,
-            why: lost.why.as_str(),
-        }
-    }
 }
 
 /// How it is delivered.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Delivery {
     /// Only the newest event.
     Merge {
         /// Whether an event waits.
         pending: Pending,
         /// At most one event in this time.
-        pace: Option<Pace>,
+        pace: Option<Box<Pace>>,
     },
     /// Every event, through the stream queue.
     Stream,
@@ -89,8 +129,8 @@ pub(super) enum Pending {
     Socket,
     /// For the final bars before it, which are in the stream queue.
     Bars,
-    /// For its time: the subscription is among the shard's timers.
-    Until(Instant),
+    /// For the time that its pace tells: the subscription is among the shard's timers.
+    Timer,
 }
 
 /// A limited rate.
@@ -137,8 +177,8 @@ impl Delivery {
     /// The delivery that a client asked for, or the channel's default.
     #[expect(clippy::float_arithmetic, reason = "a rate becomes an interval; no price is near")]
     pub(super) fn new(channel: Channel, mode: Option<Mode>, max_rate: Option<f64>, now: Instant) -> Self {
-        let pace =
-            max_rate.map(|rate| Pace { rate, interval: Duration::from_secs_f64(1.0 / rate), next: now });
+        let pace = max_rate
+            .map(|rate| Box::new(Pace { rate, interval: Duration::from_secs_f64(1.0 / rate), next: now }));
         match (channel, mode) {
             // A status is never merged away.
             (Channel::Status, _) => Self::Control,
@@ -158,6 +198,17 @@ impl Delivery {
         }
     }
 
+    /// Ends the wait of a merged event for its time. Returns whether it waited for that very time.
+    pub(super) fn time_has_come(&mut self, due: Instant) -> bool {
+        match self {
+            Self::Merge { pending, pace: Some(pace) } if *pending == Pending::Timer && pace.next == due => {
+                *pending = Pending::Socket;
+                true
+            }
+            Self::Merge { .. } | Self::Stream | Self::Control => false,
+        }
+    }
+
     pub(super) const fn mode(&self) -> Mode {
         match self {
             Self::Merge { .. } => Mode::Merge,
@@ -167,7 +218,7 @@ impl Delivery {
 
     pub(super) fn max_rate(&self) -> Option<f64> {
         match self {
-            Self::Merge { pace, .. } => pace.map(|pace| pace.rate),
+            Self::Merge { pace, .. } => pace.as_ref().map(|pace| pace.rate),
             Self::Stream | Self::Control => None,
         }
     }

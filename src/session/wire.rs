@@ -40,6 +40,11 @@ impl<'a> DataFrame<'a> {
         self.messages += count;
     }
 
+    /// The encoding of its messages.
+    pub(super) const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// Bytes of messages so far.
     pub(super) fn len(&self) -> usize {
         self.out.len() - self.start

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tickcast::cli::bench::{Plan, run_plan};
+use tickcast::cli::bench::{Age, Greeting, Plan, run_plan};
 
 use crate::util::{TestGateway, quote, trade};
 
@@ -27,6 +27,9 @@ async fn the_load_generator_counts_what_was_delivered() {
             sources: vec![[127, 0, 0, 2].into()],
             pid: Some(std::process::id()),
             seed: 1,
+            greeting: Greeting::Tickcast,
+            age: Age::Received,
+            progress: false,
         };
         let run = tokio::task::spawn_blocking(move || run_plan(&plan).unwrap());
         // Ten clients with two channels of two symbols: what is published now goes to all of them.

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Ages of events when they were read, in microseconds.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Ages {
     /// Half were younger.
     pub p50_us: u64,
@@ -30,7 +30,7 @@ impl Ages {
 }
 
 /// What the gateway's process spent while it was measured.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Spent {
     /// Share of one core, in percent.
     pub cpu_percent: f64,
@@ -47,7 +47,7 @@ pub struct Spent {
 }
 
 /// What a run came to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// Clients that were connected and subscribed.
     pub connected: usize,
@@ -71,6 +71,8 @@ pub struct Report {
     pub slow: Option<Ages>,
     /// Share of one core that this generator took, in percent: near 100 it was the limit itself.
     pub generator_cpu_percent: f64,
+    /// Memory of this machine's TCP sockets at the end, in bytes: what waits in the kernel, both ends together.
+    pub tcp_bytes: u64,
     /// What the gateway spent, if its process is known.
     pub gateway: Option<Spent>,
 }
@@ -107,6 +109,7 @@ impl Report {
             ages("age (slow)", slow)?;
         }
         writeln!(out, "generator    {:.0} % of a core", self.generator_cpu_percent)?;
+        writeln!(out, "kernel       {} bytes in TCP sockets, both ends", self.tcp_bytes)?;
         if let Some(spent) = &self.gateway {
             let Spent { cpu_percent, user_us_per_delivery, system_us_per_delivery, .. } = spent;
             writeln!(

@@ -5,6 +5,8 @@
 
 use memchr::memmem::Finder;
 
+use super::swarm::Age;
+
 /// Longest stretch that must be kept back because it may be the beginning of a match: key, header and 16 digits.
 const KEEP: usize = 32;
 
@@ -16,9 +18,14 @@ pub(super) struct Scanner {
 }
 
 impl Scanner {
-    pub(super) fn new(msgpack: bool) -> Self {
+    pub(super) fn new(msgpack: bool, age: Age) -> Self {
         // MessagePack: a text of two bytes, then an unsigned or signed 64-bit number.
-        let key: &[u8] = if msgpack { b"\xa2tr" } else { b"\"tr\":" };
+        let key: &[u8] = match (msgpack, age) {
+            (false, Age::Source) => b"\"te\":",
+            (false, Age::Received) => b"\"tr\":",
+            (true, Age::Source) => b"\xa2te",
+            (true, Age::Received) => b"\xa2tr",
+        };
         Self { key: Finder::new(key).into_owned(), msgpack }
     }
 
@@ -84,7 +91,7 @@ mod tests {
         for (encoding, msgpack) in [(Encoding::Json, false), (Encoding::MsgPack, true)] {
             let bytes = stream(encoding);
             for cut in 1..bytes.len() {
-                let scanner = Scanner::new(msgpack);
+                let scanner = Scanner::new(msgpack, Age::Received);
                 let (mut found, mut held) = (Vec::new(), Vec::new());
                 for piece in bytes.chunks(cut) {
                     held.extend_from_slice(piece);

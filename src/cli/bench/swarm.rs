@@ -8,19 +8,24 @@
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
-    net::{IpAddr, SocketAddr, TcpStream},
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use hdrhistogram::Histogram;
+use indicatif::{ProgressBar, ProgressStyle};
 use mio::{Events, Interest, Poll, Token};
 use rand::{SeedableRng as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
+    connect,
     report::{Ages, Report, Spent},
     scan::Scanner,
 };
@@ -35,14 +40,14 @@ const LIFE_SIGN: Duration = Duration::from_secs(5);
 /// A pong frame without payload, masked with zeros.
 const PONG: &[u8] = b"\x8a\x80\0\0\0\0";
 
+/// Clients that connect at once.
+const AT_ONCE: usize = 64;
+
+/// How often the progress is shown.
+const BAR: Duration = Duration::from_millis(250);
+
 /// How often a slow client reads.
 const SIP: Duration = Duration::from_millis(50);
-
-/// Receive buffer of a slow client, as a thin line keeps it: nearly empty.
-const SLOW_BUFFER: usize = 16 * 1024;
-
-/// Longest wait for one answer while connecting.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A run.
 #[derive(Debug, Clone)]
@@ -77,6 +82,32 @@ pub struct Plan {
     pub pid: Option<u32>,
     /// Which symbols are drawn.
     pub seed: u64,
+    /// How clients ask for symbols.
+    pub greeting: Greeting,
+    /// Which time of an event its age is counted from.
+    pub age: Age,
+    /// Show on stderr how far it is, if that is a terminal.
+    pub progress: bool,
+}
+
+/// How clients ask for symbols.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Greeting {
+    /// By commands of the protocol; the symbols are the gateway's own.
+    Tickcast,
+    /// By the same commands, from a server that cannot list its symbols: these.
+    Listed(Vec<String>),
+    /// By NATS' own commands: these subjects.
+    Nats(Vec<String>),
+}
+
+/// A time in an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// `te`: when it happened at the source, or was due there.
+    Source,
+    /// `tr`: when the gateway received it.
+    Received,
 }
 
 /// How a client reads.
@@ -122,14 +153,27 @@ impl Counted {
 /// When the gateway cannot be reached or refuses a client.
 pub fn run(plan: &Plan) -> anyhow::Result<Report> {
     let before = plan.pid.map(usage).transpose()?;
-    let symbols = symbols(plan)?;
+    let symbols = match &plan.greeting {
+        Greeting::Tickcast => connect::symbols(plan)?,
+        Greeting::Listed(names) | Greeting::Nats(names) => names.clone(),
+    };
     let mut poll = Poll::new()?;
     let started = Instant::now();
     let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
     let mut clients = Vec::with_capacity(plan.connections);
-    for i in 0..plan.connections {
-        let client = connect(plan, i, &symbols, &mut random).with_context(|| format!("client {i}"))?;
-        clients.push(client);
+    while clients.len() < plan.connections {
+        // Side by side, as clients come, and not one after the other's answer.
+        let first = clients.len();
+        let batch = first..plan.connections.min(first + AT_ONCE);
+        let asked = batch.map(|i| {
+            let draw = || draw(plan, &symbols, &mut random);
+            connect::ask(plan, i, draw).with_context(|| format!("client {i}"))
+        });
+        let asked: Vec<_> = asked.collect::<anyhow::Result<_>>()?;
+        for (i, asked) in asked.into_iter().enumerate() {
+            let (stream, kind) = asked.answer().with_context(|| format!("client {}", first + i))?;
+            clients.push(Client { stream, kind, held: Vec::new(), ended: false });
+        }
     }
     let connect_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     for (i, client) in clients.iter_mut().enumerate() {
@@ -137,8 +181,12 @@ pub fn run(plan: &Plan) -> anyhow::Result<Report> {
             poll.registry().register(&mut client.stream, Token(i), Interest::READABLE)?;
         }
     }
-    let mut swarm =
-        Swarm { clock: Clock::system(), scanner: Scanner::new(plan.msgpack), buffer: vec![0; BUFFER] };
+    let mut swarm = Swarm {
+        interrupted: interrupts(),
+        clock: Clock::system(),
+        scanner: Scanner::new(plan.msgpack, plan.age),
+        buffer: vec![0; BUFFER],
+    };
     swarm.go(plan, plan.warmup, &mut poll, &mut clients)?;
     let at_start = plan.pid.map(usage).transpose()?;
     let own = usage(std::process::id())?;
@@ -165,93 +213,22 @@ pub fn run(plan: &Plan) -> anyhow::Result<Report> {
         healthy: Ages::of(&counted.healthy),
         slow: (!counted.slow.is_empty()).then(|| Ages::of(&counted.slow)),
         generator_cpu_percent: own_cpu / seconds * 100.0,
+        tcp_bytes: tcp_bytes(),
         gateway,
     })
 }
 
-/// The gateway's symbols.
-fn symbols(plan: &Plan) -> anyhow::Result<Vec<String>> {
-    let mut stream =
-        TcpStream::connect(plan.address).with_context(|| format!("cannot reach {}", plan.address))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /v1/symbols HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", plan.address)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    let body = body.find('{').map_or("", |start| &body[start..=body.rfind('}').unwrap_or(start)]);
-    let known: Value = serde_json::from_str(body).context("/v1/symbols: not a gateway's answer")?;
-    let names = known["symbols"].as_array().into_iter().flatten().filter_map(|known| known["S"].as_str());
-    Ok(names.map(ToOwned::to_owned).collect())
-}
-
-fn connect(plan: &Plan, i: usize, symbols: &[String], random: &mut ChaCha8Rng) -> anyhow::Result<Client> {
-    let position = i as f64 / plan.connections as f64;
-    let kind = match position {
-        p if p < plan.stalled => Kind::Stalled,
-        p if p < plan.stalled + plan.slow => Kind::Slow,
-        _ => Kind::Healthy,
-    };
-    let domain = socket2::Domain::for_address(plan.address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
-    if kind != Kind::Healthy {
-        socket.set_recv_buffer_size(SLOW_BUFFER)?;
-    }
-    if let Some(source) = plan.sources.get(i % plan.sources.len().max(1)) {
-        socket.bind(&SocketAddr::new(*source, 0).into())?;
-    }
-    socket.connect_timeout(&plan.address.into(), PATIENCE)?;
-    let mut stream = TcpStream::from(socket);
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let protocol = if plan.msgpack { "Sec-WebSocket-Protocol: tickcast.v1.msgpack\r\n" } else { "" };
-    let (path, host) = (&plan.path, plan.address);
-    let mut request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n"
-    )
-    .into_bytes();
-    let drawn: Vec<&String> = match plan.symbols {
-        Some(count) => symbols.sample(random, count).collect(),
+/// The symbols of one client; none for all of them.
+fn draw(plan: &Plan, symbols: &[String], random: &mut ChaCha8Rng) -> Vec<String> {
+    match plan.symbols {
+        Some(count) => symbols.sample(random, count).cloned().collect(),
         None => Vec::new(),
-    };
-    for channel in &plan.channels {
-        let wanted = if drawn.is_empty() { json!(["*"]) } else { json!(drawn) };
-        let command = json!({"op": "subscribe", "channel": channel, "symbols": wanted, "mode": plan.mode, "snapshot": false});
-        request.extend(frame(&command, plan.msgpack)?);
     }
-    stream.write_all(&request)?;
-    let mut head = [0; 12];
-    stream.read_exact(&mut head)?;
-    if &head != b"HTTP/1.1 101" {
-        bail!("the gateway answered {:?}", String::from_utf8_lossy(&head));
-    }
-    stream.set_nonblocking(true)?;
-    Ok(Client { stream: mio::net::TcpStream::from_std(stream), kind, held: Vec::new(), ended: false })
-}
-
-/// A command as a frame masked with zeros.
-fn frame(command: &Value, msgpack: bool) -> anyhow::Result<Vec<u8>> {
-    let payload = if msgpack { rmp_serde::to_vec_named(command)? } else { serde_json::to_vec(command)? };
-    let mut bytes = vec![if msgpack { 0x82 } else { 0x81 }];
-    match u8::try_from(payload.len()) {
-        Ok(len) if len < 126 => bytes.push(0x80 | len),
-        _ => match u16::try_from(payload.len()) {
-            Ok(len) => {
-                bytes.push(0x80 | 126);
-                bytes.extend(len.to_be_bytes());
-            }
-            Err(_) => {
-                bytes.push(0x80 | 127);
-                bytes.extend((payload.len() as u64).to_be_bytes());
-            }
-        },
-    }
-    bytes.extend([0; 4]);
-    bytes.extend(payload);
-    Ok(bytes)
 }
 
 struct Swarm {
+    /// Ctrl-C came: what was measured until then counts.
+    interrupted: Arc<AtomicBool>,
     clock: Clock,
     scanner: Scanner,
     buffer: Vec<u8>,
@@ -267,15 +244,23 @@ impl Swarm {
         clients: &mut [Client],
     ) -> anyhow::Result<Counted> {
         let mut counted = Counted::new()?;
-        let end = Instant::now() + time;
+        let began = Instant::now();
+        let end = began + time;
+        let bar = bar(plan, time);
         let mut events = Events::with_capacity(1_024);
-        let (mut next_life, mut next_sip) = (Instant::now(), Instant::now());
+        let (mut next_life, mut next_sip, mut next_bar) = (began, began, began);
         let sip =
             usize::try_from(u128::from(plan.slow_bytes) * SIP.as_millis() / 1_000)?.clamp(1, BUFFER / 2);
         loop {
             let now = Instant::now();
-            if now >= end {
+            if now >= end || self.interrupted.load(Ordering::Relaxed) {
+                bar.finish_and_clear();
                 return Ok(counted);
+            }
+            if now >= next_bar {
+                next_bar = now + BAR;
+                bar.set_position(u64::try_from((now - began).as_millis())?);
+                bar.set_message(format!("{} deliveries", counted.deliveries));
             }
             if now >= next_life {
                 next_life = now + LIFE_SIGN;
@@ -290,7 +275,8 @@ impl Swarm {
                     self.read(client, sip, &mut counted);
                 }
             }
-            let wait = end.min(next_life).min(if plan.slow > 0.0 { next_sip } else { end }) - now;
+            let wait =
+                end.min(next_life).min(next_bar).min(if plan.slow > 0.0 { next_sip } else { end }) - now;
             match poll.poll(&mut events, Some(wait)) {
                 Ok(()) => {}
                 Err(why) if why.kind() == ErrorKind::Interrupted => continue,
@@ -337,6 +323,33 @@ impl Swarm {
     }
 }
 
+/// How far it is, for people at a terminal.
+fn bar(plan: &Plan, time: Duration) -> ProgressBar {
+    if !plan.progress {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    let style = ProgressStyle::with_template("{bar:40} {elapsed} {msg}");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Turns true when the user has seen enough.
+fn interrupts() -> Arc<AtomicBool> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        let interrupted = Arc::clone(&interrupted);
+        runtime.spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                interrupted.store(true, Ordering::Relaxed);
+            }
+        });
+    }
+    interrupted
+}
+
 /// What a process has used so far.
 #[derive(Debug, Clone, Copy)]
 struct Usage {
@@ -370,6 +383,14 @@ fn usage(pid: u32) -> anyhow::Result<Usage> {
         rss: field(21) * 4_096,
         switches,
     })
+}
+
+/// Memory of all TCP sockets, from `/proc/net/sockstat`, in pages of 4 KiB there.
+fn tcp_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let tcp = text.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();
+    let pages = tcp.split_whitespace().skip_while(|word| *word != "mem").nth(1);
+    pages.and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4_096
 }
 
 fn spent(before: &Usage, start: &Usage, end: &Usage, seconds: f64, deliveries: u64) -> Spent {

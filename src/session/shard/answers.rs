@@ -1,6 +1,6 @@
 //! What clients are told.
 
-use std::{rc::Rc, sync::Arc};
+use std::sync::Arc;
 
 use super::Shard;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     session::{
         outbox::Streamed,
         state::Session,
-        subscription::{Delivery, Lost, Subscription, Why},
+        subscription::{Delivery, Lost, Subscription, Why, gap_message},
     },
 };
 
@@ -95,11 +95,12 @@ impl Shard {
         answer: &mut Answer,
     ) {
         let session = &self.sessions[index];
-        let Some(&place) = session.by_topic.get(&(topic, answer.channel)) else { return };
-        let seen = self.views.get(topic).map_or(0, |view| view.seen[answer.channel.index()]);
+        let Some(place) = session.subs.find(topic, answer.channel) else { return };
+        let Some(view) = self.views.get(topic) else { return };
+        let seen = view.seen[answer.channel.index()];
         let sub = &session.subs[place];
         let accepted = Accepted {
-            symbol: sub.symbol,
+            symbol: view.topic.symbol(),
             n: session.position(place, seen),
             mode: sub.delivery.mode(),
             max_rate: sub.delivery.max_rate(),
@@ -117,7 +118,7 @@ impl Shard {
         answer: &mut Answer,
     ) {
         let channel = wanted.channel;
-        let Some(&sub) = self.sessions[index].by_topic.get(&(topic.id(), channel)) else { return };
+        let Some(sub) = self.sessions[index].subs.find(topic.id(), channel) else { return };
         let start = self.start(index, topic, wanted, answer);
         let recovered = wanted.since.as_ref().map(|_| matches!(start, Start::Recovered(_)));
         self.accept(index, topic.id(), recovered, answer);
@@ -127,13 +128,13 @@ impl Shard {
             Start::Fresh(lost) => {
                 if let Some(lost) = lost {
                     self.tally.not_recoverable(channel, lost.to.saturating_sub(lost.from) + 1);
-                    let gap = self.sessions[index].subs[sub].gap_message(lost);
+                    let gap = gap_message(topic.symbol(), channel, lost);
                     answer.push(&encoding.encode(&gap));
                 }
                 if wanted.snapshot
                     && let Some(newest) = self.views.newest(topic.id(), channel)
                 {
-                    answer.push(newest.encoded(encoding));
+                    answer.push(newest.bytes(encoding));
                     if let Delivery::Merge { pace: Some(pace), .. } =
                         &mut self.sessions[index].subs[sub].delivery
                     {
@@ -155,7 +156,7 @@ impl Shard {
             return Start::Fresh(Some(lost(1)));
         }
         let session = &self.sessions[index];
-        let sub = session.by_topic.get(&(topic.id(), wanted.channel)).map(|sub| &session.subs[*sub]);
+        let sub = session.subs.find(topic.id(), wanted.channel).map(|sub| &session.subs[sub]);
         let merges = sub.is_some_and(|sub| matches!(sub.delivery, Delivery::Merge { .. }));
         let merges_bars = sub.is_some_and(Subscription::merges_bars);
         let Remembered { mut events, forgotten } = topic.since(wanted.channel, position);
@@ -187,9 +188,7 @@ impl Shard {
                 let new: Vec<_> = topics
                     .iter()
                     .filter(|topic| following.pattern.matches(&topic.symbol()))
-                    .filter(|topic| {
-                        !self.sessions[index].by_topic.contains_key(&(topic.id(), following.channel))
-                    })
+                    .filter(|topic| self.sessions[index].subs.find(topic.id(), following.channel).is_none())
                     .cloned()
                     .collect();
                 if !new.is_empty() {
@@ -242,13 +241,16 @@ impl Shard {
 
     pub(super) fn answer_list(&mut self, index: usize, id: Option<CommandId>) {
         let session = &mut self.sessions[index];
-        let subs = session.by_topic.values().map(|sub| &session.subs[*sub]);
+        let views = &self.views;
+        let subs = session.subs.iter();
         let subscriptions = subs
-            .map(|sub| Listed {
-                channel: sub.channel,
-                symbol: sub.symbol,
-                mode: sub.delivery.mode(),
-                max_rate: sub.delivery.max_rate(),
+            .filter_map(|sub| {
+                Some(Listed {
+                    channel: sub.channel,
+                    symbol: views.get(sub.topic)?.topic.symbol(),
+                    mode: sub.delivery.mode(),
+                    max_rate: sub.delivery.max_rate(),
+                })
             })
             .collect();
         let patterns =
@@ -259,17 +261,17 @@ impl Shard {
     pub(super) fn answer_info(&mut self, index: usize, id: Option<CommandId>, now: Instant) {
         let session = &mut self.sessions[index];
         let oldest = session.outbox.stream.iter().find_map(|entry| match entry {
-            Streamed::Event { event, .. } => Some(Rc::clone(event).received),
+            Streamed::Event { event, .. } => Some(event.received),
             Streamed::Gap { .. } => None,
         });
         let outbox = &session.outbox;
         let queue = InfoQueue {
-            control: outbox.control.len(),
+            control: outbox.control().count(),
             stream: outbox.stream.len(),
             stream_bytes: outbox.stream_bytes(),
             merge: outbox.merge.len(),
         };
-        let name = session.name.clone();
+        let name = session.name(&self.node);
         let micros = |rtt: std::time::Duration| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
         let info = Info {
             id,

@@ -14,7 +14,7 @@ use crate::{
     session::{
         CloseReason,
         outbox::Streamed,
-        subscription::{Delivery, Following, Pending, Subscription},
+        subscription::{Delivery, Following, Pending, SubIndex, Subscription},
     },
 };
 
@@ -139,7 +139,7 @@ impl Shard {
         let resolved = self.resolve(&wanted.targets);
         let most = self.config.symbols_per_session;
         let session = &mut self.sessions[index];
-        let known = |topic: &&Arc<Topic>| session.by_topic.contains_key(&(topic.id(), channel));
+        let known = |topic: &&Arc<Topic>| session.subs.find(topic.id(), channel).is_some();
         let new = resolved.topics.iter().filter(|topic| !known(topic)).count();
         if session.subs.len() + new > most || session.following.len() + resolved.patterns.len() > most {
             let have = session.subs.len();
@@ -165,7 +165,7 @@ impl Shard {
         let mut answer =
             Answer::new("subscribed", channel, self.sessions[index].encoding, now).refusing(resolved.refused);
         for topic in &resolved.topics {
-            if self.sessions[index].by_topic.contains_key(&(topic.id(), channel)) {
+            if self.sessions[index].subs.find(topic.id(), channel).is_some() {
                 self.accept(index, topic.id(), None, &mut answer);
             } else {
                 let delivery = Delivery::new(channel, wanted.mode, wanted.max_rate, now);
@@ -183,31 +183,29 @@ impl Shard {
         let view = self.views.join(topic, channel, self.lane.index());
         let list = &mut view.subscribers[channel.index()];
         let session = &mut self.sessions[index];
+        let streams = matches!(delivery, Delivery::Stream);
+        session.statuses += usize::from(matches!(delivery, Delivery::Control));
         let sub = session.subs.insert(Subscription {
             topic: topic.id(),
-            symbol: topic.symbol(),
             channel,
             delivery,
-            place: list.len(),
+            place: u32::try_from(list.len()).unwrap_or(u32::MAX),
             sent: view.seen[channel.index()],
             gap: None,
             queued: 0,
         });
-        list.push(Subscriber { session: index, sub, streams: matches!(delivery, Delivery::Stream) });
-        session.by_topic.insert((topic.id(), channel), sub);
-        session.statuses += usize::from(matches!(delivery, Delivery::Control));
+        list.push(Subscriber { session: u32::try_from(index).unwrap_or(u32::MAX), sub, streams });
         self.tally.subscribed(channel, 1);
     }
 
     /// Takes a subscription out of the topic's list and the session. What still waits for it in the outbox must be
     /// purged by the caller before the slot is used again.
-    fn remove(&mut self, index: usize, topic: TopicId, channel: Channel) -> Option<usize> {
+    fn remove(&mut self, index: usize, topic: TopicId, channel: Channel) -> Option<SubIndex> {
         let session = &mut self.sessions[index];
-        let sub = session.by_topic.remove(&(topic, channel))?;
-        let gone = session.subs.remove(sub);
+        let (sub, gone) = session.subs.remove(topic, channel)?;
         session.statuses -= usize::from(matches!(gone.delivery, Delivery::Control));
-        if let Some(moved) = self.views.remove(topic, channel, gone.place, self.lane.index()) {
-            self.sessions[moved.session].subs[moved.sub].place = gone.place;
+        if let Some(moved) = self.views.remove(topic, channel, gone.place as usize, self.lane.index()) {
+            self.sessions[moved.session as usize].subs[moved.sub].place = gone.place;
         }
         self.tally.subscribed(channel, -1);
         Some(sub)
@@ -215,7 +213,9 @@ impl Shard {
 
     /// Forgets everything that a session has subscribed to.
     pub(super) fn unsubscribe_all(&mut self, index: usize) {
-        let all: Vec<_> = self.sessions[index].by_topic.keys().copied().collect();
+        // From the end, where taking one out moves none.
+        let all: Vec<_> =
+            self.sessions[index].subs.iter().rev().map(|sub| (sub.topic, sub.channel)).collect();
         for (topic, channel) in all {
             self.remove(index, topic, channel);
         }
@@ -248,10 +248,13 @@ impl Shard {
                 Target::All(pattern) => {
                     let session = &mut self.sessions[index];
                     session.following.retain(|old| old.channel != channel || old.pattern != pattern);
-                    let subs = session.subs.iter().map(|(_, sub)| sub);
-                    let matching: Vec<_> = subs
-                        .filter(|sub| sub.channel == channel && pattern.matches(&sub.symbol))
-                        .map(|sub| (sub.topic, sub.symbol))
+                    let views = &self.views;
+                    let matching: Vec<_> = session
+                        .subs
+                        .iter()
+                        .filter(|sub| sub.channel == channel)
+                        .filter_map(|sub| Some((sub.topic, views.get(sub.topic)?.topic.symbol())))
+                        .filter(|(_, symbol)| pattern.matches(symbol))
                         .collect();
                     for (topic, symbol) in matching {
                         drop_one(self, topic, symbol);
@@ -284,8 +287,8 @@ impl Shard {
             }
         }
         for topic in &resolved.topics {
-            match self.sessions[index].by_topic.get(&(topic.id(), channel)) {
-                Some(&sub) => {
+            match self.sessions[index].subs.find(topic.id(), channel) {
+                Some(sub) => {
                     self.change(index, sub, Delivery::new(channel, wanted.mode, wanted.max_rate, now));
                     self.accept(index, topic.id(), None, &mut answer);
                 }
@@ -299,30 +302,31 @@ impl Shard {
     }
 
     /// Gives a subscription another delivery without a hole or a repeat.
-    fn change(&mut self, index: usize, sub: usize, delivery: Delivery) {
+    fn change(&mut self, index: usize, sub: SubIndex, wanted: Delivery) {
         let config = std::rc::Rc::clone(&self.config);
         let session = &mut self.sessions[index];
-        let Subscription { topic, channel, place, delivery: old, .. } = session.subs[sub];
+        let Subscription { topic, channel, place, ref delivery, .. } = session.subs[sub];
+        let old = delivery.clone();
         let Some(view) = self.views.get_mut(topic) else { return };
         let i = channel.index();
         let newest = view.newest[i].clone();
         let is_bars = matches!(channel, Channel::Bars(_));
-        if session.subs[sub].merges_bars() && matches!(delivery, Delivery::Stream) {
-            session.say_final_bars(sub);
+        if session.subs[sub].merges_bars() && matches!(wanted, Delivery::Stream) {
+            session.say_final_bars(sub, view.topic.symbol());
         }
         let sent = session.position(sub, view.seen[i]);
-        view.subscribers[i][place].streams =
-            matches!((old, delivery), (Delivery::Merge { .. } | Delivery::Stream, Delivery::Stream));
-        match (old, delivery) {
+        view.subscribers[i][place as usize].streams =
+            matches!((&old, &wanted), (Delivery::Merge { .. } | Delivery::Stream, Delivery::Stream));
+        match (old, wanted) {
             (Delivery::Stream, Delivery::Stream) | (Delivery::Control, _) | (_, Delivery::Control) => {}
             (Delivery::Merge { pending, .. }, Delivery::Merge { pace, .. }) => {
                 // What waited for its time goes at once: the new pace counts from there.
-                if matches!(pending, Pending::Until(_)) {
+                if pending == Pending::Timer {
                     session.outbox.merge.push_back(sub);
                 }
                 let pending = match pending {
                     Pending::No | Pending::Bars => pending,
-                    Pending::Socket | Pending::Until(_) => Pending::Socket,
+                    Pending::Socket | Pending::Timer => Pending::Socket,
                 };
                 session.subs[sub].delivery = Delivery::Merge { pending, pace };
             }

@@ -10,7 +10,7 @@ use crate::{
     market::Channel,
     session::{
         state::Offered,
-        subscription::{Lost, Pending, Shared, Why},
+        subscription::{Local, Lost, Why},
     },
 };
 
@@ -20,7 +20,7 @@ const IDLE_BURST: usize = 4_096;
 impl Shard {
     /// Takes everything out of the lane. After a lap the shard catches up from the topics: its events come first,
     /// as far as they reached, then what the topics remember, then a gap for what they do not.
-    pub(super) fn drain_lane(&mut self) {
+    pub fn drain_lane(&mut self) {
         let drained = self.lane.drain(&mut self.burst);
         if drained.skipped > 0 {
             self.tally.lapped(drained.skipped);
@@ -33,7 +33,7 @@ impl Shard {
     }
 
     /// Hands out up to a turn's worth of events and wakes the sessions they went to. Returns whether events are left.
-    pub(super) fn fan_out(&mut self) -> bool {
+    pub fn fan_out(&mut self) -> bool {
         let now = self.hub.instant();
         for _ in 0..SHARD_TURN_EVENTS {
             let Some(event) = self.burst.pop_front() else { break };
@@ -42,6 +42,7 @@ impl Shard {
         self.follow_new_topics(now);
         self.tally.flush();
         self.wake_dirty();
+        self.pacer.worked(now, self.hub.instant());
         if self.burst.is_empty() {
             self.release_burst();
             return false;
@@ -65,11 +66,11 @@ impl Shard {
         }
         debug_assert_eq!(event.n, view.seen[channel] + 1, "a lane has neither hole nor reorder");
         view.seen[channel] = event.n;
+        let event = Local::new(event);
         let is_final = event.is_final_bar();
-        let event: Shared = Rc::new(event);
         view.newest[channel] = Some(Rc::clone(&event));
         for subscriber in &view.subscribers[channel] {
-            let index = subscriber.session;
+            let index = subscriber.session as usize;
             let session = &mut self.sessions[index];
             let offered = if subscriber.streams {
                 session.enqueue(subscriber.sub, &event, &self.config)
@@ -84,8 +85,10 @@ impl Shard {
                     self.timers.push(Reverse((due, index, session.serial, subscriber.sub)));
                 }
                 Offered::Queued { dropped } => {
-                    self.tally.gapped[channel] += dropped;
-                    if !session.dirty {
+                    if dropped > 0 {
+                        self.tally.gapped[channel] += dropped;
+                    }
+                    if !session.dirty && !session.held {
                         session.dirty = true;
                         self.dirty.push(index);
                     }
@@ -122,21 +125,23 @@ impl Shard {
         let Some(view) = self.views.get(topic.id()) else { return };
         let merges = also_merges || channel == Channel::Status;
         for subscriber in view.subscribers[channel.index()].iter().filter(|one| one.streams || merges) {
-            let session = &mut self.sessions[subscriber.session];
-            if let Some(dropped) = session.lose(subscriber.sub, lost, &self.config) {
+            let index = subscriber.session as usize;
+            let session = &mut self.sessions[index];
+            if let Some(dropped) = session.lose(subscriber.sub, topic.symbol(), lost, &self.config) {
                 self.tally.gapped[channel.index()] += dropped;
                 self.tally.overloaded[channel.index()] += lost.to - lost.from + 1;
-                if !session.dirty {
+                if !session.dirty && !session.held {
                     session.dirty = true;
-                    self.dirty.push(subscriber.session);
+                    self.dirty.push(index);
                 }
             }
         }
     }
 
-    /// When the next paced event is due.
+    /// When the next paced event or write is due.
     pub(super) fn next_timer(&self) -> Option<Instant> {
-        self.timers.peek().map(|Reverse((due, ..))| *due)
+        let event = self.timers.peek().map(|Reverse((due, ..))| *due);
+        event.into_iter().chain(self.pacer.next()).min()
     }
 
     /// Moves paced events whose time has come to their sessions' merge queues.
@@ -151,14 +156,13 @@ impl Shard {
                 continue;
             };
             // The subscription may be gone, replaced or changed since: then the timer means nothing any more.
-            if let Some(pending) = session.subs.get_mut(sub).and_then(|sub| sub.delivery.pending_mut())
-                && *pending == Pending::Until(due)
-            {
-                *pending = Pending::Socket;
+            if session.subs.get_mut(sub).is_some_and(|sub| sub.delivery.time_has_come(due)) {
                 session.outbox.merge.push_back(sub);
                 self.touch(index);
             }
         }
+        self.release_held(now);
         self.wake_dirty();
+        self.pacer.worked(now, self.hub.instant());
     }
 }

@@ -79,7 +79,7 @@ enum Tended {
 }
 
 fn tend(session: &mut Session, config: &SessionConfig, now: Instant, time: UnixMicros) -> Option<Tended> {
-    if let Some(closing) = session.closing {
+    if let Some(closing) = &session.closing {
         return (now >= closing.deadline).then_some(Tended::Overdue);
     }
     if session.leaves_at.is_some_and(|at| now >= at) {
@@ -90,7 +90,7 @@ fn tend(session: &mut Session, config: &SessionConfig, now: Instant, time: UnixM
     }
     match session.liveness.due(now, config, session.transport.blocked_since())? {
         Due::Evict(reason) => return Some(Tended::Evict(reason)),
-        Due::Ping => session.outbox.wire.push_back(Wire::Ping),
+        Due::Ping => session.outbox.rare().wire.push_back(Wire::Ping),
         Due::Heartbeat => session.say(&Heartbeat { time }),
     }
     Some(Tended::Said)

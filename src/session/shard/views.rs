@@ -1,19 +1,19 @@
 //! What a shard knows of the topics that its sessions listen to.
 
-use std::{rc::Rc, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
-    hub::{Event, Topic, TopicId},
+    hub::{Topic, TopicId},
     market::Channel,
-    session::subscription::Shared,
+    session::subscription::{Local, Shared, SubIndex},
 };
 
 /// One subscriber in a topic's list. It says all that fan-out to a stream needs, so that the subscription itself,
 /// which is one of very many, is not fetched from memory for each event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) struct Subscriber {
-    pub(in crate::session) session: usize,
-    pub(in crate::session) sub: usize,
+    pub(in crate::session) session: u32,
+    pub(in crate::session) sub: SubIndex,
     pub(in crate::session) streams: bool,
 }
 
@@ -43,8 +43,8 @@ impl Views {
     }
 
     /// The newest event that the shard has handed out.
-    pub(in crate::session) fn newest(&self, topic: TopicId, channel: Channel) -> Option<&Event> {
-        self.get(topic)?.newest[channel.index()].as_ref().map(|event| &***event)
+    pub(in crate::session) fn newest(&self, topic: TopicId, channel: Channel) -> Option<&Shared> {
+        self.get(topic)?.newest[channel.index()].as_ref()
     }
 
     /// The view of a topic with that channel joined; made, and the hub told, when it is not yet.
@@ -67,7 +67,7 @@ impl Views {
             let (head, last) = topic.join(shard, channel);
             view.joined[i] = true;
             view.seen[i] = head;
-            view.newest[i] = last.map(Rc::new);
+            view.newest[i] = last.map(Local::new);
         }
         view
     }

@@ -88,6 +88,11 @@ async fn what_is_no_upgrade_gets_an_http_error(driver: Driver) {
         ("no key", request(GET, &[UPGRADE, CONNECTION, VERSION]), 400),
         ("short key", request(GET, &[UPGRADE, CONNECTION, "Sec-WebSocket-Key: abc", VERSION]), 400),
         ("no version", request(GET, &[UPGRADE, CONNECTION, KEY]), 400),
+        (
+            "bad flush_ms",
+            request("GET /v1/ws?flush_ms=1001 HTTP/1.1", &[UPGRADE, CONNECTION, KEY, VERSION]),
+            400,
+        ),
         ("no upgrade", request(GET, &["Accept: */*"]), 400),
         ("another method", request("POST /v1/ws HTTP/1.1", &[UPGRADE, CONNECTION, KEY, VERSION]), 405),
         ("a head without end", request(GET, &[&long]), 431),

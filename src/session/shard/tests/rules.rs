@@ -331,3 +331,54 @@ fn without_an_admission_a_client_is_told_and_closed() {
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains("\"code\":406") && text.contains("\"code\":4005"), "{text}");
 }
+
+/// With a fixed time between writes the first event goes at once, those that follow share the next write, and an answer
+/// waits for nothing. Paused time: no test waits.
+#[tokio::test(start_paused = true)]
+async fn events_within_the_flush_time_share_a_write() {
+    let mut bench = bench(1, SessionConfig::default());
+    let mut client = bench.connect();
+    bench.shard.set_flush(client.key, Duration::from_millis(10));
+    client.send(&mut bench, &subscribe("trades", "\"S0\"", ""));
+    client.take_all(&mut bench);
+    tokio::time::advance(Duration::from_millis(11)).await;
+    let publish = |bench: &mut Bench| {
+        client.fake.woken.set(false);
+        bench.hub.publish(source(), [trade(0, 1)]);
+        bench.settle();
+        client.fake.woken.get()
+    };
+    assert!(publish(&mut bench), "the first after a pause goes at once");
+    assert!(!publish(&mut bench) && !publish(&mut bench), "the next ones wait");
+    let due = bench.shard.next_timer().unwrap();
+    assert_eq!(due - Instant::now(), Duration::from_millis(10));
+    bench.shard.fire_timers();
+    assert!(!client.fake.woken.get(), "nothing is due yet");
+    tokio::time::advance(Duration::from_millis(10)).await;
+    bench.shard.fire_timers();
+    assert!(client.fake.woken.get(), "now it is");
+    assert_eq!(bench.shard.next_timer(), None);
+    client.take_all(&mut bench);
+    assert_eq!(client.events, 3);
+    bench.hub.publish(source(), [trade(0, 2)]);
+    bench.settle();
+    client.fake.woken.set(false);
+    client.send(&mut bench, "{\"op\":\"ping\",\"id\":1}");
+    assert!(client.fake.woken.get(), "an answer waits for nothing");
+}
+
+/// By default nobody waits: a shard with time to spare writes each event as it comes.
+#[tokio::test(start_paused = true)]
+async fn an_idle_shard_holds_nothing_back() {
+    let mut bench = bench(1, SessionConfig::default());
+    let mut client = bench.connect();
+    client.send(&mut bench, &subscribe("trades", "\"S0\"", ""));
+    client.take_all(&mut bench);
+    for id in 0..5 {
+        client.fake.woken.set(false);
+        bench.hub.publish(source(), [trade(0, id)]);
+        bench.settle();
+        assert!(client.fake.woken.get(), "event {id}");
+        client.take_all(&mut bench);
+    }
+}

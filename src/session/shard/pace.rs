@@ -1,0 +1,193 @@
+//! When what waits is written: at once, or, when the shard is busy, at most once in a while for each session.
+//!
+//! A write costs far more than the events in it. The first event after a pause goes at once; those that follow
+//! within the interval share the next write. While the shard has time the interval is zero and nobody waits; it grows
+//! as the shard gets busy, up to the configured one. A client may fix its own.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::Shard;
+use crate::{
+    clock::Instant,
+    limits::{PACE_LOAD_PERCENT, PACE_WINDOW},
+    session::{SessionKey, Way},
+};
+
+/// The sessions that are held back, and how long they are.
+#[derive(Debug)]
+pub(super) struct Pacer {
+    start: Instant,
+    /// Sessions by the millisecond in which they may be written to again.
+    held: BTreeMap<u64, Vec<usize>>,
+    /// An empty list that keeps its room.
+    spare: Vec<usize>,
+    window: Instant,
+    busy: Duration,
+    /// Share of the last window in which the shard was busy, in percent.
+    load: u32,
+}
+
+impl Pacer {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            start: now,
+            held: BTreeMap::new(),
+            spare: Vec::new(),
+            window: now,
+            busy: Duration::ZERO,
+            load: 0,
+        }
+    }
+
+    /// The shard worked from `began` until `now`.
+    pub(super) fn worked(&mut self, began: Instant, now: Instant) {
+        self.busy += now - began;
+        let window = now - self.window;
+        if window >= PACE_WINDOW {
+            let busy = self.busy.as_micros() * 100 / window.as_micros().max(1);
+            // Half of it is what was: one odd window does not change the pace.
+            self.load = self.load.midpoint(u32::try_from(busy).unwrap_or(100).min(100));
+            self.window = now;
+            self.busy = Duration::ZERO;
+        }
+    }
+
+    /// How long a session waits after a write when the longest wait is `most`.
+    fn hold(&self, most: Duration) -> Duration {
+        let (low, high) = PACE_LOAD_PERCENT;
+        most * self.load.clamp(low, high).saturating_sub(low) / (high - low)
+    }
+
+    /// Holds a session until `due`.
+    fn push(&mut self, due: Instant, index: usize) {
+        let millis = u64::try_from((due - self.start).as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+        let spare = &mut self.spare;
+        self.held.entry(millis).or_insert_with(|| std::mem::take(spare)).push(index);
+    }
+
+    /// When the first held session may be written to.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.held.first_key_value().map(|(millis, _)| self.start + Duration::from_millis(*millis))
+    }
+}
+
+impl Shard {
+    /// Fixes the time between two writes of a session: [`Duration::ZERO`] writes everything at once.
+    pub fn set_flush(&mut self, key: SessionKey, flush: Duration) {
+        if let Some(session) = self.get(key) {
+            session.flush = Some(flush);
+        }
+    }
+
+    /// Marks a session as having something to send that waits for no pace.
+    pub(super) fn touch(&mut self, index: usize) {
+        let session = &mut self.sessions[index];
+        session.urgent = true;
+        if !session.dirty {
+            session.dirty = true;
+            self.dirty.push(index);
+        }
+    }
+
+    /// Makes the sessions dirty whose time has come.
+    pub(super) fn release_held(&mut self, now: Instant) {
+        while self.pacer.next().is_some_and(|due| due <= now)
+            && let Some((_, mut due)) = self.pacer.held.pop_first()
+        {
+            for index in due.drain(..) {
+                // One that was written to meanwhile, or that has left, is no longer held.
+                if let Some(session) = self.sessions.get_mut(index)
+                    && std::mem::take(&mut session.held)
+                    && !session.dirty
+                {
+                    session.dirty = true;
+                    self.dirty.push(index);
+                }
+            }
+            self.pacer.spare = due;
+        }
+    }
+
+    /// Writes to every session that has something to send, or wakes its driver, once; those that were written to a
+    /// moment ago are held.
+    pub(super) fn wake_dirty(&mut self) {
+        if self.dirty.is_empty() {
+            return;
+        }
+        let now = self.hub.instant();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        let hold = self.pacer.hold(self.config.flush);
+        for index in dirty.drain(..) {
+            let Some(session) = self.sessions.get_mut(index) else { continue };
+            session.dirty = false;
+            if now < session.next_write && !session.urgent {
+                session.held = true;
+                self.pacer.push(session.next_write, index);
+                continue;
+            }
+            session.urgent = false;
+            session.held = false;
+            session.next_write = now + session.flush.unwrap_or(hold);
+            match session.transport.way() {
+                Way::Open => self.write(index, now),
+                Way::Full => {}
+                Way::Pull => session.transport.wake(),
+            }
+        }
+        // The list keeps its room for the next burst.
+        self.dirty = dirty;
+    }
+
+    /// Writes what waits for a session, as far as its socket takes it.
+    fn write(&mut self, index: usize, now: Instant) {
+        loop {
+            self.assemble(index, now);
+            if self.scratch.is_empty() {
+                return;
+            }
+            let session = &self.sessions[index];
+            session.transport.write(&self.scratch);
+            self.scratch.clear();
+            let more = !session.outbox.is_empty() || session.closing.is_some();
+            if !more || session.is_over() || session.transport.way() != Way::Open {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_while_there_is_time_and_everybody_while_there_is_none() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(start);
+        let most = Duration::from_millis(10);
+        assert_eq!(pacer.hold(most), Duration::ZERO);
+        let mut now = start;
+        for _ in 0..20 {
+            pacer.worked(now, now + PACE_WINDOW);
+            now += PACE_WINDOW;
+        }
+        assert_eq!(pacer.hold(most), most);
+        // Busy for a tenth of the time.
+        for _ in 0..20 {
+            pacer.worked(now, now + PACE_WINDOW / 10);
+            pacer.worked(now + PACE_WINDOW, now + PACE_WINDOW);
+            now += PACE_WINDOW;
+        }
+        assert_eq!(pacer.hold(most), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_session_is_due_in_the_millisecond_after_its_time() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(start);
+        assert_eq!(pacer.next(), None);
+        pacer.push(start + Duration::from_micros(2_001), 7);
+        pacer.push(start + Duration::from_micros(9_000), 8);
+        assert_eq!(pacer.next(), Some(start + Duration::from_millis(3)));
+    }
+}
