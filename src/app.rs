@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     config::{AnyFeed, Config, FeedConfig},
-    feed::{Publisher, supervise},
+    feed::{Publisher, Watch, supervise},
     hub::Hub,
     limits::{CLOCK_TICK, CLOSE_TIMEOUT, STOP_TIMEOUT},
     metrics::Metrics,
@@ -57,13 +57,14 @@ pub async fn run(
 
     let bind = config.server.bind;
     let symbols = config.feeds.iter().map(|feed| feed.symbols).sum();
+    let mut watches = Vec::new();
     let mut gateway = gateway(&hub, node, config.server, config.session);
-    let feeds = build(&hub, config.feeds, &stop_feeds, &mut gateway.feeds);
+    let feeds = build(&hub, config.feeds, &stop_feeds, &mut gateway.feeds, &mut watches);
     let gateway = Arc::new(gateway);
     let listening = listen(Arc::clone(&gateway)).with_context(|| format!("cannot listen on {bind}"))?;
     let running: Vec<JoinHandle<()>> =
         feeds.into_iter().map(|(feed, publisher)| start(feed, publisher)).collect();
-    let timekeeper = tokio::spawn(keep_time(Arc::clone(&hub), stop_feeds.clone()));
+    let timekeeper = tokio::spawn(keep_time(Arc::clone(&hub), watches, stop_feeds.clone()));
     gateway.ready.store(true, Ordering::Relaxed);
     on_ready(&Started {
         address: listening.address,
@@ -117,11 +118,14 @@ fn build(
     feeds: Vec<FeedConfig>,
     stop: &CancellationToken,
     views: &mut Vec<FeedView>,
+    watches: &mut Vec<Watch>,
 ) -> Vec<(AnyFeed, Publisher)> {
     feeds
         .into_iter()
-        .map(|FeedConfig { name, feed, .. }| {
+        .map(|FeedConfig { name, feed, fresh, .. }| {
             let publisher = Publisher::new(name, Arc::clone(hub), stop.clone());
+            hub.limit(name, fresh);
+            watches.extend(fresh.silence.map(|silence| Watch::new(name, publisher.health(), silence)));
             views.push(FeedView { name, kind: feed.kind(), health: publisher.health() });
             (feed, publisher)
         })
@@ -136,10 +140,13 @@ fn start(feed: AnyFeed, publisher: Publisher) -> JoinHandle<()> {
 }
 
 /// Tells the hub the time until it is to stop.
-async fn keep_time(hub: Arc<Hub>, stop: CancellationToken) {
+async fn keep_time(hub: Arc<Hub>, watches: Vec<Watch>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(CLOCK_TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let now = hub.clock().now();
+        watches.iter().for_each(|watch| watch.look(&hub, now));
+        hub.watch(now);
         while hub.tick_clock(hub.clock().now()) {
             tokio::task::yield_now().await;
         }

@@ -25,7 +25,7 @@ use settings::Settings;
 
 use crate::{
     feed::{replay::Replay, simulator::Simulator},
-    hub::HubConfig,
+    hub::{FreshnessLimits, HubConfig},
     market::Source,
     server::ServerConfig,
     session::SessionConfig,
@@ -89,6 +89,8 @@ pub struct FeedConfig {
     pub name: Source,
     /// The source itself, not yet running.
     pub feed: AnyFeed,
+    /// What its symbols are held to.
+    pub fresh: FreshnessLimits,
     /// How many symbols its definition names; 0 when the source alone knows them.
     pub symbols: usize,
 }

@@ -6,6 +6,7 @@
 mod backoff;
 mod publisher;
 mod supervisor;
+mod watch;
 
 pub mod record;
 pub mod replay;
@@ -14,6 +15,7 @@ pub mod simulator;
 pub use backoff::Backoff;
 pub use publisher::{Health, Publisher};
 pub use supervisor::supervise;
+pub use watch::Watch;
 
 use std::future::Future;
 

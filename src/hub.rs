@@ -5,12 +5,14 @@
 
 mod derive;
 mod event;
+mod freshness;
 mod lane;
 mod ring;
 mod round;
 mod topic;
 
 pub use event::Event;
+pub use freshness::FreshnessLimits;
 pub use lane::{Drained, Lane};
 pub use topic::{Remembered, Topic, TopicId};
 
@@ -76,6 +78,7 @@ pub struct Hub {
     by_symbol: DashMap<Symbol, Arc<Topic>>,
     by_id: RwLock<Vec<Arc<Topic>>>,
     lanes: RwLock<Vec<Option<Arc<Lane>>>>,
+    limits: RwLock<Vec<(Source, FreshnessLimits)>>,
 }
 
 impl Hub {
@@ -90,6 +93,7 @@ impl Hub {
             by_symbol: DashMap::new(),
             by_id: RwLock::default(),
             lanes: RwLock::default(),
+            limits: RwLock::default(),
         }
     }
 
@@ -137,7 +141,8 @@ impl Hub {
                     return Err(HubError::TooManyTopics);
                 }
                 let id = TopicId::new(by_id.len());
-                let topic = Arc::new(Topic::new(id, symbol, feed, Arc::clone(&self.shared)));
+                let topic =
+                    Arc::new(Topic::new(id, symbol, feed, self.limits_of(feed), Arc::clone(&self.shared)));
                 by_id.push(Arc::clone(&topic));
                 free.insert(Arc::clone(&topic));
                 topic
@@ -200,6 +205,56 @@ impl Hub {
             Channel::Bars(interval) => self.shared.config.intervals.contains(interval),
             Channel::Trades | Channel::Quotes | Channel::Status | Channel::Ticker => true,
         }
+    }
+
+    /// Holds a feed's symbols to limits; those that are known already keep theirs.
+    pub fn limit(&self, feed: Source, limits: FreshnessLimits) {
+        self.limits.write().push((feed, limits));
+    }
+
+    fn limits_of(&self, feed: Source) -> FreshnessLimits {
+        let limits = self.limits.read();
+        limits.iter().find(|(name, _)| *name == feed).map(|(_, limits)| *limits).unwrap_or_default()
+    }
+
+    /// Looks for symbols whose channels have been quiet for longer than their feed's limits allow. To be called a few
+    /// times a second; looks at no symbol of a feed without such limits.
+    pub fn watch(&self, now: UnixMicros) {
+        let watched: Vec<Source> = {
+            let limits = self.limits.read();
+            limits.iter().filter(|(_, limits)| limits.watches_channels()).map(|(feed, _)| *feed).collect()
+        };
+        if !watched.is_empty() {
+            self.each_of(&watched, |topic, round| topic.watch(now, round));
+        }
+    }
+
+    /// A feed proves alive again: its symbols are no longer stale for its sake.
+    pub fn feed_is_back(&self, feed: Source) {
+        let now = self.clock.now();
+        self.each_of(&[feed], |topic, round| topic.feed_is_back(now, round));
+    }
+
+    fn each_of(&self, feeds: &[Source], mut each: impl FnMut(&Topic, &mut Round<'_>)) {
+        let topics = self.topics_since(0);
+        let lanes = self.lanes.read();
+        let mut round = Round::new(&lanes, self.clock.instant());
+        topics.iter().filter(|topic| feeds.contains(&topic.feed())).for_each(|topic| each(topic, &mut round));
+        round.end(&self.shared);
+    }
+
+    /// How many symbols are in which state, by feed.
+    #[must_use]
+    pub fn states(&self) -> Vec<(Source, State, i64)> {
+        let mut counts: Vec<(Source, State, i64)> = Vec::new();
+        for topic in self.topics_since(0) {
+            let (feed, state) = (topic.feed(), topic.state());
+            match counts.iter_mut().find(|(name, of, _)| *name == feed && *of == state) {
+                Some((.., count)) => *count += 1,
+                None => counts.push((feed, state, 1)),
+            }
+        }
+        counts
     }
 
     /// Tells the state of a whole feed on the status channel of each of its symbols.

@@ -101,6 +101,9 @@ pub const REPLAY_LATE: Duration = Duration::from_millis(100);
 /// How often a replay tells its progress: on a terminal, and in the log.
 pub const REPLAY_PROGRESS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
+/// The times of a feed's `fresh`, in milliseconds: at most a day. Outside: the definition is refused.
+pub const FRESH_MS: RangeInclusive<u64> = 1..=86_400_000;
+
 /// First and longest pause before a feed is started again.
 pub const FEED_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 

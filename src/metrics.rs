@@ -8,7 +8,7 @@ use prometheus::{
     TextEncoder,
 };
 
-use crate::market::{Channel, Tick};
+use crate::market::{Channel, Source, State, Tick};
 
 /// Upper bounds of the receive-to-written histogram, in seconds: from one tight loop to a thin line's seconds.
 const LATENCY_BUCKETS: &[f64] = &[
@@ -29,6 +29,7 @@ pub struct Metrics {
     feed_last_tick: IntGaugeVec,
     /// Symbols known.
     pub topics: IntGauge,
+    symbols: IntGaugeVec,
     /// Ticks dropped because the gateway has no room for another symbol.
     pub refused_ticks: IntCounter,
     events: IntCounterVec,
@@ -153,6 +154,13 @@ impl Metrics {
                 &["feed"]
             ),
             topics: family!(r, IntGauge, "tickcast_topics", "Symbols known."),
+            symbols: family!(
+                r,
+                IntGaugeVec,
+                "tickcast_symbols",
+                "Symbols by feed and state.",
+                &["feed", "state"]
+            ),
             refused_ticks: family!(
                 r,
                 IntCounter,
@@ -292,6 +300,14 @@ impl Metrics {
             restarts: self.feed_restarts.clone(),
             up: self.feed_up.with_label_values(&[name]),
             last_tick: self.feed_last_tick.with_label_values(&[name]),
+        }
+    }
+
+    /// Sets how many symbols of which feed are in which state; states that are not told have none.
+    pub fn symbols(&self, counts: &[(Source, State, i64)]) {
+        self.symbols.reset();
+        for (feed, state, count) in counts {
+            self.symbols.with_label_values(&[feed.as_str(), state.as_str()]).set(*count);
         }
     }
 

@@ -158,6 +158,17 @@ impl Bench {
         let measure = if self.soak.is_zero() { self.measure } else { self.soak };
         let loaded = Load { stalled: 0.1, slow: 0.1, measure, ..quiet.clone() };
         let merged = Load { mode: "merge".into(), ..quiet.clone() };
+        if !self.soak.is_zero() {
+            let runs = [
+                (Design::DEFAULT, "stream, 10 % stalled, 10 % thin".to_owned(), loaded.clone()),
+                (
+                    Design::DEFAULT,
+                    "merge, 10 % stalled, 10 % thin".to_owned(),
+                    Load { mode: "merge".into(), ..loaded },
+                ),
+            ];
+            return self.runs(cells, "W4 slow clients, 1 M/s, long", &runs);
+        }
         let runs = [
             (Design::DEFAULT, "stream, all healthy".to_owned(), quiet),
             (Design::DEFAULT, "stream, 10 % stalled, 10 % thin".to_owned(), loaded.clone()),

@@ -32,8 +32,8 @@ fn render(cells: &[Cell]) -> String {
     for cell in cells {
         let _text = write!(
             out,
-            "\n**{}**\n\n| | offered/s | delivered/s | p50 ms | p99 ms | user µs | system µs | p99 ÷ Bun | CPU ÷ Bun | bytes each | kB RSS a session | connected in ms |\n\
-             | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+            "\n**{}**\n\n| | offered/s | delivered/s | p50 ms | p99 ms | user µs | system µs | p99 ÷ Bun | CPU ÷ Bun | bytes each | kB RSS a session at first | at the end | connected in ms |\n\
+             | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
             cell.name
         );
         let bun = cell.rows.iter().find(|row| row.design == "Bun");
@@ -53,7 +53,7 @@ fn line(row: &Row, bun: Option<&Row>) -> String {
     };
     let delivered = median(row, |report| report.deliveries_per_second);
     format!(
-        "| {} | {:.0} | {:.0} | {:.1} | {:.1} | {:.3} | {:.3} | {} | {} | {:.0} | {:.1} | {:.0} |",
+        "| {} | {:.0} | {:.0} | {:.1} | {:.1} | {:.3} | {:.3} | {} | {} | {:.0} | {:.1} | {:.1} | {:.0} |",
         row.design,
         row.offered,
         delivered,
@@ -64,7 +64,8 @@ fn line(row: &Row, bun: Option<&Row>) -> String {
         ratio(&p99),
         ratio(&cpu),
         median(row, |report| report.bytes as f64 / report.deliveries.max(1) as f64),
-        median(row, |report| memory(report) / report.connected as f64 / 1e3),
+        median(row, |report| memory(report).0 / report.connected as f64 / 1e3),
+        median(row, |report| memory(report).1 / report.connected as f64 / 1e3),
         median(row, |report| report.connect_ms as f64),
     )
 }
@@ -74,8 +75,12 @@ fn spent(report: &Report) -> (f64, f64) {
     report.gateway.map_or((0.0, 0.0), |spent| (spent.user_us_per_delivery, spent.system_us_per_delivery))
 }
 
-fn memory(report: &Report) -> f64 {
-    report.gateway.map_or(0.0, |spent| spent.rss_after.saturating_sub(spent.rss_before) as f64)
+/// Resident memory beyond that without clients, when the measurement began and at its end.
+fn memory(report: &Report) -> (f64, f64) {
+    report.gateway.map_or((0.0, 0.0), |spent| {
+        let more = |rss: u64| rss.saturating_sub(spent.rss_before) as f64;
+        (more(spent.rss_start), more(spent.rss_after))
+    })
 }
 
 trait Quantiles {

@@ -1,8 +1,8 @@
 //! Feed definitions: the `[[feed]]` tables of a configuration or of a file of their own, checked and built.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use toml::{
     Spanned,
     de::{DeValue, ValueDeserializer},
@@ -14,6 +14,8 @@ use super::{
 };
 use crate::{
     feed::{DefinitionError, replay, simulator},
+    hub::FreshnessLimits,
+    limits::FRESH_MS,
     market::Source,
 };
 
@@ -128,9 +130,20 @@ impl Feeds {
             AnyFeed::Simulator(simulator) => simulator.symbols(),
             AnyFeed::Replay(_) => table.symbols(),
         };
-        self.built.push(FeedConfig { name, feed, symbols });
+        let fresh = table.fresh()?;
+        self.built.push(FeedConfig { name, feed, fresh, symbols });
         Ok(())
     }
+}
+
+/// `fresh` of a feed, in milliseconds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fresh {
+    silence_ms: Option<u64>,
+    age_ms: Option<u64>,
+    trades_ms: Option<u64>,
+    quotes_ms: Option<u64>,
 }
 
 /// One `[[feed]]` table.
@@ -167,6 +180,7 @@ impl Table<'_> {
         if let DeValue::Table(table) = rest.get_mut() {
             table.remove("name");
             table.remove("kind");
+            table.remove("fresh");
         }
         T::deserialize(ValueDeserializer::from(rest)).map_err(|error| {
             let span = error.span().unwrap_or_else(|| self.feed.span());
@@ -176,6 +190,30 @@ impl Table<'_> {
             };
             let why = error.message().to_owned();
             ConfigError::Refused { origin: self.document.at(&span), key, why }
+        })
+    }
+
+    /// What the feed's symbols are held to: the same keys for every kind.
+    fn fresh(&self) -> Result<FreshnessLimits, ConfigError> {
+        let Some(value) = self.feed.get_ref().get("fresh") else { return Ok(FreshnessLimits::default()) };
+        let fresh = Fresh::deserialize(ValueDeserializer::from(value.clone())).map_err(|error| {
+            let span = error.span().unwrap_or_else(|| value.span());
+            let key = format!("{}.fresh", self.prefix);
+            ConfigError::Refused { origin: self.document.at(&span), key, why: error.message().to_owned() }
+        })?;
+        let time = |key: &str, millis: Option<u64>| match millis {
+            Some(millis) if !FRESH_MS.contains(&millis) => {
+                let (least, most) = (FRESH_MS.start(), FRESH_MS.end());
+                let why = format!("expected {least} to {most} milliseconds, found {millis}");
+                Err(self.refused(DefinitionError::new(format!("fresh.{key}"), why)))
+            }
+            millis => Ok(millis.map(Duration::from_millis)),
+        };
+        Ok(FreshnessLimits {
+            silence: time("silence_ms", fresh.silence_ms)?,
+            age: time("age_ms", fresh.age_ms)?,
+            trades: time("trades_ms", fresh.trades_ms)?,
+            quotes: time("quotes_ms", fresh.quotes_ms)?,
         })
     }
 
@@ -214,6 +252,31 @@ mod tests {
         ] {
             let error = table.refused(DefinitionError::new(key, "is wrong"));
             assert_eq!(error.to_string(), format!("f.toml:{line}: feed[1].{key}: is wrong"));
+        }
+    }
+
+    #[test]
+    fn what_a_feed_is_held_to() {
+        let read = |text: &str| {
+            let text = format!("[[feed]]\nname = \"a\"\n{text}\n");
+            let document = Document::parse("f", &text).unwrap();
+            let feed = &document.table()["feed"].get_ref().as_array().unwrap()[0];
+            Table { document: &document, prefix: "feed[0]".into(), feed }
+                .fresh()
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(read(""), Ok(FreshnessLimits::default()));
+        let limits = read("fresh = { silence_ms = 5000, age_ms = 60000, quotes_ms = 1 }").unwrap();
+        assert_eq!(limits.silence, Some(Duration::from_secs(5)));
+        assert_eq!(limits.age, Some(Duration::from_secs(60)));
+        assert_eq!((limits.trades, limits.quotes), (None, Some(Duration::from_millis(1))));
+        for (bad, start) in [
+            ("fresh = { silence_ms = 0 }", "f:3: feed[0].fresh.silence_ms: expected 1 to 86400000"),
+            ("fresh = { silence = 1 }", "f:3: feed[0].fresh: unknown field"),
+            ("fresh = 3", "f:3: feed[0].fresh: invalid type"),
+        ] {
+            let error = read(bad).unwrap_err();
+            assert!(error.starts_with(start), "{error}");
         }
     }
 

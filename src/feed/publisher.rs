@@ -37,6 +37,7 @@ pub struct Health {
     live: AtomicBool,
     ended: AtomicBool,
     last_tick: AtomicI64,
+    last_sign: AtomicI64,
 }
 
 impl Health {
@@ -49,6 +50,18 @@ impl Health {
             (false, false) if self.last_tick().is_none() => State::Pending,
             (false, false) => State::Stale,
         }
+    }
+
+    /// Notes that the feed says nothing any more. Returns whether that is news.
+    pub(super) fn falls_silent(&self) -> bool {
+        !self.ended.load(Ordering::Relaxed) && self.live.swap(false, Ordering::Relaxed)
+    }
+
+    /// When the feed last proved alive: by a tick, or by what its source says when there is nothing to say.
+    #[must_use]
+    pub fn last_sign(&self) -> Option<UnixMicros> {
+        let last = self.last_sign.load(Ordering::Relaxed);
+        (last != 0).then_some(UnixMicros(last))
     }
 
     /// When the feed last published.
@@ -111,12 +124,20 @@ impl Publisher {
         if ticks.is_empty() {
             return;
         }
-        self.health.live.store(true, Ordering::Relaxed);
+        self.alive();
         self.health.last_tick.store(self.clock.now().0, Ordering::Relaxed);
         self.metrics.ticks(ticks);
         while !ticks.is_empty() {
             let burst = ticks.len().min(MAX_BURST_TICKS);
             self.hub.publish(self.name, ticks.drain(..burst));
+        }
+    }
+
+    /// The source proves alive, with or without a tick. Symbols that were stale for its sake are as they were before.
+    pub fn alive(&self) {
+        self.health.last_sign.store(self.clock.now().0, Ordering::Relaxed);
+        if !self.health.live.swap(true, Ordering::Relaxed) {
+            self.hub.feed_is_back(self.name);
         }
     }
 

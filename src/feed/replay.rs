@@ -19,6 +19,7 @@ mod player;
 mod progress;
 mod reader;
 mod recording;
+mod times;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use self::{
     player::{Flow, Player},
     progress::Progress,
     reader::{Batch, Reader},
+    times::Times,
 };
 use super::{End, Feed, FeedError, Publisher};
 use crate::{dialect::Venue, market::Source};
@@ -72,9 +74,10 @@ impl Feed for Replay {
     async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
         out.declare(self.plan.symbols.ours())?;
         let mut progress = Progress::new(self.progress, out.name(), self.plan.bytes);
+        let mut times = Times::default();
         loop {
             let before = progress.ticks();
-            let end = self.pass(out, &mut progress).await?;
+            let end = self.pass(out, &mut progress, &mut times).await?;
             if end == End::Cancelled || !self.looping {
                 return Ok(end);
             }
@@ -82,14 +85,20 @@ impl Feed for Replay {
                 let files = &self.plan.files;
                 return Err(FeedError::Fatal(format!("nothing to play in a loop: no tick in {files:?}")));
             }
+            times.over_again();
         }
     }
 }
 
 impl Replay {
     /// Plays all files once.
-    async fn pass(&self, out: &Publisher, progress: &mut Progress) -> Result<End, FeedError> {
-        let mut player = Player::new(out, self.speed, progress);
+    async fn pass(
+        &self,
+        out: &Publisher,
+        progress: &mut Progress,
+        times: &mut Times,
+    ) -> Result<End, FeedError> {
+        let mut player = Player::new(out, self.speed, progress, times);
         let mut reading = read_on(Reader::new(Arc::clone(&self.plan), out.name()));
         loop {
             let read = tokio::select! {

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use super::{
     Event,
     derive::{Channels, Derived, Step},
+    freshness::{Change, Freshness, FreshnessLimits},
     ring::Ring,
     round::{Round, Shared},
 };
@@ -74,7 +75,7 @@ struct Inner {
     heads: [u64; Channel::COUNT],
     last: [Option<Arc<Event>>; Channel::COUNT],
     trades: Ring,
-    state: State,
+    freshness: Freshness,
     /// Bit i of a channel: shard i has a subscriber.
     interest: [u64; Channel::COUNT],
     /// From the first trade or quote on.
@@ -92,12 +93,18 @@ struct Memory {
 }
 
 impl Topic {
-    pub(super) fn new(id: TopicId, symbol: Symbol, feed: Source, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        id: TopicId,
+        symbol: Symbol,
+        feed: Source,
+        limits: FreshnessLimits,
+        shared: Arc<Shared>,
+    ) -> Self {
         let inner = Inner {
             heads: [0; Channel::COUNT],
             last: [const { None }; Channel::COUNT],
             trades: Ring::new(shared.config.trades_per_symbol),
-            state: State::Pending,
+            freshness: Freshness::new(limits),
             interest: [0; Channel::COUNT],
             derived: None,
         };
@@ -126,7 +133,7 @@ impl Topic {
     /// Its present state.
     #[must_use]
     pub fn state(&self) -> State {
-        self.inner.lock().state
+        self.inner.lock().freshness.state()
     }
 
     /// Numbers one tick and what follows from it, and hands both to the interested lanes, under the topic's lock so
@@ -134,25 +141,50 @@ impl Topic {
     pub(super) fn publish(&self, tick: Tick, round: &mut Round<'_>) {
         let inner = &mut *self.inner.lock();
         match &tick {
-            Tick::Status(status) => inner.state = status.state,
-            Tick::Trade(_) | Tick::Quote(_) if matches!(inner.state, State::Live | State::Halted) => {}
+            Tick::Status(status) => inner.freshness.told(status.state),
             Tick::Trade(_) | Tick::Quote(_) => {
-                // The first tick after a silence ends it.
-                inner.state = State::Live;
-                let (source, since) = match &tick {
-                    Tick::Trade(trade) => (trade.source, trade.tr),
-                    Tick::Quote(quote) => (quote.source, quote.tr),
-                    Tick::Status(status) => (status.source, status.since),
-                };
-                let (state, why) = (State::Live, "receiving".into());
-                let live = Status { symbol: self.symbol, state, source, since, why };
-                self.emit(inner, Tick::Status(live).into(), round);
+                if let Some(change) = inner.freshness.heard(&tick) {
+                    let (source, since) = match &tick {
+                        Tick::Trade(trade) => (trade.source, trade.tr),
+                        Tick::Quote(quote) => (quote.source, quote.tr),
+                        Tick::Status(status) => (status.source, status.since),
+                    };
+                    self.tell(inner, change, (source, since), round);
+                }
             }
         }
         let step = self.derive(inner, &tick, round.received);
         self.emit(inner, tick.into(), round);
         if let Some(step) = step {
             self.say(inner, step, round);
+        }
+    }
+
+    fn tell(
+        &self,
+        inner: &mut Inner,
+        change: Change,
+        (source, since): (Source, UnixMicros),
+        round: &mut Round<'_>,
+    ) {
+        let (state, why) = change;
+        let status = Status { symbol: self.symbol, state, source, since, why };
+        self.emit(inner, Tick::Status(status).into(), round);
+    }
+
+    /// Time alone may have made it stale.
+    pub(super) fn watch(&self, now: UnixMicros, round: &mut Round<'_>) {
+        let inner = &mut *self.inner.lock();
+        if let Some(change) = inner.freshness.passed(now) {
+            self.tell(inner, change, (self.feed, now), round);
+        }
+    }
+
+    /// Its feed proves alive again.
+    pub(super) fn feed_is_back(&self, now: UnixMicros, round: &mut Round<'_>) {
+        let inner = &mut *self.inner.lock();
+        if let Some(change) = inner.freshness.feed_is_back(now) {
+            self.tell(inner, change, (self.feed, now), round);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The roads beside the stream: newest values, what exists, health, metrics, and the page.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, http::StatusCode, web};
 use serde::{Deserialize, Serialize};
 
@@ -76,25 +78,31 @@ async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
         last_tick: Option<UnixMicros>,
         #[serde(skip_serializing_if = "Option::is_none")]
         age_ms: Option<i64>,
+        /// Its symbols by state.
+        symbols: BTreeMap<&'static str, i64>,
     }
     #[derive(Serialize)]
     struct Feeds {
         feeds: Vec<Feed>,
     }
     let now = gateway.hub.clock().now();
+    let states = gateway.hub.states();
     let feeds = gateway
         .feeds
         .iter()
         .map(|feed| {
             let last_tick = feed.health.last_tick();
             let age_ms = last_tick.map(|last| (now.0 - last.0) / 1_000);
-            Feed { name: feed.name, kind: feed.kind, state: feed.health.state(), last_tick, age_ms }
+            let of_feed = states.iter().filter(|(name, ..)| *name == feed.name);
+            let symbols = of_feed.map(|(_, state, count)| (state.as_str(), *count)).collect();
+            Feed { name: feed.name, kind: feed.kind, state: feed.health.state(), last_tick, age_ms, symbols }
         })
         .collect();
     HttpResponse::Ok().json(Feeds { feeds })
 }
 
 async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
+    gateway.hub.metrics().symbols(&gateway.hub.states());
     for feed in &gateway.feeds {
         if let Some(last) = feed.health.last_tick() {
             gateway.hub.metrics().feed(feed.name.as_str()).last_tick(last.0 / 1_000_000);

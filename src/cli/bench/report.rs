@@ -40,6 +40,8 @@ pub struct Spent {
     pub system_us_per_delivery: f64,
     /// Resident memory before the clients came, in bytes.
     pub rss_before: u64,
+    /// Resident memory when the measurement began, in bytes.
+    pub rss_start: u64,
     /// Resident memory at the end, in bytes.
     pub rss_after: u64,
     /// Context switches a second, of the threads that are still there.
@@ -117,10 +119,10 @@ impl Report {
                 "gateway      {cpu_percent:.0} % of a core: {user_us_per_delivery:.3} µs user and \
                  {system_us_per_delivery:.3} µs system a delivery"
             )?;
-            let Spent { rss_before, rss_after, switches_per_second, .. } = spent;
+            let Spent { rss_before, rss_start, rss_after, switches_per_second, .. } = spent;
             writeln!(
                 out,
-                "memory       {rss_before} → {rss_after} bytes, {switches_per_second:.0} switches/s"
+                "memory       {rss_before} → {rss_start} → {rss_after} bytes, {switches_per_second:.0} switches/s"
             )?;
         }
         Ok(())

@@ -400,6 +400,7 @@ fn spent(before: &Usage, start: &Usage, end: &Usage, seconds: f64, deliveries: u
         user_us_per_delivery: (end.user - start.user) * each,
         system_us_per_delivery: (end.system - start.system) * each,
         rss_before: before.rss,
+        rss_start: start.rss,
         rss_after: end.rss,
         switches_per_second: end.switches.saturating_sub(start.switches) as f64 / seconds,
     }

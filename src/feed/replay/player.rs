@@ -4,6 +4,7 @@ use super::{
     pace::{Pace, Speed},
     progress::Progress,
     reader::Batch,
+    times::Times,
 };
 use crate::{
     clock::Instant,
@@ -24,6 +25,7 @@ pub(super) struct Player<'a> {
     out: &'a Publisher,
     pace: Pace,
     progress: &'a mut Progress,
+    times: &'a mut Times,
     burst: Vec<Tick>,
     /// Played as fast as the shards take it: at full speed, or to catch up.
     hurried: bool,
@@ -31,10 +33,15 @@ pub(super) struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    pub(super) fn new(out: &'a Publisher, speed: Speed, progress: &'a mut Progress) -> Self {
+    pub(super) fn new(
+        out: &'a Publisher,
+        speed: Speed,
+        progress: &'a mut Progress,
+        times: &'a mut Times,
+    ) -> Self {
         let full_speed = matches!(speed, Speed::Max);
         let burst = Vec::with_capacity(MAX_BURST_TICKS);
-        Self { out, pace: Pace::new(speed), progress, burst, hurried: full_speed, full_speed }
+        Self { out, pace: Pace::new(speed), progress, times, burst, hurried: full_speed, full_speed }
     }
 
     /// Counts what was read and plays its ticks.
@@ -110,7 +117,7 @@ impl<'a> Player<'a> {
         }
         let now = self.out.clock().now();
         for tick in &mut self.burst {
-            stamp(tick, now);
+            stamp(tick, now, self.times);
         }
         self.progress.add(self.burst.len());
         self.out.publish(&mut self.burst);
@@ -121,10 +128,16 @@ impl<'a> Player<'a> {
 }
 
 /// Received now: by the session's clock it is a live tick.
-const fn stamp(tick: &mut Tick, now: UnixMicros) {
+fn stamp(tick: &mut Tick, now: UnixMicros, times: &mut Times) {
     match tick {
-        Tick::Trade(trade) => trade.tr = now,
-        Tick::Quote(quote) => quote.tr = now,
+        Tick::Trade(trade) => {
+            trade.te = trade.te.map(|te| times.shift(te));
+            trade.tr = now;
+        }
+        Tick::Quote(quote) => {
+            quote.te = quote.te.map(|te| times.shift(te));
+            quote.tr = now;
+        }
         Tick::Status(status) => status.since = now,
     }
 }

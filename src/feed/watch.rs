@@ -1,0 +1,96 @@
+//! Tells when a whole feed has fallen silent: connected, perhaps, but mute.
+
+use std::{sync::Arc, time::Duration};
+
+use super::Health;
+use crate::{
+    hub::Hub,
+    market::{Source, State, UnixMicros},
+};
+
+/// One feed under watch.
+#[derive(Debug)]
+pub struct Watch {
+    name: Source,
+    health: Arc<Health>,
+    silence: Duration,
+}
+
+impl Watch {
+    /// Watches a feed for `silence` without a sign of life.
+    #[must_use]
+    pub const fn new(name: Source, health: Arc<Health>, silence: Duration) -> Self {
+        Self { name, health, silence }
+    }
+
+    /// Makes the feed's symbols stale when it has been silent for too long; its next sign of life ends that.
+    pub fn look(&self, hub: &Hub, now: UnixMicros) {
+        let Some(UnixMicros(last)) = self.health.last_sign() else { return };
+        let silent = now.0.saturating_sub(last);
+        if u128::try_from(silent).is_ok_and(|silent| silent > self.silence.as_micros())
+            && self.health.falls_silent()
+        {
+            let why = format!("the feed has been silent for {} ms", silent / 1_000);
+            tracing::warn!(feed = %self.name, "{why}");
+            hub.set_feed_state(self.name, State::Stale, &why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        feed::Publisher,
+        hub::HubConfig,
+        market::{Quote, Symbol, Tick},
+        metrics::Metrics,
+    };
+
+    #[test]
+    fn silence_makes_every_symbol_stale_and_a_sign_of_life_brings_them_back() {
+        let clock = Clock::manual(UnixMicros(1_000_000_000));
+        let hub =
+            Arc::new(Hub::new(HubConfig::default(), "e".into(), clock.clone(), Arc::new(Metrics::new())));
+        let feed = Source::new("f").unwrap();
+        let publisher = Publisher::new(feed, Arc::clone(&hub), CancellationToken::new());
+        let watch = Watch::new(feed, publisher.health(), Duration::from_secs(5));
+        let symbols = ["BUSY", "QUIET", "NEVER"].map(|name| Symbol::new(name).unwrap());
+        publisher.declare(symbols).unwrap();
+        let quote = |symbol, at: i64| {
+            let (te, tr) = (None, UnixMicros(at));
+            vec![Tick::Quote(Quote { symbol, bid: None, ask: None, source: feed, te, tr })]
+        };
+        let states = || symbols.map(|symbol| hub.topic(symbol).unwrap().state());
+        let at = |second: i64| {
+            let now = 1_000_000_000 + second * 1_000_000;
+            clock.set(UnixMicros(now));
+            now
+        };
+        // Nothing was ever heard: pending is not stale.
+        watch.look(&hub, UnixMicros(at(60)));
+        assert_eq!(states(), [State::Pending; 3]);
+        publisher.publish(&mut quote(symbols[0], at(61)));
+        publisher.publish(&mut quote(symbols[1], at(61)));
+        watch.look(&hub, UnixMicros(at(66)));
+        assert_eq!(states(), [State::Live, State::Live, State::Pending]);
+        assert_eq!(publisher.health().state(), State::Live);
+        watch.look(&hub, UnixMicros(at(67)));
+        assert_eq!(states(), [State::Stale; 3]);
+        assert_eq!(publisher.health().state(), State::Stale);
+        // A heartbeat is enough: each is as it was.
+        at(68);
+        publisher.alive();
+        assert_eq!(states(), [State::Live, State::Live, State::Pending]);
+        assert_eq!(publisher.health().state(), State::Live);
+        // One busy symbol proves that the feed lives: the quiet one stays live.
+        for second in 69..120 {
+            publisher.publish(&mut quote(symbols[0], at(second)));
+            watch.look(&hub, UnixMicros(at(second)));
+        }
+        assert_eq!(states(), [State::Live, State::Live, State::Pending]);
+    }
+}

@@ -1,0 +1,264 @@
+//! Whether what is known of one symbol can be trusted to be current.
+//!
+//! `pending` until the first event, then `live`. A symbol turns `stale` when its feed is lost or silent, when its events
+//! are older than they may be, or when a channel with a limit of its own says nothing for that long; a quiet symbol
+//! without such a limit stays live as long as its feed proves alive. What ends the cause ends the state. A halt is
+//! the venue's word: only the venue takes it back.
+
+use std::{borrow::Cow, time::Duration};
+
+use crate::market::{State, Tick, UnixMicros};
+
+/// What a feed's symbols are held to. Nothing by default: what is late for one source is normal for another.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct FreshnessLimits {
+    /// Longest time without a sign of life of the whole feed.
+    pub silence: Option<Duration>,
+    /// How far the event time may be behind the time of receipt.
+    pub age: Option<Duration>,
+    /// Longest time without a trade of a symbol that had one.
+    pub trades: Option<Duration>,
+    /// Longest time without a quote of a symbol that had one.
+    pub quotes: Option<Duration>,
+}
+
+impl FreshnessLimits {
+    /// Whether time alone can make a symbol stale.
+    #[must_use]
+    pub const fn watches_channels(&self) -> bool {
+        self.trades.is_some() || self.quotes.is_some()
+    }
+}
+
+/// A new state and why.
+pub(super) type Change = (State, Cow<'static, str>);
+
+/// Where one symbol stands.
+#[derive(Debug)]
+pub(super) struct Freshness {
+    state: State,
+    /// To which it returns when its feed is back.
+    before: State,
+    limits: FreshnessLimits,
+    /// Newest event time so far: one late event among current ones means nothing.
+    newest: i64,
+    /// When a trade and a quote were last received; 0 before the first.
+    heard: [i64; 2],
+}
+
+impl Freshness {
+    pub(super) const fn new(limits: FreshnessLimits) -> Self {
+        Self { state: State::Pending, before: State::Pending, limits, newest: i64::MIN, heard: [0; 2] }
+    }
+
+    pub(super) const fn state(&self) -> State {
+        self.state
+    }
+
+    /// A trade or a quote was received. Returns the state that it brings about, if that is another one.
+    pub(super) fn heard(&mut self, tick: &Tick) -> Option<Change> {
+        let (channel, te, tr) = match tick {
+            Tick::Trade(trade) => (0, trade.te, trade.tr),
+            Tick::Quote(quote) => (1, quote.te, quote.tr),
+            Tick::Status(_) => return None,
+        };
+        self.heard[channel] = tr.0;
+        if let Some(te) = te {
+            self.newest = self.newest.max(te.0);
+        }
+        let bad = self.complaint(tr);
+        match (self.state, bad) {
+            (State::Live, None) | (State::Halted, _) | (State::Stale, Some(_)) => None,
+            (State::Pending | State::Stale | State::Closed, None) => {
+                Some(self.turn(State::Live, "receiving".into()))
+            }
+            (State::Live | State::Pending | State::Closed, Some(why)) => Some(self.turn(State::Stale, why)),
+        }
+    }
+
+    /// Time has passed. Returns the state that it brings about, if that is another one.
+    pub(super) fn passed(&mut self, now: UnixMicros) -> Option<Change> {
+        if self.state != State::Live {
+            return None;
+        }
+        self.quiet(now).map(|why| self.turn(State::Stale, why))
+    }
+
+    /// The feed, or the venue, says so.
+    pub(super) const fn told(&mut self, state: State) {
+        if matches!(self.state, State::Live | State::Halted) {
+            self.before = self.state;
+        }
+        self.state = state;
+    }
+
+    /// The feed proves alive again: what was stale for its sake is as it was before. Returns the state, if that is another
+    /// one.
+    pub(super) fn feed_is_back(&mut self, now: UnixMicros) -> Option<Change> {
+        let returns = self.state == State::Stale && self.complaint(now).is_none();
+        returns.then(|| self.turn(self.before, "the feed is back".into()))
+    }
+
+    fn turn(&mut self, state: State, why: Cow<'static, str>) -> Change {
+        self.told(state);
+        (state, why)
+    }
+
+    /// What is wrong with what was received, at the time of receipt `now`.
+    fn complaint(&self, now: UnixMicros) -> Option<Cow<'static, str>> {
+        if let Some(age) = self.limits.age
+            && self.newest != i64::MIN
+        {
+            let behind = now.0.saturating_sub(self.newest);
+            if behind > micros(age) {
+                return Some(format!("its newest event is {} ms old", behind / 1_000).into());
+            }
+        }
+        self.quiet(now)
+    }
+
+    fn quiet(&self, now: UnixMicros) -> Option<Cow<'static, str>> {
+        let limits = [(self.limits.trades, "trade"), (self.limits.quotes, "quote")];
+        for ((limit, name), heard) in limits.into_iter().zip(self.heard) {
+            let silence = now.0.saturating_sub(heard);
+            if heard != 0 && limit.is_some_and(|limit| silence > micros(limit)) {
+                return Some(format!("no {name} for {} ms", silence / 1_000).into());
+            }
+        }
+        None
+    }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::{Quote, Source, Symbol, Trade};
+
+    const SECOND: i64 = 1_000_000;
+
+    /// What happens, at a second.
+    #[derive(Debug, Clone, Copy)]
+    enum Happens {
+        /// A trade whose event time is so many seconds behind.
+        Trade(i64),
+        Quote(i64),
+        Told(State),
+        Time,
+        FeedBack,
+    }
+
+    fn play(limits: FreshnessLimits, script: &[(i64, Happens, State)]) {
+        let mut freshness = Freshness::new(limits);
+        for (second, happens, expected) in script {
+            let now = UnixMicros(1_000 * SECOND + second * SECOND);
+            let te = |behind: i64| Some(UnixMicros(now.0 - behind * SECOND));
+            let before = freshness.state();
+            let (symbol, source) = (Symbol::new("A").unwrap(), Source::new("s").unwrap());
+            let change = match *happens {
+                Happens::Trade(behind) => freshness.heard(&Tick::Trade(Trade {
+                    symbol,
+                    price: "1".parse().unwrap(),
+                    size: "1".parse().unwrap(),
+                    side: None,
+                    id: None,
+                    source,
+                    te: te(behind),
+                    tr: now,
+                })),
+                Happens::Quote(behind) => {
+                    let te = te(behind);
+                    freshness.heard(&Tick::Quote(Quote { symbol, bid: None, ask: None, source, te, tr: now }))
+                }
+                Happens::Told(state) => {
+                    freshness.told(state);
+                    None
+                }
+                Happens::Time => freshness.passed(now),
+                Happens::FeedBack => freshness.feed_is_back(now),
+            };
+            assert_eq!(freshness.state(), *expected, "{second} s: {happens:?}");
+            if let Some((state, why)) = change {
+                assert_eq!(state, *expected);
+                assert_ne!(state, before, "a change is told once");
+                assert!(!why.is_empty());
+            } else if !matches!(happens, Happens::Told(_)) {
+                assert_eq!(before, *expected, "{second} s: {happens:?} changed the state in silence");
+            }
+        }
+    }
+
+    #[test]
+    fn a_quiet_symbol_of_a_live_feed_is_not_stale() {
+        use Happens::{Time, Trade};
+        play(
+            FreshnessLimits { silence: Some(Duration::from_secs(5)), ..FreshnessLimits::default() },
+            &[(0, Time, State::Pending), (1, Trade(0), State::Live), (86_400, Time, State::Live)],
+        );
+    }
+
+    #[test]
+    fn a_channel_with_a_limit_of_its_own_turns_stale_when_it_is_quiet() {
+        use Happens::{Quote, Time, Trade};
+        play(
+            FreshnessLimits { quotes: Some(Duration::from_secs(5)), ..FreshnessLimits::default() },
+            &[
+                (1, Trade(0), State::Live),
+                (60, Time, State::Live),
+                (61, Quote(0), State::Live),
+                (66, Time, State::Live),
+                (67, Time, State::Stale),
+                (68, Trade(0), State::Stale),
+                (69, Quote(0), State::Live),
+            ],
+        );
+    }
+
+    #[test]
+    fn old_events_are_stale_however_many_come() {
+        use Happens::{FeedBack, Quote, Trade};
+        play(
+            FreshnessLimits { age: Some(Duration::from_secs(10)), ..FreshnessLimits::default() },
+            &[
+                (1, Trade(3_600), State::Stale),
+                (2, Quote(3_600), State::Stale),
+                (3, FeedBack, State::Stale),
+                (4, Trade(1), State::Live),
+                // One late event among current ones.
+                (5, Trade(60), State::Live),
+                (30, Trade(20), State::Stale),
+                (31, Trade(0), State::Live),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_lost_feed_is_stale_until_it_is_back_and_a_halt_outlives_it() {
+        use Happens::{FeedBack, Told, Trade};
+        play(
+            FreshnessLimits::default(),
+            &[
+                (1, Trade(0), State::Live),
+                (2, Told(State::Stale), State::Stale),
+                (3, FeedBack, State::Live),
+                (4, Told(State::Stale), State::Stale),
+                (5, Trade(0), State::Live),
+                (6, Told(State::Halted), State::Halted),
+                (7, Trade(0), State::Halted),
+                (8, Told(State::Stale), State::Stale),
+                (9, FeedBack, State::Halted),
+                (10, Told(State::Live), State::Live),
+                (11, Told(State::Closed), State::Closed),
+                (12, Trade(0), State::Live),
+            ],
+        );
+        // Nothing was known before the loss: nothing is after it.
+        play(
+            FreshnessLimits::default(),
+            &[(1, Told(State::Stale), State::Stale), (2, FeedBack, State::Pending)],
+        );
+    }
+}
