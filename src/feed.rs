@@ -7,6 +7,7 @@ mod backoff;
 mod publisher;
 mod supervisor;
 
+pub mod push;
 pub mod record;
 pub mod replay;
 pub mod simulator;

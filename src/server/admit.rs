@@ -1,9 +1,13 @@
-//! Whether an upgrade request becomes a session, the same for both drivers.
+//! Whether a request becomes a session, the same for both drivers and for every road.
 
 use actix_http::header::{self, HeaderMap};
+use actix_web::HttpRequest;
 
 use super::Gateway;
-use crate::dialect::native::Encoding;
+use crate::{
+    dialect::native::{Code, Encoding},
+    session::Admission,
+};
 
 /// Subprotocols, by preference.
 pub(super) const PROTOCOLS: [(&str, Encoding); 2] =
@@ -32,6 +36,24 @@ pub(super) fn vet(headers: &HeaderMap, gateway: &Gateway) -> Result<(), Refusal>
         msg: format!("Origin {origin:?} is not allowed: see server.origins"),
         reason: "origin",
     })
+}
+
+/// A place for the session of a request that is no upgrade, or the answer that refuses it: here a client can see why.
+pub(super) fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<Admission, Refusal> {
+    let admitted = vet(request.headers(), gateway).and_then(|()| {
+        let Some(peer) = request.peer_addr() else {
+            let msg = "the connection has no address".into();
+            return Err(Refusal { status: 500, code: 500, msg, reason: "handshake" });
+        };
+        gateway.census.admit(peer.ip()).map_err(|limit| {
+            let (code, msg) = (Code::ConnectionLimit.number(), "too many connections".into());
+            Refusal { status: 503, code, msg, reason: limit.as_str() }
+        })
+    });
+    if let Err(refusal) = &admitted {
+        gateway.hub.metrics().sessions_refused(refusal.reason).inc();
+    }
+    admitted
 }
 
 /// The encoding of the subprotocol that the answer names.

@@ -3,7 +3,9 @@
 use bytes::BytesMut;
 
 use super::{
+    Framing,
     outbox::{Control, Streamed, Wire},
+    position::Position,
     shard::{Tally, Views},
     state::Session,
     subscription::{Delivery, Lost, Pending, Subscription},
@@ -29,6 +31,8 @@ pub(super) fn assemble(
         match frame {
             Wire::Ping => wire::ping(out, b"tickcast"),
             Wire::Pong(payload) => wire::pong(out, &payload),
+            Wire::Comment => wire::comment(out),
+            Wire::Retry(ms) => wire::retry(out, ms),
             #[cfg(feature = "test-endpoints")]
             Wire::Echo { text, payload } => wire::message(out, text, &payload),
         }
@@ -38,7 +42,13 @@ pub(super) fn assemble(
         && session.outbox.control.is_empty()
     {
         let frame = closing.reason.frame();
-        wire::close(out, (frame.code != NO_CODE).then_some(frame.code), frame.text);
+        match session.framing {
+            Framing::WebSocket(_) => {
+                wire::close(out, (frame.code != NO_CODE).then_some(frame.code), frame.text);
+            }
+            // The end of the body says it, and nobody answers.
+            Framing::Sse | Framing::Bare => closing.answered = true,
+        }
         closing.close_sent = true;
     }
     tally.bytes += out.len() as u64;
@@ -55,19 +65,24 @@ fn data_frame(
 ) -> Option<Instant> {
     let mut oldest: Option<Instant> = None;
     let encoding = session.encoding;
-    let mut frame = DataFrame::begin(out, encoding);
+    let tracks = session.track.is_some();
+    let mut frame = DataFrame::begin(out, session.framing);
     let mut event = |frame: &mut DataFrame<'_>, event: &Event, delivered: &mut u64| {
         frame.push(1, event.encoded(encoding));
         tally.delivered[encoding.index()][event.channel().index()] += 1;
         *delivered += 1;
         oldest = Some(oldest.map_or(event.received, |oldest| oldest.min(event.received)));
     };
-    while frame.len() < FRAME_BUDGET
+    // A position stands for all answers, so none may come behind it.
+    while (tracks || frame.len() < FRAME_BUDGET)
         && let Some(control) = session.outbox.pop_control()
     {
         match control {
             Control::Messages { count, bytes } => frame.push(count, &bytes),
-            Control::Event { event: shared, .. } => {
+            Control::Event { sub, event: shared } => {
+                if tracks {
+                    session.subs[sub].sent = shared.n;
+                }
                 event(&mut frame, &shared, &mut session.counts.delivered);
             }
         }
@@ -87,10 +102,10 @@ fn data_frame(
         let merged = session.outbox.merge.pop_front();
         match &streamed {
             Some(Streamed::Event { sub, event: shared }) => {
-                // Only where it is checked: this would fetch the subscription from memory for each event.
-                if cfg!(debug_assertions) {
+                // Only where it is asked for or checked: this would fetch the subscription from memory for each event.
+                if tracks || cfg!(debug_assertions) {
                     let sub = &mut session.subs[*sub];
-                    assert_eq!(shared.n, sub.sent + 1, "a stream has neither hole nor repeat");
+                    debug_assert_eq!(shared.n, sub.sent + 1, "a stream has neither hole nor repeat");
                     sub.sent = shared.n;
                 }
                 event(&mut frame, shared, &mut session.counts.delivered);
@@ -112,6 +127,11 @@ fn data_frame(
     if frame.finish() {
         tally.frames += 1;
         session.liveness.said(now);
+        if session.framing == Framing::Sse {
+            // A goodbye keeps the last position: nothing is subscribed any more.
+            let position = session.closing.is_none().then(|| Position::of(session)).flatten();
+            wire::end_block(out, position.map(|position| position.text()).as_deref());
+        }
     }
     oldest
 }

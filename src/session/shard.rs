@@ -8,6 +8,7 @@ mod commands;
 #[cfg(feature = "test-endpoints")]
 mod echo;
 mod fanout;
+mod roads;
 mod tally;
 mod tend;
 #[cfg(test)]
@@ -31,7 +32,7 @@ use slab::Slab;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Admission, CloseReason, SessionConfig, Transport, Way,
+    Admission, CloseReason, Framing, SessionConfig, Transport, Way,
     assemble::assemble,
     bucket::Bucket,
     liveness::Liveness,
@@ -119,7 +120,7 @@ impl Shard {
         now: Instant,
     ) -> SessionKey {
         let refused = admission.is_none();
-        let key = self.enter(encoding, transport, admission, now);
+        let key = self.enter(Framing::WebSocket(encoding), transport, admission, now);
         if refused {
             let msg = "too many connections";
             let code = Code::ConnectionLimit;
@@ -134,7 +135,7 @@ impl Shard {
     /// Makes a session to which nothing was said yet.
     fn enter(
         &mut self,
-        encoding: Encoding,
+        framing: Framing,
         transport: Rc<dyn Transport>,
         admission: Option<Admission>,
         now: Instant,
@@ -149,7 +150,9 @@ impl Shard {
             serial,
             _admission: admission,
             name,
-            encoding,
+            encoding: framing.encoding(),
+            framing,
+            track: None,
             transport,
             subs: Slab::new(),
             by_topic: std::collections::BTreeMap::new(),
@@ -168,7 +171,7 @@ impl Shard {
             paused: false,
         };
         let key = SessionKey { index: self.sessions.insert(Box::new(session)), serial };
-        self.tally.opened(encoding);
+        self.tally.opened(framing);
         key
     }
 
@@ -303,6 +306,9 @@ impl Shard {
                 rand::RngExt::random_range(&mut rand::rng(), 0..=most)
             });
             session.say(&Bye { code: frame.code, msg: frame.text, reconnect: frame.reconnect, after_ms });
+            if let (Framing::Sse, Some(ms)) = (session.framing, after_ms) {
+                session.outbox.wire.push_back(Wire::Retry(ms));
+            }
         }
         tracing::debug!(session = session.name, reason = frame.label, code = frame.code, "closing");
         self.tally.closed(frame.label);
@@ -337,7 +343,7 @@ impl Shard {
         }
         let session = self.sessions.remove(key.index);
         self.dirty.retain(|index| *index != key.index);
-        self.tally.left(session.encoding);
+        self.tally.left(session.framing);
         session.transport.wake();
     }
 

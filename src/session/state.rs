@@ -6,10 +6,11 @@ use serde::Serialize;
 use slab::Slab;
 
 use super::{
-    Admission, CloseReason, SessionConfig, Transport,
+    Admission, CloseReason, Framing, SessionConfig, Transport,
     bucket::Bucket,
     liveness::Liveness,
     outbox::{Control, Outbox, Streamed},
+    position::Track,
     subscription::{Delivery, Following, Lost, Pending, Shared, Subscription},
 };
 use crate::{clock::Instant, dialect::native::Encoding, hub::TopicId, market::Channel};
@@ -39,6 +40,9 @@ pub(super) struct Session {
     pub(super) _admission: Option<Admission>,
     pub(super) name: String,
     pub(super) encoding: Encoding,
+    pub(super) framing: Framing,
+    /// On roads that tell positions.
+    pub(super) track: Option<Box<Track>>,
     pub(super) transport: Rc<dyn Transport>,
     pub(super) subs: Slab<Subscription>,
     pub(super) by_topic: BTreeMap<(TopicId, Channel), usize>,
