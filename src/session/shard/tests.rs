@@ -2,4 +2,5 @@
 
 mod client;
 mod promises;
+mod roads;
 mod rules;
