@@ -22,7 +22,7 @@ use crate::{
     hub::Hub,
     limits::{CLOCK_TICK, CLOSE_TIMEOUT, STOP_TIMEOUT},
     metrics::Metrics,
-    server::{FeedView, Gateway, ServerConfig, listen},
+    server::{FeedView, Gateway, PushView, ServerConfig, listen},
     session::{Census, SessionConfig},
 };
 
@@ -59,7 +59,7 @@ pub async fn run(
     let symbols = config.feeds.iter().map(|feed| feed.symbols).sum();
     let mut watches = Vec::new();
     let mut gateway = gateway(&hub, node, config.server, config.session);
-    let feeds = build(&hub, config.feeds, &stop_feeds, &mut gateway.feeds, &mut watches);
+    let feeds = build(&hub, config.feeds, &stop_feeds, &mut gateway, &mut watches);
     let gateway = Arc::new(gateway);
     let listening = listen(Arc::clone(&gateway)).with_context(|| format!("cannot listen on {bind}"))?;
     let running: Vec<JoinHandle<()>> =
@@ -100,6 +100,7 @@ fn gateway(hub: &Arc<Hub>, node: String, server: ServerConfig, session: SessionC
         server,
         node,
         feeds: Vec::new(),
+        push: Vec::new(),
         ready: AtomicBool::new(false),
         drain: CancellationToken::new(),
     }
@@ -117,7 +118,7 @@ fn build(
     hub: &Arc<Hub>,
     feeds: Vec<FeedConfig>,
     stop: &CancellationToken,
-    views: &mut Vec<FeedView>,
+    gateway: &mut Gateway,
     watches: &mut Vec<Watch>,
 ) -> Vec<(AnyFeed, Publisher)> {
     feeds
@@ -126,7 +127,11 @@ fn build(
             let publisher = Publisher::new(name, Arc::clone(hub), stop.clone());
             hub.limit(name, fresh);
             watches.extend(fresh.silence.map(|silence| Watch::new(name, publisher.health(), silence)));
-            views.push(FeedView { name, kind: feed.kind(), health: publisher.health() });
+            gateway.feeds.push(FeedView { name, kind: feed.kind(), health: publisher.health() });
+            if let AnyFeed::Push(push) = &feed {
+                let (publisher, allow_remote) = (publisher.clone(), push.allows_remote());
+                gateway.push.push(PushView { publisher, allow_remote });
+            }
             (feed, publisher)
         })
         .collect()
@@ -136,6 +141,7 @@ fn start(feed: AnyFeed, publisher: Publisher) -> JoinHandle<()> {
     match feed {
         AnyFeed::Simulator(feed) => tokio::spawn(supervise(*feed, publisher)),
         AnyFeed::Replay(feed) => tokio::spawn(supervise(*feed, publisher)),
+        AnyFeed::Push(feed) => tokio::spawn(supervise(feed, publisher)),
     }
 }
 

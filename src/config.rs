@@ -24,7 +24,7 @@ use feeds::Feeds;
 use settings::Settings;
 
 use crate::{
-    feed::{replay::Replay, simulator::Simulator},
+    feed::{push::Push, replay::Replay, simulator::Simulator},
     hub::{FreshnessLimits, HubConfig},
     market::Source,
     server::ServerConfig,
@@ -102,6 +102,8 @@ pub enum AnyFeed {
     Simulator(Box<Simulator>),
     /// Recorded.
     Replay(Box<Replay>),
+    /// Sent by producers.
+    Push(Push),
 }
 
 impl AnyFeed {
@@ -111,6 +113,7 @@ impl AnyFeed {
         match self {
             Self::Simulator(_) => "simulator",
             Self::Replay(_) => "replay",
+            Self::Push(_) => "push",
         }
     }
 }

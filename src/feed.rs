@@ -8,6 +8,7 @@ mod publisher;
 mod supervisor;
 mod watch;
 
+pub mod push;
 pub mod record;
 pub mod replay;
 pub mod simulator;

@@ -280,6 +280,12 @@ impl Hub {
         self.by_id.read().len()
     }
 
+    /// The topic at that position.
+    #[must_use]
+    pub fn topic_at(&self, position: usize) -> Option<Arc<Topic>> {
+        self.by_id.read().get(position).cloned()
+    }
+
     /// The topics from that position on, in the order in which they became known.
     #[must_use]
     pub fn topics_since(&self, position: usize) -> Vec<Arc<Topic>> {

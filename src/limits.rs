@@ -210,6 +210,40 @@ pub const MAX_RATE: f64 = 1_000.0;
 /// Lowest `max_rate` in events a second (one event in a thousand seconds). Less: 416.
 pub const MIN_RATE: f64 = 0.001;
 
+// ---- roads beside WebSocket --------------------------------------------------------------------------------
+
+/// Nothing sent on an event stream for this long: a comment, so that proxies keep the connection.
+pub const SSE_COMMENT: Duration = Duration::from_secs(15);
+
+/// An event stream that broke off is opened again after a random time in this range, in milliseconds, so that clients
+/// do not all come back at once.
+pub const SSE_RETRY_MS: RangeInclusive<u64> = 1_000..=3_000;
+
+/// Longest position, in bytes of its text: proxies take header lines of 8 KiB. One for more subscriptions says so, and
+/// whoever comes back with it gets a `resync`.
+pub const POSITION_BYTES: usize = 6 * 1024;
+
+/// Subscriptions of one `/v1/poll`, which fit into a position. More: 400.
+pub const POLL_SUBSCRIPTIONS: usize = 500;
+
+/// How long `/v1/poll` may wait for news, in seconds. Outside: 400.
+pub const POLL_WAIT: RangeInclusive<u64> = 0..=60;
+
+/// How long `/v1/poll` waits when it is not told, in seconds.
+pub const DEFAULT_POLL_WAIT: u64 = 25;
+
+/// Trades in one answer of `/v1/trades/{symbol}`. Outside: 400.
+pub const TRADES_PAGE: RangeInclusive<usize> = 1..=1_000;
+
+/// Trades in one answer when the request does not say.
+pub const DEFAULT_TRADES_PAGE: usize = 100;
+
+/// Largest body of `/v1/publish`, in bytes. Larger: 413, and nothing is published.
+pub const PUBLISH_BYTES: usize = 1024 * 1024;
+
+/// Refused ticks that an answer of `/v1/publish` names; more are counted only.
+pub const PUBLISH_ERRORS: usize = 20;
+
 // ---- listeners -------------------------------------------------------------------------------------------
 
 /// Connections that wait to be accepted. The kernel refuses or delays one more.
@@ -334,6 +368,8 @@ pub const WATCH_LONGEST_AFTER: Duration = Duration::from_secs(300);
 /// After the goodbyes, open requests have this long to finish.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
+// Three bytes for the topic and six for a number under 2^42, in base64.
+const _: () = assert!(POLL_SUBSCRIPTIONS * 9 / 3 * 4 + 128 <= POSITION_BYTES, "a poll's position fits");
 const _: () = assert!(MAX_SHARDS <= u64::BITS as usize, "a topic's interest is one 64-bit word");
 const _: () = assert!(MAX_BURST_TICKS < DEFAULT_LANE_EVENTS, "one burst must fit into an empty lane");
 const _: () = assert!(CONTROL_PAUSE < DEFAULT_CONTROL_MESSAGES, "reading pauses before the lane overflows");

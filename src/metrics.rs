@@ -53,7 +53,7 @@ pub struct Metrics {
     commands: IntCounterVec,
     /// Bytes of events that wait in stream queues.
     pub outbox_bytes: IntGauge,
-    /// Replies and events written as WebSocket frames.
+    /// Replies and events written as WebSocket frames, blocks of an event stream or answers to polls.
     pub frames: IntCounter,
     /// Bytes handed to sockets, frame headers included.
     pub sent_bytes: IntCounter,
@@ -234,13 +234,19 @@ impl Metrics {
                 "Gap messages written to sessions.",
                 &["channel"]
             ),
-            sessions: family!(r, IntGaugeVec, "tickcast_sessions", "Connected sessions.", &["encoding"]),
+            sessions: family!(
+                r,
+                IntGaugeVec,
+                "tickcast_sessions",
+                "Connected sessions.",
+                &["encoding", "road"]
+            ),
             sessions_opened: family!(
                 r,
                 IntCounterVec,
                 "tickcast_sessions_opened_total",
                 "Sessions that were opened.",
-                &["encoding"]
+                &["encoding", "road"]
             ),
             sessions_closed: family!(
                 r,
@@ -276,7 +282,12 @@ impl Metrics {
                 "tickcast_outbox_bytes",
                 "Bytes of events that wait in stream queues."
             ),
-            frames: family!(r, IntCounter, "tickcast_frames_total", "WebSocket data frames written."),
+            frames: family!(
+                r,
+                IntCounter,
+                "tickcast_frames_total",
+                "Data frames, event blocks and poll answers written."
+            ),
             sent_bytes: family!(
                 r,
                 IntCounter,
@@ -359,16 +370,16 @@ impl Metrics {
         self.gapped.with_label_values(&[channel.as_str(), reason])
     }
 
-    /// Connected sessions of one encoding.
+    /// Connected sessions of one encoding and road.
     #[must_use]
-    pub fn sessions(&self, encoding: &str) -> IntGauge {
-        self.sessions.with_label_values(&[encoding])
+    pub fn sessions(&self, encoding: &str, road: &str) -> IntGauge {
+        self.sessions.with_label_values(&[encoding, road])
     }
 
-    /// Opened sessions of one encoding.
+    /// Opened sessions of one encoding and road.
     #[must_use]
-    pub fn sessions_opened(&self, encoding: &str) -> IntCounter {
-        self.sessions_opened.with_label_values(&[encoding])
+    pub fn sessions_opened(&self, encoding: &str, road: &str) -> IntCounter {
+        self.sessions_opened.with_label_values(&[encoding, road])
     }
 
     /// Ended sessions of one reason.
@@ -405,7 +416,7 @@ fn by_channel(family: &IntCounterVec) -> [IntCounter; Channel::COUNT] {
 }
 
 /// One feed's handles.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FeedMetrics {
     name: String,
     messages: IntCounter,

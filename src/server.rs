@@ -8,13 +8,21 @@ mod echo;
 mod inbound;
 mod line;
 mod listen;
+mod poll;
+mod publish;
+mod query;
 mod reader;
 mod rest;
+mod routes;
+mod snapshot;
 mod socket;
+mod sse;
+mod trades;
 mod upgrade;
 
 pub use config::{Driver, ServerConfig};
 pub use listen::{Listening, listen};
+pub use routes::routes;
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -28,7 +36,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    feed::Health,
+    feed::{Health, Publisher},
     hub::{Hub, HubError},
     market::Source,
     session::{Census, SessionConfig, Shard, run},
@@ -43,6 +51,15 @@ pub struct FeedView {
     pub kind: &'static str,
     /// How it is doing.
     pub health: Arc<Health>,
+}
+
+/// A feed that producers publish to.
+#[derive(Debug)]
+pub struct PushView {
+    /// Its way to the hub.
+    pub publisher: Publisher,
+    /// Whether producers may be on other machines.
+    pub allow_remote: bool,
 }
 
 /// What every worker of one gateway shares.
@@ -60,6 +77,8 @@ pub struct Gateway {
     pub node: String,
     /// The feeds.
     pub feeds: Vec<FeedView>,
+    /// Those that take ticks over HTTP.
+    pub push: Vec<PushView>,
     /// Whether `/readyz` says yes.
     pub ready: AtomicBool,
     /// Cancelled when sessions are to say goodbye.

@@ -13,7 +13,7 @@ use super::{
     document::{self, Document},
 };
 use crate::{
-    feed::{DefinitionError, replay, simulator},
+    feed::{DefinitionError, push, replay, simulator},
     hub::FreshnessLimits,
     limits::FRESH_MS,
     market::Source,
@@ -111,24 +111,27 @@ impl Feeds {
             return Err(ConfigError::Refused { origin: at, key, why });
         }
         self.names.push((name, at));
-        let kinds = r#""simulator" or "replay""#;
-        let (simulated, _) = table.text("kind", kinds, |text| match text {
-            "simulator" => Some(true),
-            "replay" => Some(false),
+        let kinds = r#""simulator", "replay" or "push""#;
+        let (kind, _) = table.text("kind", kinds, |text| match text {
+            "simulator" => Some(Kind::Simulator),
+            "replay" => Some(Kind::Replay),
+            "push" => Some(Kind::Push),
             _ => None,
         })?;
-        let built = if simulated {
-            table
+        let built = match kind {
+            Kind::Simulator => table
                 .definition::<simulator::Definition>()?
                 .build(base)
-                .map(|it| AnyFeed::Simulator(Box::new(it)))
-        } else {
-            table.definition::<replay::Definition>()?.build(base).map(|it| AnyFeed::Replay(Box::new(it)))
+                .map(|it| AnyFeed::Simulator(Box::new(it))),
+            Kind::Replay => {
+                table.definition::<replay::Definition>()?.build(base).map(|it| AnyFeed::Replay(Box::new(it)))
+            }
+            Kind::Push => table.definition::<push::Definition>()?.build().map(AnyFeed::Push),
         };
         let feed = built.map_err(|why| table.refused(why))?;
         let symbols = match &feed {
             AnyFeed::Simulator(simulator) => simulator.symbols(),
-            AnyFeed::Replay(_) => table.symbols(),
+            AnyFeed::Replay(_) | AnyFeed::Push(_) => table.symbols(),
         };
         let fresh = table.fresh()?;
         self.built.push(FeedConfig { name, feed, fresh, symbols });
@@ -144,6 +147,14 @@ struct Fresh {
     age_ms: Option<u64>,
     trades_ms: Option<u64>,
     quotes_ms: Option<u64>,
+}
+
+/// What a `kind` says.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Simulator,
+    Replay,
+    Push,
 }
 
 /// One `[[feed]]` table.

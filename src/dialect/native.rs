@@ -5,11 +5,13 @@ mod command;
 mod encoding;
 mod event;
 mod reply;
+mod tick;
 
 pub use command::{Command, CommandId, Fault, Mode, Op, Pattern, Since, Subscribe, Target, parse_command};
 pub use encoding::Encoding;
 pub use event::{encode_event, encode_tick};
 pub use reply::{
-    Accepted, Bye, Code, ErrorReply, Gap, Heartbeat, Info, InfoQueue, Listed, Listing, Pong, Refused,
+    Accepted, Bye, Code, ErrorReply, Gap, Heartbeat, Info, InfoQueue, Listed, Listing, Pong, Refused, Resync,
     Subscribed, Unsubscribed, Welcome, WelcomeLimits,
 };
+pub use tick::{TickError, TickMessage};

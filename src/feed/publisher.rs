@@ -20,8 +20,8 @@ use crate::{
     metrics::FeedMetrics,
 };
 
-/// A feed's way to the hub.
-#[derive(Debug)]
+/// A feed's way to the hub. Clones are the same feed.
+#[derive(Debug, Clone)]
 pub struct Publisher {
     name: Source,
     hub: Arc<Hub>,

@@ -1,11 +1,16 @@
-//! Whether an upgrade request becomes a session, the same for both drivers.
+//! Whether a request becomes a session, the same for both drivers and for every road.
 
 use std::time::Duration;
 
 use actix_http::header::{self, HeaderMap};
+use actix_web::HttpRequest;
 
 use super::Gateway;
-use crate::{dialect::native::Encoding, limits::FLUSH_MS_RANGE};
+use crate::{
+    dialect::native::{Code, Encoding},
+    limits::FLUSH_MS_RANGE,
+    session::Admission,
+};
 
 /// Subprotocols, by preference.
 pub(super) const PROTOCOLS: [(&str, Encoding); 2] =
@@ -64,6 +69,24 @@ fn wishes(query: &str) -> Result<Wishes, String> {
         }
     }
     Ok(wishes)
+}
+
+/// A place for the session of a request that is no upgrade, or the answer that refuses it: here a client can see why.
+pub(super) fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<Admission, Refusal> {
+    let admitted = vet(request.headers(), None, gateway).and_then(|_wishes| {
+        let Some(peer) = request.peer_addr() else {
+            let msg = "the connection has no address".into();
+            return Err(Refusal { status: 500, code: 500, msg, reason: "handshake" });
+        };
+        gateway.census.admit(peer.ip()).map_err(|limit| {
+            let (code, msg) = (Code::ConnectionLimit.number(), "too many connections".into());
+            Refusal { status: 503, code, msg, reason: limit.as_str() }
+        })
+    });
+    if let Err(refusal) = &admitted {
+        gateway.hub.metrics().sessions_refused(refusal.reason).inc();
+    }
+    admitted
 }
 
 /// The encoding of the subprotocol that the answer names.

@@ -31,6 +31,24 @@ impl Port {
         Self { gauge, writer: RefCell::new(None), resumed: Notify::new() }
     }
 
+    pub(super) fn is_cut(&self) -> bool {
+        self.gauge.is_cut()
+    }
+
+    /// Whether the client has closed its side, which ends a stream of one direction.
+    pub(super) fn has_left(&self) -> bool {
+        self.gauge.has_left()
+    }
+
+    /// Whom to wake when something waits.
+    pub(super) fn remember(&self, cx: &Context<'_>) {
+        let mut writer = self.writer.borrow_mut();
+        match &mut *writer {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *writer = Some(cx.waker().clone()),
+        }
+    }
+
     /// Waits until commands may be read again.
     pub(super) async fn resumed(&self) {
         self.resumed.notified().await;
@@ -80,16 +98,10 @@ impl MessageBody for Body {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
-        if this.port.gauge.is_cut() {
+        if this.port.is_cut() {
             return Poll::Ready(None);
         }
-        {
-            let mut writer = this.port.writer.borrow_mut();
-            match &mut *writer {
-                Some(waker) => waker.clone_from(cx.waker()),
-                None => *writer = Some(cx.waker().clone()),
-            }
-        }
+        this.port.remember(cx);
         let outgoing = this.shard.borrow_mut().outgoing(this.key, Instant::now());
         match outgoing {
             Outgoing::Frames(bytes) => Poll::Ready(Some(Ok(bytes))),

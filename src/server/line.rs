@@ -38,6 +38,8 @@ pub(super) struct Gauge {
     blocked_since: Cell<Option<Instant>>,
     cut: Cell<bool>,
     finished: Cell<bool>,
+    /// The client has closed its side.
+    left: Cell<bool>,
     /// A request was answered and the next one may begin.
     between_requests: Cell<bool>,
     reader: RefCell<Option<Waker>>,
@@ -64,6 +66,12 @@ impl Gauge {
     /// to close first, which RFC 6455 (section 7.1.1) has the server do.
     pub(super) fn finish(&self) {
         self.finished.set(true);
+    }
+
+    /// Whether the client has closed its side. actix would go on with an answer that it writes nothing of, and keep the
+    /// place of a client that is gone.
+    pub(super) const fn has_left(&self) -> bool {
+        self.left.get()
     }
 
     /// Whether the next bytes begin a request. actix watches over the first head of a connection only, so a client
@@ -141,6 +149,9 @@ impl AsyncRead for Line {
             remember(&self.gauge.reader, cx);
         }
         ready!(result)?;
+        if buf.filled().len() == before && buf.remaining() > 0 {
+            self.gauge.left.set(true);
+        }
         if between && self.head_due.is_none() && buf.filled().len() > before {
             // Polled with the next read, which actix does until nothing is left.
             self.head_due = Some(Box::pin(sleep(self.request_timeout)));

@@ -26,7 +26,7 @@ use tokio::net::TcpStream;
 use super::{
     Driver, Gateway, LocalShard,
     line::{Gauge, Line},
-    local_shard, rest, socket, upgrade,
+    local_shard, routes, socket,
 };
 use crate::limits::{BACKLOG, DISCONNECT_TIMEOUT, KEEP_ALIVE, NOTSENT_LOWAT, STOP_TIMEOUT, WRITE_BUFFER};
 
@@ -151,16 +151,13 @@ fn application(
     let shard = shard(&gateway);
     App::new()
         .app_data(web::Data::from(gateway))
-        .configure(move |routes| {
+        .configure(move |config| {
             if let Some(shard) = shard {
-                routes.app_data(web::Data::<LocalShard>::new(shard));
-                // Any method: the handshake says which one it wants.
-                routes.route("/v1/ws", web::route().to(upgrade::upgrade));
-                #[cfg(feature = "test-endpoints")]
-                routes.route("/test/echo", web::route().to(super::echo::echo));
+                config.app_data(web::Data::<LocalShard>::new(shard));
+                config.configure(routes::streams);
             }
         })
-        .configure(rest::routes)
+        .configure(routes::plain)
         .wrap(from_fn(between_requests))
 }
 

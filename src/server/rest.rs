@@ -1,16 +1,16 @@
-//! The roads beside the stream: newest values, what exists, health, metrics, and the page.
+//! Plain answers: what exists, health, metrics, the documents of the interface, and the page.
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, http::StatusCode, web};
-use serde::{Deserialize, Serialize};
-
-use super::Gateway;
-use crate::{
-    dialect::native::Encoding,
-    limits::SNAPSHOT_SYMBOLS,
-    market::{Channel, Source, State, Symbol, UnixMicros},
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+    web,
 };
+use serde::Serialize;
+
+use super::{Gateway, query::Bad};
+use crate::market::{Source, State, Symbol, UnixMicros};
 
 /// The page at `/` when the dashboard is not built in.
 const PAGE: &str = include_str!("../../web/plain/index.html");
@@ -18,18 +18,14 @@ const PAGE: &str = include_str!("../../web/plain/index.html");
 /// What the page may do: talk to its own gateway, and nothing else.
 const PAGE_POLICY: &str = "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; img-src data:";
 
-/// Adds the routes.
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .route("/", web::get().to(page))
-        .route("/healthz", web::get().to(healthz))
-        .route("/readyz", web::get().to(readyz))
-        .route("/feedz", web::get().to(feedz))
-        .route("/metrics", web::get().to(metrics))
-        .route("/v1/symbols", web::get().to(symbols))
-        .route("/v1/snapshot", web::get().to(snapshot))
-        .default_service(web::to(not_found));
-}
+/// What this interface is, for machines.
+const OPENAPI: &str = include_str!("../../docs/openapi.json");
+
+/// What the messages of the streams are, for machines.
+const ASYNCAPI: &str = include_str!("../../docs/asyncapi.json");
+
+/// Seconds after which a client that was refused for a passing reason may come back.
+const RETRY_AFTER: &str = "1";
 
 /// An error as JSON: the protocol's code and what was wrong.
 pub(super) fn refusal(status: u16, code: u16, msg: &str) -> HttpResponse {
@@ -39,15 +35,40 @@ pub(super) fn refusal(status: u16, code: u16, msg: &str) -> HttpResponse {
         msg: &'a str,
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    HttpResponse::build(status).json(Refusal { code, msg })
+    let mut response = HttpResponse::build(status);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
+    }
+    response.json(Refusal { code, msg })
 }
 
-async fn not_found(request: actix_web::HttpRequest) -> HttpResponse {
+/// The answer to a query that cannot be.
+pub(super) fn bad(bad: &Bad) -> HttpResponse {
+    refusal(400, bad.code.number(), &bad.msg)
+}
+
+/// An answer that is old as soon as it was read.
+pub(super) fn fresh_json(body: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(("cache-control", "no-store"))
+        .body(body)
+}
+
+pub(super) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(OPENAPI)
+}
+
+pub(super) async fn asyncapi() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(ASYNCAPI)
+}
+
+pub(super) async fn not_found(request: actix_web::HttpRequest) -> HttpResponse {
     let path: String = request.path().chars().take(100).collect();
     refusal(404, 404, &format!("nothing at {path:?}"))
 }
 
-async fn page() -> HttpResponse {
+pub(super) async fn page() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header(("content-security-policy", PAGE_POLICY))
@@ -56,11 +77,11 @@ async fn page() -> HttpResponse {
         .body(PAGE)
 }
 
-async fn healthz() -> HttpResponse {
+pub(super) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("alive\n")
 }
 
-async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
+pub(super) async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
     if gateway.is_ready() {
         HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n")
     } else {
@@ -68,7 +89,7 @@ async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
     }
 }
 
-async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
+pub(super) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
     #[derive(Serialize)]
     struct Feed {
         name: Source,
@@ -101,7 +122,7 @@ async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
     HttpResponse::Ok().json(Feeds { feeds })
 }
 
-async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
+pub(super) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     gateway.hub.metrics().symbols(&gateway.hub.states());
     for feed in &gateway.feeds {
         if let Some(last) = feed.health.last_tick() {
@@ -114,7 +135,7 @@ async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     }
 }
 
-async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
+pub(super) async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
     #[derive(Serialize)]
     struct Known {
         #[serde(rename = "S")]
@@ -135,76 +156,4 @@ async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
         .collect();
     symbols.sort_by_key(|known| known.symbol);
     HttpResponse::Ok().json(Symbols { epoch: gateway.hub.epoch(), symbols })
-}
-
-/// `?symbols=BTC-USD,ETH-*&channels=quotes,trades`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    symbols: Option<String>,
-    channels: Option<String>,
-}
-
-async fn snapshot(
-    gateway: web::Data<Gateway>,
-    wanted: Result<web::Query<Wanted>, actix_web::Error>,
-) -> HttpResponse {
-    let wanted = match wanted {
-        Ok(wanted) => wanted.into_inner(),
-        Err(why) => return refusal(400, 416, &why.to_string()),
-    };
-    let mut channels = Vec::new();
-    for name in wanted.channels.as_deref().unwrap_or("trades,quotes").split(',') {
-        match Channel::parse(name).filter(|channel| gateway.hub.offers(*channel)) {
-            Some(channel) if !channels.contains(&channel) => channels.push(channel),
-            Some(_) => {}
-            None => return refusal(400, 415, &format!("channels: {:?} is unknown", cut(name))),
-        }
-    }
-    let mut topics = Vec::new();
-    let mut unknown = Vec::new();
-    for text in wanted.symbols.as_deref().unwrap_or("*").split(',') {
-        if let Some(prefix) = text.strip_suffix('*') {
-            let all = gateway.hub.topics_since(0);
-            topics.extend(all.into_iter().filter(|topic| topic.symbol().as_str().starts_with(prefix)));
-        } else {
-            match Symbol::new(text).ok().and_then(|symbol| gateway.hub.topic(symbol)) {
-                Some(topic) => topics.push(topic),
-                None => unknown.push(cut(text)),
-            }
-        }
-    }
-    topics.sort_by_key(|topic| topic.symbol());
-    topics.dedup_by_key(|topic| topic.id());
-    if topics.len() + unknown.len() > SNAPSHOT_SYMBOLS {
-        let msg = format!("symbols: {} match, at most {SNAPSHOT_SYMBOLS} are answered at once", topics.len());
-        return refusal(400, 405, &msg);
-    }
-    let mut body = Vec::with_capacity(256 * topics.len() * channels.len() + 128);
-    body.extend_from_slice(b"{\"epoch\":");
-    Encoding::Json.encode_into(&gateway.hub.epoch(), &mut body);
-    body.extend_from_slice(b",\"time\":");
-    Encoding::Json.encode_into(&gateway.hub.clock().now(), &mut body);
-    body.extend_from_slice(b",\"unknown\":");
-    Encoding::Json.encode_into(&unknown, &mut body);
-    body.extend_from_slice(b",\"events\":[");
-    let mut first = true;
-    for topic in &topics {
-        for event in channels.iter().filter_map(|channel| topic.last(*channel)) {
-            if !first {
-                body.push(b',');
-            }
-            first = false;
-            body.extend_from_slice(event.encoded(Encoding::Json));
-        }
-    }
-    body.extend_from_slice(b"]}");
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header(("cache-control", "no-store"))
-        .body(body)
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(crate::limits::MAX_SYMBOL_LEN).collect()
 }

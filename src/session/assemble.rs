@@ -3,7 +3,9 @@
 use bytes::BytesMut;
 
 use super::{
+    Framing,
     outbox::{Control, Streamed, Wire},
+    position::Position,
     shard::{Tally, Views},
     state::Session,
     subscription::{Delivery, Lost, Pending, Shared, SubIndex, Subscription, gap_message},
@@ -27,6 +29,8 @@ pub(super) fn assemble(
         match frame {
             Wire::Ping => wire::ping(out, b"tickcast"),
             Wire::Pong(payload) => wire::pong(out, &payload),
+            Wire::Comment => wire::comment(out),
+            Wire::Retry(ms) => wire::retry(out, ms),
             #[cfg(feature = "test-endpoints")]
             Wire::Echo { text, payload } => wire::message(out, text, &payload),
         }
@@ -36,7 +40,13 @@ pub(super) fn assemble(
         && session.outbox.control().next().is_none()
     {
         let frame = closing.reason.frame();
-        wire::close(out, (frame.code != NO_CODE).then_some(frame.code), frame.text);
+        match session.framing {
+            Framing::WebSocket(_) => {
+                wire::close(out, (frame.code != NO_CODE).then_some(frame.code), frame.text);
+            }
+            // The end of the body says it, and nobody answers.
+            Framing::Sse | Framing::Bare => closing.answered = true,
+        }
         closing.close_sent = true;
     }
     tally.bytes += out.len() as u64;
@@ -54,7 +64,8 @@ fn data_frame(
     let mut oldest: Option<Instant> = None;
     let mut superseded: Vec<Channel> = Vec::new();
     let encoding = session.encoding;
-    let mut frame = DataFrame::begin(out, encoding);
+    let tracks = session.track.is_some();
+    let mut frame = DataFrame::begin(out, session.framing);
     let mut delivered = 0;
     let mut event = |frame: &mut DataFrame<'_>, event: &Shared, first: bool| {
         frame.push(1, event.bytes(encoding));
@@ -65,12 +76,18 @@ fn data_frame(
             oldest = Some(oldest.map_or(event.received, |oldest| oldest.min(event.received)));
         }
     };
-    while frame.len() < FRAME_BUDGET
+    // A position stands for all answers, so none may come behind it.
+    while (tracks || frame.len() < FRAME_BUDGET)
         && let Some(control) = session.outbox.rare.as_mut().and_then(|rare| rare.pop_control())
     {
         match control {
             Control::Messages { count, bytes } => frame.push(count, &bytes),
-            Control::Event { event: shared, .. } => event(&mut frame, &shared, true),
+            Control::Event { sub, event: shared } => {
+                if tracks {
+                    session.subs[sub].sent = shared.n;
+                }
+                event(&mut frame, &shared, true);
+            }
         }
     }
     while frame.len() < FRAME_BUDGET
@@ -88,7 +105,7 @@ fn data_frame(
         let merged = session.outbox.merge.pop_front();
         match &streamed {
             Some(Streamed::Event { sub, event: shared }) => {
-                note_streamed(session, *sub, shared);
+                note_streamed(session, *sub, shared, tracks);
                 event(&mut frame, shared, std::mem::take(&mut first_streamed));
             }
             Some(Streamed::Gap { sub, lost }) => {
@@ -116,20 +133,25 @@ fn data_frame(
     if frame.finish() {
         tally.frames += 1;
         session.liveness.said(now);
+        if session.framing == Framing::Sse {
+            // A goodbye keeps the last position: nothing is subscribed any more.
+            let position = session.closing.is_none().then(|| Position::of(session)).flatten();
+            wire::end_block(out, position.map(|position| position.text()).as_deref());
+        }
     }
     oldest
 }
 
 /// An event has left the stream queue for the client.
-fn note_streamed(session: &mut Session, sub: SubIndex, event: &Shared) {
+fn note_streamed(session: &mut Session, sub: SubIndex, event: &Shared, tracks: bool) {
     if event.is_final_bar() && session.subs[sub].queued > 0 {
         left_queue(session, sub);
         debug_assert!(session.subs[sub].sent < event.n, "bars do not go back in time");
         session.subs[sub].sent = event.n;
-    } else if cfg!(debug_assertions) {
-        // Only where it is checked: this would fetch the subscription from memory for each event.
+    } else if tracks || cfg!(debug_assertions) {
+        // Only where it is asked for or checked: this would fetch the subscription from memory for each event.
         let sub = &mut session.subs[sub];
-        assert_eq!(event.n, sub.sent + 1, "a stream has neither hole nor repeat");
+        debug_assert_eq!(event.n, sub.sent + 1, "a stream has neither hole nor repeat");
         sub.sent = event.n;
     }
 }

@@ -54,6 +54,25 @@ impl Liveness {
         self.rtt
     }
 
+    /// What is due now where nothing is heard from the client: its connection is watched over from below, and a ping is
+    /// due after so much silence of ours.
+    pub(super) fn due_one_way(
+        &mut self,
+        now: Instant,
+        quiet: Duration,
+        config: &SessionConfig,
+        blocked_since: Option<Instant>,
+    ) -> Option<Due> {
+        if blocked_since.is_some_and(|since| now - since >= config.stall_timeout) {
+            return Some(Due::Evict(CloseReason::Slow));
+        }
+        if now - self.said >= quiet {
+            self.said = now;
+            return Some(Due::Ping);
+        }
+        None
+    }
+
     /// What is due now; the caller does it, and it is not due again before its interval has passed.
     pub(super) fn due(
         &mut self,

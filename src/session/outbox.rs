@@ -54,6 +54,10 @@ impl Streamed {
 pub(super) enum Wire {
     Ping,
     Pong(Box<[u8]>),
+    /// A comment, so that proxies and the client see that the event stream lives.
+    Comment,
+    /// The time after which an event stream is to be opened again, in milliseconds.
+    Retry(u64),
     /// A client's own message on its way back.
     #[cfg(feature = "test-endpoints")]
     Echo {

@@ -10,6 +10,7 @@ mod commands;
 mod echo;
 mod fanout;
 mod pace;
+mod roads;
 mod tally;
 mod tend;
 #[cfg(test)]
@@ -33,7 +34,7 @@ use slab::Slab;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Admission, CloseReason, SessionConfig, Transport,
+    Admission, CloseReason, Framing, SessionConfig, Transport,
     assemble::assemble,
     outbox::Wire,
     state::{Closing, Session},
@@ -122,7 +123,7 @@ impl Shard {
         now: Instant,
     ) -> SessionKey {
         let refused = admission.is_none();
-        let key = self.enter(encoding, transport, admission, now);
+        let key = self.enter(Framing::WebSocket(encoding), transport, admission, now);
         if refused {
             let msg = "too many connections";
             let code = Code::ConnectionLimit;
@@ -137,16 +138,16 @@ impl Shard {
     /// Makes a session to which nothing was said yet.
     fn enter(
         &mut self,
-        encoding: Encoding,
+        framing: Framing,
         transport: Rc<dyn Transport>,
         admission: Option<Admission>,
         now: Instant,
     ) -> SessionKey {
         let serial = self.next_serial;
         self.next_serial += 1;
-        let session = Session::new(serial, encoding, transport, admission, now);
+        let session = Session::new(serial, framing, transport, admission, now);
         let key = SessionKey { index: self.sessions.insert(Box::new(session)), serial };
-        self.tally.opened(encoding);
+        self.tally.opened(framing);
         key
     }
 
@@ -269,6 +270,9 @@ impl Shard {
                 rand::RngExt::random_range(&mut rand::rng(), 0..=most)
             });
             session.say(&Bye { code: frame.code, msg: frame.text, reconnect: frame.reconnect, after_ms });
+            if let (Framing::Sse, Some(ms)) = (session.framing, after_ms) {
+                session.outbox.rare().wire.push_back(Wire::Retry(ms));
+            }
         }
         tracing::debug!(
             session = session.name(&self.node),
@@ -308,7 +312,7 @@ impl Shard {
         }
         let session = self.sessions.remove(key.index);
         self.dirty.retain(|index| *index != key.index);
-        self.tally.left(session.encoding);
+        self.tally.left(session.framing);
         session.transport.wake();
     }
 

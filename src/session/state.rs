@@ -5,10 +5,11 @@ use std::{rc::Rc, time::Duration};
 use serde::Serialize;
 
 use super::{
-    Admission, CloseReason, SessionConfig, Transport,
+    Admission, CloseReason, Framing, SessionConfig, Transport,
     bucket::Bucket,
     liveness::Liveness,
     outbox::{Control, Outbox, Streamed},
+    position::Track,
     subs::Subs,
     subscription::{Delivery, Following, Lost, Pending, Shared, SubIndex, gap_message},
 };
@@ -46,6 +47,9 @@ pub(super) struct Session {
     /// Its reader waits for the control lane to drain.
     pub(super) paused: bool,
     pub(super) encoding: Encoding,
+    pub(super) framing: Framing,
+    /// On roads that tell positions.
+    pub(super) track: Option<Box<Track>>,
     pub(super) transport: Rc<dyn Transport>,
     pub(super) counts: Counts,
     pub(super) closing: Option<Box<Closing>>,
@@ -84,7 +88,7 @@ impl Session {
     /// A session to which nothing was said yet.
     pub(super) fn new(
         serial: u64,
-        encoding: Encoding,
+        framing: Framing,
         transport: Rc<dyn Transport>,
         admission: Option<Admission>,
         now: Instant,
@@ -95,7 +99,9 @@ impl Session {
             held: false,
             urgent: false,
             paused: false,
-            encoding,
+            encoding: framing.encoding(),
+            framing,
+            track: None,
             transport,
             counts: Counts::default(),
             closing: None,

@@ -1,11 +1,16 @@
-//! WebSocket frames of a server (RFC 6455, section 5.2: unmasked, unfragmented) and the array around the messages.
+//! What goes around messages: the array, and a server's WebSocket frames (RFC 6455, section 5.2: unmasked, unfragmented)
+//! or blocks of an event stream.
 
 use bytes::{BufMut as _, BytesMut};
 
+use super::Framing;
 use crate::dialect::native::Encoding;
 
 /// Room kept before the first message for the frame header (10 bytes at most) and the array header (5 at most).
 const HEADROOM: usize = 16;
+
+/// What a block of an event stream starts with.
+const DATA: &[u8] = b"data: [";
 
 const FIN: u8 = 0x80;
 const TEXT: u8 = 0x1;
@@ -19,21 +24,21 @@ const PONG: u8 = 0xA;
 pub(super) struct DataFrame<'a> {
     out: &'a mut BytesMut,
     start: usize,
-    encoding: Encoding,
+    framing: Framing,
     messages: u32,
 }
 
 impl<'a> DataFrame<'a> {
     /// Starts a frame; `out` must be empty, since the headroom that is not needed is cut off its front.
-    pub(super) fn begin(out: &'a mut BytesMut, encoding: Encoding) -> Self {
+    pub(super) fn begin(out: &'a mut BytesMut, framing: Framing) -> Self {
         debug_assert!(out.is_empty(), "the headroom is cut off the front");
         out.put_bytes(0, HEADROOM);
-        Self { out, start: HEADROOM, encoding, messages: 0 }
+        Self { out, start: HEADROOM, framing, messages: 0 }
     }
 
     /// Appends one message, or several that are joined already.
     pub(super) fn push(&mut self, count: u32, messages: &[u8]) {
-        if self.encoding == Encoding::Json && self.messages > 0 {
+        if self.framing != Framing::WebSocket(Encoding::MsgPack) && self.messages > 0 {
             self.out.put_u8(b',');
         }
         self.out.extend_from_slice(messages);
@@ -42,7 +47,7 @@ impl<'a> DataFrame<'a> {
 
     /// The encoding of its messages.
     pub(super) const fn encoding(&self) -> Encoding {
-        self.encoding
+        self.framing.encoding()
     }
 
     /// Bytes of messages so far.
@@ -50,24 +55,38 @@ impl<'a> DataFrame<'a> {
         self.out.len() - self.start
     }
 
-    /// Writes the headers. Returns whether there was any message; without one nothing is left of the frame.
+    /// Writes the headers. Returns whether there was any message; without one nothing is left of the frame. A block of
+    /// an event stream still needs its [end](end_block).
     pub(super) fn finish(self) -> bool {
         use bytes::Buf as _;
         if self.messages == 0 {
             self.out.clear();
             return false;
         }
-        if self.encoding == Encoding::Json {
+        let encoding = match self.framing {
+            Framing::WebSocket(encoding) => encoding,
+            Framing::Sse => {
+                self.out.put_slice(b"]\n");
+                self.out[HEADROOM - DATA.len()..HEADROOM].copy_from_slice(DATA);
+                self.out.advance(HEADROOM - DATA.len());
+                return true;
+            }
+            Framing::Bare => {
+                self.out.advance(HEADROOM);
+                return true;
+            }
+        };
+        if encoding == Encoding::Json {
             self.out.put_u8(b']');
         }
         let body = self.out.len() - self.start;
         let mut header = [0_u8; HEADROOM];
-        let (opcode, array) = match self.encoding {
+        let (opcode, array) = match encoding {
             Encoding::Json => (TEXT, 1),
             Encoding::MsgPack => (BINARY, array_header(self.messages, &mut [0; 5])),
         };
         let frame = frame_header(opcode, body + array, &mut header);
-        match self.encoding {
+        match encoding {
             Encoding::Json => header[frame] = b'[',
             Encoding::MsgPack => {
                 array_header(self.messages, &mut header[frame..]);
@@ -139,6 +158,26 @@ pub(super) fn message(out: &mut BytesMut, text: bool, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
+/// The rest of a block, with the position that the client has behind it.
+pub(super) fn end_block(out: &mut BytesMut, position: Option<&str>) {
+    if let Some(position) = position {
+        out.put_slice(b"id: ");
+        out.put_slice(position.as_bytes());
+        out.put_u8(b'\n');
+    }
+    out.put_u8(b'\n');
+}
+
+/// A comment in an event stream.
+pub(super) fn comment(out: &mut BytesMut) {
+    out.put_slice(b":\n\n");
+}
+
+/// When an event stream is to be opened again, in milliseconds from its end.
+pub(super) fn retry(out: &mut BytesMut, ms: u64) {
+    out.put_slice(format!("retry: {ms}\n\n").as_bytes());
+}
+
 /// A ping frame.
 pub(super) fn ping(out: &mut BytesMut, payload: &[u8]) {
     control(out, PING, payload);
@@ -165,7 +204,7 @@ mod tests {
 
     fn frame(encoding: Encoding, messages: &[&[u8]]) -> Vec<u8> {
         let mut out = BytesMut::new();
-        let mut frame = DataFrame::begin(&mut out, encoding);
+        let mut frame = DataFrame::begin(&mut out, Framing::WebSocket(encoding));
         for message in messages {
             frame.push(1, message);
         }
@@ -209,6 +248,25 @@ mod tests {
     #[test]
     fn nothing_is_left_of_an_empty_frame() {
         assert!(frame(Encoding::Json, &[]).is_empty());
+    }
+
+    #[test]
+    fn blocks_of_an_event_stream_and_bare_messages() {
+        let mut out = BytesMut::new();
+        let mut frame = DataFrame::begin(&mut out, Framing::Sse);
+        frame.push(1, b"{}");
+        frame.push(2, b"{},{}");
+        assert!(frame.finish());
+        end_block(&mut out, Some("AQ"));
+        comment(&mut out);
+        retry(&mut out, 1_500);
+        assert_eq!(&out[..], b"data: [{},{},{}]\nid: AQ\n\n:\n\nretry: 1500\n\n");
+        let mut out = BytesMut::new();
+        let mut frame = DataFrame::begin(&mut out, Framing::Bare);
+        frame.push(1, b"{}");
+        frame.push(1, b"{}");
+        assert!(frame.finish());
+        assert_eq!(&out[..], b"{},{}");
     }
 
     #[test]

@@ -42,7 +42,7 @@ async fn a_client_gets_a_welcome_an_ack_with_snapshot_and_live_events(driver: Dr
         client.close().await;
     }
     gateway.metric_reaches("tickcast_sessions_closed_total{reason=\"client\"}", 2.0).await;
-    gateway.metric_is("tickcast_sessions{encoding=\"json\"}", |open| open < 1.0).await;
+    gateway.metric_is("tickcast_sessions{encoding=\"json\",road=\"websocket\"}", |open| open < 1.0).await;
 }
 
 async fn the_roads_beside_the_stream(driver: Driver) {

@@ -13,10 +13,11 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tickcast::{
     clock::Clock,
+    feed::Publisher,
     hub::{Hub, HubConfig},
     market::{Level, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
-    server::{Driver, Gateway, ServerConfig, listen},
+    server::{Driver, Gateway, PushView, ServerConfig, listen},
     session::{Census, SessionConfig},
 };
 use tokio::{
@@ -70,11 +71,32 @@ impl TestGateway {
         Self::with(ServerConfig { driver, ..ServerConfig::default() }, SessionConfig::default())
     }
 
+    /// A gateway with default settings whose numbering has that name.
+    pub(crate) fn named(driver: Driver, epoch: &str) -> Self {
+        Self::build(epoch, ServerConfig { driver, ..ServerConfig::default() }, SessionConfig::default(), &[])
+    }
+
+    /// A gateway with feeds that producers publish to: their names, and whether these may be anywhere.
+    pub(crate) fn with_push(driver: Driver, feeds: &[(&str, bool)]) -> Self {
+        let server = ServerConfig { driver, ..ServerConfig::default() };
+        Self::build("test-epoch", server, SessionConfig::default(), feeds)
+    }
+
     /// A gateway with these settings; always on a free port, on two workers.
     pub(crate) fn with(server: ServerConfig, session: SessionConfig) -> Self {
+        Self::build("test-epoch", server, session, &[])
+    }
+
+    fn build(epoch: &str, server: ServerConfig, session: SessionConfig, push: &[(&str, bool)]) -> Self {
         let hub = HubConfig::default();
         let clock = Clock::system();
-        let hub = Arc::new(Hub::new(hub, "test-epoch".into(), clock, Arc::new(Metrics::new())));
+        let hub = Arc::new(Hub::new(hub, epoch.into(), clock, Arc::new(Metrics::new())));
+        let push = push.iter().map(|(name, allow_remote)| {
+            let name = Source::new(name).unwrap();
+            let publisher = Publisher::new(name, Arc::clone(&hub), CancellationToken::new());
+            PushView { publisher, allow_remote: *allow_remote }
+        });
+        let push = push.collect();
         let gateway = Arc::new(Gateway {
             hub,
             census: Arc::new(Census::new(server.connections, server.connections_per_ip)),
@@ -82,6 +104,7 @@ impl TestGateway {
             server: ServerConfig { bind: ([127, 0, 0, 1], 0).into(), workers: 2, ..server },
             node: "test".into(),
             feeds: Vec::new(),
+            push,
             ready: AtomicBool::new(true),
             drain: CancellationToken::new(),
         });

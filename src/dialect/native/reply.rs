@@ -277,6 +277,16 @@ pub struct Gap {
 }
 
 message! {
+    /// A position that cannot be gone on from: the snapshots that follow are a new beginning.
+    Resync<'a> = "resync" {
+        /// Incarnation of the numbers from here on.
+        epoch: &'a str,
+        /// Why: `unreadable`, `other_epoch`, `too_many`.
+        why: &'a str,
+    }
+}
+
+message! {
     /// Sent when nothing else was for a while; browsers cannot see ping frames.
     Heartbeat = "hb" {
         /// The gateway's time.

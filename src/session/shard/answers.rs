@@ -13,6 +13,7 @@ use crate::{
     limits::RECOVERY_BYTES,
     market::{Channel, Symbol},
     session::{
+        Framing,
         outbox::Streamed,
         state::Session,
         subscription::{Delivery, Lost, Subscription, Why, gap_message},
@@ -65,6 +66,13 @@ impl Answer {
     /// Says the ack and what belongs to it as one entry of the control lane, which is never split.
     pub(super) fn say(self, session: &mut Session, id: Option<CommandId>, epoch: &str) {
         let Self { kind, channel, ok, refused, messages, bytes, encoding, .. } = self;
+        if session.framing == Framing::Bare {
+            // What is wanted stands in the request, and comes with its events: only the comma before the first goes.
+            if messages > 0 {
+                session.outbox.say(messages, bytes[1..].to_vec());
+            }
+            return;
+        }
         let mut all = encoding.encode(&Subscribed { kind, id, channel, epoch, ok: &ok, err: &refused });
         all.extend_from_slice(&bytes);
         session.outbox.say(messages + 1, all);
@@ -194,6 +202,9 @@ impl Shard {
                 if !new.is_empty() {
                     self.follow(index, &following, &new, now);
                 }
+            }
+            if let Some(track) = &mut self.sessions[index].track {
+                track.known = self.known_topics;
             }
         }
     }

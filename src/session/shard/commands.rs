@@ -120,7 +120,7 @@ impl Shard {
         resolved
     }
 
-    fn subscribe(
+    pub(super) fn subscribe(
         &mut self,
         index: usize,
         id: Option<CommandId>,
@@ -137,6 +137,9 @@ impl Shard {
             self.known_topics = self.hub.topic_count();
         }
         let resolved = self.resolve(&wanted.targets);
+        if let Some(since) = &wanted.since {
+            self.catch_up(since, channel, &resolved.topics);
+        }
         let most = self.config.symbols_per_session;
         let session = &mut self.sessions[index];
         let known = |topic: &&Arc<Topic>| session.subs.find(topic.id(), channel).is_some();
@@ -160,6 +163,9 @@ impl Shard {
             session.following.push(following);
             if !self.followers.contains(&index) {
                 self.followers.push(index);
+            }
+            if let Some(track) = &mut session.track {
+                track.known = self.known_topics;
             }
         }
         let mut answer =

@@ -7,7 +7,7 @@ use super::{SessionKey, Shard};
 use crate::{
     clock::Instant,
     dialect::native::Encoding,
-    session::{Admission, CloseReason, Transport, outbox::Wire},
+    session::{Admission, CloseReason, Framing, Transport, outbox::Wire},
 };
 
 impl Shard {
@@ -19,7 +19,7 @@ impl Shard {
         now: Instant,
     ) -> SessionKey {
         let refused = admission.is_none();
-        let key = self.enter(Encoding::Json, transport, admission, now);
+        let key = self.enter(Framing::WebSocket(Encoding::Json), transport, admission, now);
         if refused {
             self.close(key, CloseReason::ConnectionLimit, now);
         }

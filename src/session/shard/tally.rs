@@ -8,7 +8,7 @@ use crate::{
     dialect::native::Encoding,
     market::Channel,
     metrics::Metrics,
-    session::{CloseReason, subscription::Why},
+    session::{CloseReason, Framing, subscription::Why},
 };
 
 /// Counts since the last [`flush`](Tally::flush), and the handles they go to.
@@ -26,8 +26,8 @@ pub(in crate::session) struct Tally {
     to_gapped: [IntCounter; Channel::COUNT],
     to_overloaded: [IntCounter; Channel::COUNT],
     subscriptions: [IntGauge; Channel::COUNT],
-    sessions: [IntGauge; Encoding::COUNT],
-    opened: [IntCounter; Encoding::COUNT],
+    sessions: [IntGauge; Framing::COUNT],
+    opened: [IntCounter; Framing::COUNT],
     /// What this shard has added to the gauge of waiting bytes.
     outbox_bytes: i64,
 }
@@ -51,8 +51,8 @@ impl Tally {
             to_gapped: Channel::ALL.map(|channel| metrics.gapped(channel, Why::SlowClient.as_str())),
             to_overloaded: Channel::ALL.map(|channel| metrics.gapped(channel, Why::Overload.as_str())),
             subscriptions: metrics.subscriptions(),
-            sessions: Encoding::ALL.map(|encoding| metrics.sessions(encoding.as_str())),
-            opened: Encoding::ALL.map(|encoding| metrics.sessions_opened(encoding.as_str())),
+            sessions: Framing::ALL.map(|it| metrics.sessions(it.encoding().as_str(), it.road())),
+            opened: Framing::ALL.map(|it| metrics.sessions_opened(it.encoding().as_str(), it.road())),
             outbox_bytes: 0,
             metrics: Arc::clone(metrics),
         }
@@ -62,13 +62,13 @@ impl Tally {
         self.latency.observe(age.as_secs_f64());
     }
 
-    pub(super) fn opened(&self, encoding: Encoding) {
-        self.opened[encoding.index()].inc();
-        self.sessions[encoding.index()].inc();
+    pub(super) fn opened(&self, framing: Framing) {
+        self.opened[framing.index()].inc();
+        self.sessions[framing.index()].inc();
     }
 
-    pub(super) fn left(&self, encoding: Encoding) {
-        self.sessions[encoding.index()].dec();
+    pub(super) fn left(&self, framing: Framing) {
+        self.sessions[framing.index()].dec();
     }
 
     pub(super) fn closed(&self, reason: &str) {

@@ -6,8 +6,9 @@ use super::{SessionKey, Shard};
 use crate::{
     clock::Instant,
     dialect::native::Heartbeat,
+    limits::SSE_COMMENT,
     market::UnixMicros,
-    session::{CloseReason, SessionConfig, liveness::Due, outbox::Wire, state::Session},
+    session::{CloseReason, Framing, SessionConfig, liveness::Due, outbox::Wire, state::Session},
 };
 
 /// How often a draining shard looks whose turn it is.
@@ -88,8 +89,16 @@ fn tend(session: &mut Session, config: &SessionConfig, now: Instant, time: UnixM
     if session.outbox.is_overflowing(config, session.statuses) {
         return Some(Tended::Evict(CloseReason::Overloaded));
     }
-    match session.liveness.due(now, config, session.transport.blocked_since())? {
+    let blocked = session.transport.blocked_since();
+    let due = match session.framing {
+        Framing::WebSocket(_) => session.liveness.due(now, config, blocked)?,
+        Framing::Sse => session.liveness.due_one_way(now, SSE_COMMENT, config, blocked)?,
+        // Its end is at hand.
+        Framing::Bare => return None,
+    };
+    match due {
         Due::Evict(reason) => return Some(Tended::Evict(reason)),
+        Due::Ping if session.framing == Framing::Sse => session.outbox.rare().wire.push_back(Wire::Comment),
         Due::Ping => session.outbox.rare().wire.push_back(Wire::Ping),
         Due::Heartbeat => session.say(&Heartbeat { time }),
     }

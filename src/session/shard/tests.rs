@@ -3,4 +3,5 @@
 mod client;
 mod derived;
 mod promises;
+mod roads;
 mod rules;

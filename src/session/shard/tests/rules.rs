@@ -173,7 +173,7 @@ fn leaving_frees_everything() {
     bench.shard.leave(client.key, Instant::now());
     assert_eq!(bench.shard.views.iter().count(), 0);
     assert_eq!((bench.shard.len(), bench.census.total()), (0, 0));
-    assert_eq!(bench.metric("tickcast_sessions{encoding=\"json\"}"), "0");
+    assert_eq!(bench.metric("tickcast_sessions{encoding=\"json\",road=\"websocket\"}"), "0");
     assert_eq!(bench.metric("tickcast_sessions_closed_total{reason=\"disconnected\"}"), "1");
 }
 

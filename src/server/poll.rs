@@ -1,0 +1,197 @@
+//! `GET /v1/poll`: a session that lives for one request. It is opened at the client's position, waits for news if there
+//! are none, and is left with the answer; the position in the answer is all that is kept, and the client keeps it.
+
+use std::{cell::Cell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Gateway, LocalShard, admit,
+    line::Gauge,
+    query::{self, Bad, Wish},
+    rest,
+};
+use crate::{
+    dialect::native::{Code, Encoding},
+    limits::{DEFAULT_POLL_WAIT, POLL_SUBSCRIPTIONS, POLL_WAIT},
+    session::{CloseReason, Framing, Outgoing, SessionKey, Transport},
+};
+
+/// `?symbols=BTC-USD&channels=trades&after=POSITION&wait=25`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    symbols: Option<String>,
+    channels: Option<String>,
+    mode: Option<String>,
+    after: Option<String>,
+    wait: Option<String>,
+}
+
+impl Query {
+    fn wait(&self) -> Result<Duration, Bad> {
+        let Some(text) = self.wait.as_deref().filter(|text| !text.is_empty()) else {
+            return Ok(Duration::from_secs(DEFAULT_POLL_WAIT));
+        };
+        let seconds = text.parse().ok().filter(|seconds| POLL_WAIT.contains(seconds));
+        seconds.map(Duration::from_secs).ok_or_else(|| {
+            let (least, most) = (POLL_WAIT.start(), POLL_WAIT.end());
+            let found = query::cut(text);
+            Bad::parameter(format!("wait: {found:?} is not a whole number of seconds from {least} to {most}"))
+        })
+    }
+}
+
+/// Answers with the events behind the client's position, once there are any.
+pub(super) async fn poll(
+    request: HttpRequest,
+    query: Result<web::Query<Query>, actix_web::Error>,
+    gateway: web::Data<Gateway>,
+    shard: web::Data<LocalShard>,
+) -> HttpResponse {
+    let query = match query {
+        Ok(query) => query.into_inner(),
+        Err(why) => return rest::bad(&Bad::parameter(why.to_string())),
+    };
+    let wish = Wish {
+        symbols: query.symbols.as_deref(),
+        channels: query.channels.as_deref(),
+        mode: query.mode.as_deref(),
+        max_rate: None,
+    };
+    let (wanted, wait) = match wish.commands().and_then(|wanted| Ok((wanted, query.wait()?))) {
+        Ok(both) => both,
+        Err(bad) => return rest::bad(&bad),
+    };
+    let symbols = query.symbols.as_deref().unwrap_or_default();
+    let (topics, unknown) = query::topics(symbols, &gateway.hub);
+    if topics.is_empty() && !symbols.contains('*') {
+        return rest::refusal(404, Code::UnknownSymbol.number(), "symbols: none of them is known");
+    }
+    let admission = match admit::admit(&request, &gateway) {
+        Ok(admission) => admission,
+        Err(refused) => return rest::refusal(refused.status, refused.code, &refused.msg),
+    };
+    let Some(gauge) = request.conn_data::<Rc<Gauge>>() else {
+        return rest::refusal(500, 500, "the connection has no gauge");
+    };
+    let now = Instant::now();
+    let port = Rc::new(Port::default());
+    let key = shard.borrow_mut().open_road(Framing::Bare, Rc::clone(&port) as Rc<_>, admission, now);
+    let visit = Visit { shard: LocalShard::clone(&shard), key, port, gauge: Rc::clone(gauge) };
+    let after = query.after.as_deref().filter(|text| !text.is_empty());
+    if let Err(fault) = shard.borrow_mut().join(key, wanted, after, now) {
+        return rest::bad(&Bad { code: fault.code, msg: format!("symbols: {}", fault.msg) });
+    }
+    if shard.borrow_mut().subscriptions(key) > POLL_SUBSCRIPTIONS {
+        let msg = format!("symbols: more than {POLL_SUBSCRIPTIONS} subscriptions, which one position holds");
+        return rest::bad(&Bad { code: Code::SymbolLimit, msg });
+    }
+    // The first request of a client asks for a beginning, which is there at once.
+    let deadline = if after.is_some() { now + wait } else { now };
+    match visit.news(deadline).await {
+        Some(messages) => answer(&visit, &messages, &unknown),
+        None => rest::refusal(503, 503, "the gateway is draining: ask another one, or later"),
+    }
+}
+
+fn answer(visit: &Visit, messages: &[u8], unknown: &[String]) -> HttpResponse {
+    let position = visit.shard.borrow_mut().position_of(visit.key);
+    let mut body = Vec::with_capacity(messages.len() + position.len() + 64);
+    body.extend_from_slice(b"{\"position\":");
+    Encoding::Json.encode_into(&position, &mut body);
+    if !unknown.is_empty() {
+        body.extend_from_slice(b",\"unknown\":");
+        Encoding::Json.encode_into(&unknown, &mut body);
+    }
+    body.extend_from_slice(b",\"messages\":[");
+    body.extend_from_slice(messages);
+    body.extend_from_slice(b"]}");
+    rest::fresh_json(body)
+}
+
+/// The session of one request; left with it, also when the client goes away first.
+struct Visit {
+    shard: LocalShard,
+    key: SessionKey,
+    port: Rc<Port>,
+    gauge: Rc<Gauge>,
+}
+
+impl Visit {
+    /// What waits, or else what comes first; nothing when the deadline passes. `None` when the session was closed, or
+    /// the client is gone.
+    async fn news(&self, deadline: Instant) -> Option<Vec<u8>> {
+        loop {
+            let messages = self.fetch()?;
+            if !messages.is_empty() || Instant::now() >= deadline {
+                return Some(messages);
+            }
+            // The task that reads the end of the client's side is the one that polls this: nobody needs to be woken.
+            let gone = poll_fn(|_| if self.gauge.has_left() { Poll::Ready(()) } else { Poll::Pending });
+            tokio::select! {
+                _late = timeout_at(deadline, self.port.turn.notified()) => {}
+                () = gone => return None,
+            }
+        }
+    }
+
+    /// Everything that waits, which the session's own queues bound.
+    fn fetch(&self) -> Option<Vec<u8>> {
+        let mut shard = self.shard.borrow_mut();
+        let mut messages = Vec::new();
+        loop {
+            if self.port.cut.get() || shard.closing(self.key).is_some() {
+                return None;
+            }
+            match shard.outgoing(self.key, Instant::now()) {
+                Outgoing::Frames(more) => {
+                    if !messages.is_empty() {
+                        messages.push(b',');
+                    }
+                    messages.extend_from_slice(&more);
+                }
+                Outgoing::Nothing => return Some(messages),
+                Outgoing::Over => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let mut shard = self.shard.borrow_mut();
+        shard.close(self.key, CloseReason::Client(1000), now);
+        shard.leave(self.key, now);
+    }
+}
+
+/// What the shard holds of a request. It takes everything at any time: the answer is written when the session is over.
+#[derive(Default)]
+struct Port {
+    turn: Notify,
+    cut: Cell<bool>,
+}
+
+impl Transport for Port {
+    fn wake(&self) {
+        self.turn.notify_one();
+    }
+
+    fn resume(&self) {}
+
+    fn blocked_since(&self) -> Option<Instant> {
+        None
+    }
+
+    fn cut(&self) {
+        self.cut.set(true);
+        self.turn.notify_one();
+    }
+}

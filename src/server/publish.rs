@@ -1,0 +1,202 @@
+//! `POST /v1/publish`: ticks of producers, into a feed of `kind = "push"`.
+//!
+//! Nobody is asked who they are, so producers must be on this machine unless the feed says otherwise. A request is
+//! taken or refused as a whole for the gateway's reasons; single ticks are refused for theirs.
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{
+    Gateway, PushView, admit,
+    query::{self, Bad},
+    rest,
+};
+use crate::{
+    dialect::native::{TickError, TickMessage},
+    feed::Publisher,
+    limits::{PUBLISH_BYTES, PUBLISH_ERRORS},
+    market::{Source, Tick, UnixMicros},
+};
+
+/// `?feed=desk`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    feed: Option<String>,
+}
+
+/// A tick that was refused, by line (from 1) or index (from 0).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+struct Refused {
+    #[serde(flatten)]
+    place: Place,
+    error: String,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Place {
+    Line(usize),
+    Index(usize),
+}
+
+/// What became of a request.
+#[derive(Debug, Default, Serialize)]
+struct Outcome {
+    accepted: usize,
+    rejected: usize,
+    errors: Vec<Refused>,
+}
+
+/// Publishes the ticks of a body.
+pub(super) async fn publish(
+    request: HttpRequest,
+    query: Result<web::Query<Query>, actix_web::Error>,
+    gateway: web::Data<Gateway>,
+    body: web::Payload,
+) -> HttpResponse {
+    if let Err(refusal) = admit::vet(request.headers(), None, &gateway) {
+        return rest::refusal(refusal.status, refusal.code, &refusal.msg);
+    }
+    let name = match query {
+        Ok(query) => query.into_inner().feed,
+        Err(why) => return rest::bad(&Bad::parameter(why.to_string())),
+    };
+    let Some(name) = name else {
+        return rest::bad(&Bad::parameter("feed: is missing; it is the name of a feed of kind push".into()));
+    };
+    let Some(push) = gateway.push.iter().find(|push| push.publisher.name().as_str() == name) else {
+        let msg = format!("feed: there is no feed {:?} of kind push", query::cut(&name));
+        return rest::refusal(404, 404, &msg);
+    };
+    if let Err(why) = allowed(&request, push) {
+        return rest::refusal(403, 409, why);
+    }
+    if gateway.hub.is_congested() {
+        return rest::refusal(503, 503, "the gateway is congested: nothing was published, try again");
+    }
+    let packed = match packed(&request) {
+        Ok(packed) => packed,
+        Err(found) => {
+            let msg = format!(
+                "Content-Type: {found:?} is not application/x-ndjson, application/json or application/msgpack"
+            );
+            return rest::refusal(415, 400, &msg);
+        }
+    };
+    let body = match body.to_bytes_limited(PUBLISH_BYTES).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(why)) => return rest::refusal(400, 400, &format!("the body broke off: {why}")),
+        Err(_larger) => {
+            return rest::refusal(413, 413, &format!("the body has more than {PUBLISH_BYTES} bytes"));
+        }
+    };
+    let mut batch = Batch::new(&push.publisher);
+    match batch.read(&body, packed) {
+        Ok(()) => HttpResponse::Ok().json(batch.publish()),
+        Err(why) => rest::refusal(400, 400, &why),
+    }
+}
+
+/// Whether the producer may be where it is. A request that came through a proxy came from elsewhere.
+fn allowed(request: &HttpRequest, push: &PushView) -> Result<(), &'static str> {
+    if push.allow_remote {
+        return Ok(());
+    }
+    let local = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    let proxied = ["forwarded", "x-forwarded-for"].iter().any(|name| request.headers().contains_key(*name));
+    if local && !proxied {
+        return Ok(());
+    }
+    Err("this feed takes ticks from its own machine only: see allow_remote")
+}
+
+/// Whether the body is MessagePack; else it is text, which tells by itself what it is.
+fn packed(request: &HttpRequest) -> Result<bool, String> {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(false) };
+    let text = value.to_str().unwrap_or("?");
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/msgpack" | "application/x-msgpack" | "application/vnd.msgpack" => Ok(true),
+        ""
+        | "application/json"
+        | "application/x-ndjson"
+        | "application/ndjson"
+        | "application/jsonl"
+        | "text/plain" => Ok(false),
+        _ => Err(query::cut(text)),
+    }
+}
+
+/// The ticks of one request.
+struct Batch<'a> {
+    out: &'a Publisher,
+    name: Source,
+    time: UnixMicros,
+    ticks: Vec<Tick>,
+    outcome: Outcome,
+}
+
+impl<'a> Batch<'a> {
+    fn new(out: &'a Publisher) -> Self {
+        let time = out.clock().now();
+        Self { out, name: out.name(), time, ticks: Vec::new(), outcome: Outcome::default() }
+    }
+
+    /// Reads a body: an array, or lines.
+    fn read(&mut self, body: &[u8], packed: bool) -> Result<(), String> {
+        if packed {
+            let ticks: Vec<serde_json::Value> =
+                rmp_serde::from_slice(body).map_err(|why| format!("not a MessagePack array: {why}"))?;
+            for (i, value) in ticks.into_iter().enumerate() {
+                self.take(Place::Index(i), TickMessage::deserialize(&value));
+            }
+            return Ok(());
+        }
+        let text = body.trim_ascii_start();
+        if text.starts_with(b"[") {
+            let ticks: Vec<&RawValue> =
+                serde_json::from_slice(text).map_err(|why| format!("not a JSON array: {why}"))?;
+            for (i, raw) in ticks.into_iter().enumerate() {
+                self.take(Place::Index(i), serde_json::from_str(raw.get()));
+            }
+            return Ok(());
+        }
+        for (i, line) in body.split(|byte| *byte == b'\n').enumerate() {
+            if !line.trim_ascii().is_empty() {
+                self.take(Place::Line(i + 1), serde_json::from_slice(line));
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, place: Place, message: Result<TickMessage<'_>, serde_json::Error>) {
+        self.out.count_message();
+        let tick = message
+            .map_err(|why| TickError::Shape(why.to_string()))
+            .and_then(|message| message.tick(self.name, self.time));
+        let refused = match tick {
+            Ok(tick) => match self.out.declare([tick.symbol()]) {
+                Ok(()) => return self.ticks.push(tick),
+                Err(full) => full.to_string(),
+            },
+            Err(error) => {
+                self.out.count_skipped(error.kind(), &error);
+                error.to_string()
+            }
+        };
+        self.outcome.rejected += 1;
+        if self.outcome.errors.len() < PUBLISH_ERRORS {
+            self.outcome.errors.push(Refused { place, error: refused });
+        }
+    }
+
+    /// Publishes what was read.
+    fn publish(mut self) -> Outcome {
+        self.outcome.accepted = self.ticks.len();
+        self.out.publish(&mut self.ticks);
+        self.outcome
+    }
+}

@@ -1,0 +1,157 @@
+//! Query strings of the roads beside WebSocket. What is wrong is told with the parameter's name; what a subscribe
+//! command checks is checked by the same code.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    dialect::native::{Code, Encoding, Op, Subscribe, Target, parse_command},
+    hub::{Hub, Topic},
+    limits::MAX_SYMBOL_LEN,
+    market::{Channel, Symbol},
+};
+
+use std::sync::Arc;
+
+/// Channels when none are named.
+const DEFAULT_CHANNELS: &str = "trades,quotes";
+
+/// What was wrong with a query.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Bad {
+    pub(super) code: Code,
+    pub(super) msg: String,
+}
+
+impl Bad {
+    pub(super) fn parameter(msg: String) -> Self {
+        Self { code: Code::BadParameter, msg }
+    }
+}
+
+/// The channels of a list, each once, in the order in which they were named.
+pub(super) fn channels(list: Option<&str>) -> Result<Vec<Channel>, Bad> {
+    let mut channels = Vec::new();
+    for name in list.unwrap_or(DEFAULT_CHANNELS).split(',') {
+        match Channel::parse(name) {
+            Some(channel) if !channels.contains(&channel) => channels.push(channel),
+            Some(_) => {}
+            None => {
+                let known = Channel::ALL.map(Channel::as_str).join(", ");
+                let msg = format!("channels: {:?} is unknown, there are {known}", cut(name));
+                return Err(Bad { code: Code::UnknownChannel, msg });
+            }
+        }
+    }
+    Ok(channels)
+}
+
+/// The topics that a list of symbols and prefixes names, by symbol, and the names that nothing is known of.
+pub(super) fn topics(list: &str, hub: &Hub) -> (Vec<Arc<Topic>>, Vec<String>) {
+    let mut topics = Vec::new();
+    let mut unknown = Vec::new();
+    for text in list.split(',') {
+        if let Some(prefix) = text.strip_suffix('*') {
+            let all = hub.topics_since(0);
+            topics.extend(all.into_iter().filter(|topic| topic.symbol().as_str().starts_with(prefix)));
+        } else {
+            match Symbol::new(text).ok().and_then(|symbol| hub.topic(symbol)) {
+                Some(topic) => topics.push(topic),
+                None => unknown.push(cut(text)),
+            }
+        }
+    }
+    topics.sort_by_key(|topic| topic.symbol());
+    topics.dedup_by_key(|topic| topic.id());
+    (topics, unknown)
+}
+
+/// What a stream is to have, as a query says it.
+#[derive(Debug, Default)]
+pub(super) struct Wish<'a> {
+    pub(super) symbols: Option<&'a str>,
+    pub(super) channels: Option<&'a str>,
+    pub(super) mode: Option<&'a str>,
+    pub(super) max_rate: Option<&'a str>,
+}
+
+impl Wish<'_> {
+    /// The wish as subscribe commands, one for each channel.
+    pub(super) fn commands(&self) -> Result<Vec<Subscribe>, Bad> {
+        let Some(symbols) = self.symbols.filter(|list| !list.is_empty()) else {
+            return Err(Bad::parameter("symbols: is missing; it is a list like BTC-USD,ETH-* or *".into()));
+        };
+        channels(self.channels)?.into_iter().map(|channel| self.command(symbols, channel)).collect()
+    }
+
+    fn command(&self, symbols: &str, channel: Channel) -> Result<Subscribe, Bad> {
+        let list = symbols.split(',').map(Value::from).collect();
+        let mut command: Map<String, Value> = [
+            ("op".into(), "subscribe".into()),
+            ("channel".into(), channel.as_str().into()),
+            ("symbols".into(), Value::Array(list)),
+        ]
+        .into_iter()
+        .collect();
+        for (name, value) in [("mode", self.mode), ("max_rate", self.max_rate)] {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                command.insert(name.into(), value.into());
+            }
+        }
+        let parsed = parse_command(&Encoding::Json.encode(&command), Encoding::Json);
+        match parsed.map_err(|fault| Bad { code: fault.code, msg: fault.msg })?.op {
+            Op::Subscribe(wanted) => {
+                for target in &wanted.targets {
+                    if let Target::Bad(text, why) = target {
+                        let msg = format!("symbols: {text:?} is not a symbol: it {why}");
+                        return Err(Bad { code: Code::UnknownSymbol, msg });
+                    }
+                }
+                Ok(wanted)
+            }
+            Op::Update(_) | Op::Unsubscribe { .. } | Op::List | Op::Info | Op::Ping | Op::Auth => {
+                Err(Bad::parameter("symbols: cannot be subscribed".into()))
+            }
+        }
+    }
+}
+
+/// So much of a name as an answer repeats.
+pub(super) fn cut(text: &str) -> String {
+    text.chars().take(MAX_SYMBOL_LEN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_becomes_commands() {
+        let wish = Wish { symbols: Some("A,B-*"), max_rate: Some("2"), mode: Some(""), ..Wish::default() };
+        let commands = wish.commands().unwrap();
+        assert_eq!(
+            commands.iter().map(|it| it.channel).collect::<Vec<_>>(),
+            [Channel::Trades, Channel::Quotes]
+        );
+        assert!(matches!(commands[0].targets[..], [Target::One(_), Target::All(_)]));
+        assert_eq!((commands[1].max_rate, commands[1].mode), (Some(2.0), None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let wish = |symbols, channels, mode, max_rate| Wish { symbols, channels, mode, max_rate };
+        for (wish, part) in [
+            (wish(None, None, None, None), "symbols: is missing"),
+            (wish(Some(""), None, None, None), "symbols: is missing"),
+            (wish(Some("a"), None, None, None), "symbols: \"a\" is not a symbol"),
+            (wish(Some("A,,B"), None, None, None), "symbols: \"\" is not a symbol"),
+            (wish(Some("A"), Some("books"), None, None), "channels: \"books\" is unknown"),
+            (wish(Some("A"), Some(""), None, None), "channels: \"\" is unknown"),
+            (wish(Some("A"), None, Some("fast"), None), "mode: "),
+            (wish(Some("A"), None, None, Some("0")), "max_rate: "),
+            (wish(Some("A"), None, None, Some("NaN")), "max_rate: "),
+        ] {
+            let bad = wish.commands().unwrap_err();
+            assert!(bad.msg.starts_with(part), "{wish:?}: {bad:?}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! `GET /v1/snapshot`: the newest event of each symbol and channel, for plain polling. Its tag changes with the events
+//! and not with the time of the answer, so that a client that has them already gets 304.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{ETag, EntityTag, Header as _, IfNoneMatch},
+    web,
+};
+use serde::Deserialize;
+
+use super::{
+    Gateway,
+    query::{self, Bad},
+    rest,
+};
+use crate::{
+    dialect::native::{Code, Encoding},
+    limits::SNAPSHOT_SYMBOLS,
+};
+
+/// `?symbols=BTC-USD,ETH-*&channels=quotes,trades`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    symbols: Option<String>,
+    channels: Option<String>,
+}
+
+pub(super) async fn snapshot(
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+    query: Result<web::Query<Query>, actix_web::Error>,
+) -> HttpResponse {
+    let query = match query {
+        Ok(query) => query.into_inner(),
+        Err(why) => return rest::bad(&Bad::parameter(why.to_string())),
+    };
+    let channels = match query::channels(query.channels.as_deref()) {
+        Ok(channels) => channels,
+        Err(bad) => return rest::bad(&bad),
+    };
+    let (topics, unknown) = query::topics(query.symbols.as_deref().unwrap_or("*"), &gateway.hub);
+    if topics.len() + unknown.len() > SNAPSHOT_SYMBOLS {
+        let msg = format!("symbols: {} match, at most {SNAPSHOT_SYMBOLS} are answered at once", topics.len());
+        return rest::bad(&Bad { code: Code::SymbolLimit, msg });
+    }
+    let newest = topics.iter().flat_map(|topic| channels.iter().filter_map(|channel| topic.last(*channel)));
+    let events: Vec<_> = newest.collect();
+    let mut hasher = DefaultHasher::new();
+    (gateway.hub.epoch(), &unknown).hash(&mut hasher);
+    for event in &events {
+        (event.topic, event.channel(), event.n).hash(&mut hasher);
+    }
+    // Weak: the time in the answer is another each time, and so may its compression be.
+    let tag = EntityTag::new_weak(format!("{:016x}", hasher.finish()));
+    if has(&request, &tag) {
+        return HttpResponse::NotModified()
+            .insert_header(ETag(tag))
+            .insert_header(("cache-control", "no-cache"))
+            .finish();
+    }
+    let mut body = Vec::with_capacity(256 * events.len() + 128);
+    body.extend_from_slice(b"{\"epoch\":");
+    Encoding::Json.encode_into(&gateway.hub.epoch(), &mut body);
+    body.extend_from_slice(b",\"time\":");
+    Encoding::Json.encode_into(&gateway.hub.clock().now(), &mut body);
+    body.extend_from_slice(b",\"unknown\":");
+    Encoding::Json.encode_into(&unknown, &mut body);
+    body.extend_from_slice(b",\"events\":[");
+    for (i, event) in events.iter().enumerate() {
+        if i > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(event.encoded(Encoding::Json));
+    }
+    body.extend_from_slice(b"]}");
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(ETag(tag))
+        // It may be kept, and must be asked for again before it is used.
+        .insert_header(("cache-control", "no-cache"))
+        .body(body)
+}
+
+fn has(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => request.headers().contains_key("if-none-match"),
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(tag)),
+        Err(_) => false,
+    }
+}

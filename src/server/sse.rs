@@ -1,0 +1,151 @@
+//! `GET /v1/sse`: a session as an event stream, for clients that only listen and for proxies that break WebSocket.
+//!
+//! The set of subscriptions is that of the request and cannot be changed: a client that wants another one opens
+//! another stream with its last position, which loses nothing. A way to change it in place would need a handle that
+//! nobody else can guess, and would work only while client and worker stay together.
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BodySize, MessageBody},
+    web,
+};
+use bytes::Bytes;
+use rand::RngExt as _;
+use serde::Deserialize;
+
+use super::{
+    Gateway, LocalShard, admit,
+    body::Port,
+    line::Gauge,
+    query::{Bad, Wish},
+    rest,
+};
+use crate::{
+    clock::Instant,
+    dialect::native::Subscribe,
+    limits::SSE_RETRY_MS,
+    session::{Admission, Framing, Outgoing, SessionKey},
+};
+
+/// `?symbols=BTC-USD,ETH-*&channels=trades,quotes&mode=&max_rate=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    symbols: Option<String>,
+    channels: Option<String>,
+    mode: Option<String>,
+    max_rate: Option<String>,
+    #[serde(rename = "lastEventId")]
+    last_event_id: Option<String>,
+}
+
+/// Opens a session and answers with its stream.
+pub(super) async fn sse(
+    request: HttpRequest,
+    query: Result<web::Query<Query>, actix_web::Error>,
+    gateway: web::Data<Gateway>,
+    shard: web::Data<LocalShard>,
+) -> HttpResponse {
+    let query = match query {
+        Ok(query) => query.into_inner(),
+        Err(why) => return rest::bad(&Bad::parameter(why.to_string())),
+    };
+    let wish = Wish {
+        symbols: query.symbols.as_deref(),
+        channels: query.channels.as_deref(),
+        mode: query.mode.as_deref(),
+        max_rate: query.max_rate.as_deref(),
+    };
+    let wanted = match wish.commands() {
+        Ok(wanted) => wanted,
+        Err(bad) => return rest::bad(&bad),
+    };
+    let admission = match admit::admit(&request, &gateway) {
+        Ok(admission) => admission,
+        Err(refused) => return rest::refusal(refused.status, refused.code, &refused.msg),
+    };
+    let Some(gauge) = request.conn_data::<Rc<Gauge>>() else {
+        return rest::refusal(500, 500, "the connection has no gauge");
+    };
+    // The header comes from a client that was cut off, and is newer than what stands in its address.
+    let header = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
+    let after = header.or(query.last_event_id.as_deref()).filter(|text| !text.is_empty());
+    match Stream::open(&shard, gauge, admission, wanted, after) {
+        Ok(stream) => HttpResponse::Ok()
+            .content_type("text/event-stream")
+            .insert_header(("cache-control", "no-store"))
+            // nginx would collect the stream otherwise.
+            .insert_header(("x-accel-buffering", "no"))
+            .insert_header(("x-content-type-options", "nosniff"))
+            .force_close()
+            .body(stream),
+        Err(bad) => rest::bad(&bad),
+    }
+}
+
+/// The body: blocks of the event stream, as the socket takes them.
+struct Stream {
+    shard: LocalShard,
+    key: SessionKey,
+    port: Rc<Port>,
+    /// What comes before the first block.
+    first: Option<Bytes>,
+}
+
+impl Stream {
+    fn open(
+        shard: &LocalShard,
+        gauge: &Rc<Gauge>,
+        admission: Admission,
+        wanted: Vec<Subscribe>,
+        after: Option<&str>,
+    ) -> Result<Self, Bad> {
+        let now = Instant::now();
+        let port = Rc::new(Port::new(Rc::clone(gauge)));
+        let key = shard.borrow_mut().open_road(Framing::Sse, Rc::clone(&port) as Rc<_>, admission, now);
+        let retry = rand::rng().random_range(SSE_RETRY_MS);
+        let first = Some(format!("retry: {retry}\n\n").into());
+        let stream = Self { shard: LocalShard::clone(shard), key, port, first };
+        let joined = shard.borrow_mut().join(key, wanted, after, now);
+        joined.map_err(|fault| Bad { code: fault.code, msg: format!("symbols: {}", fault.msg) })?;
+        Ok(stream)
+    }
+}
+
+impl MessageBody for Stream {
+    type Error = actix_web::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        // The end of the client's side is read, and then the body polled, by one task: nobody needs to be woken.
+        if this.port.is_cut() || this.port.has_left() {
+            return Poll::Ready(None);
+        }
+        if let Some(first) = this.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        this.port.remember(cx);
+        let outgoing = this.shard.borrow_mut().outgoing(this.key, Instant::now());
+        match outgoing {
+            Outgoing::Frames(blocks) => Poll::Ready(Some(Ok(blocks))),
+            Outgoing::Over => Poll::Ready(None),
+            Outgoing::Nothing => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.shard.borrow_mut().leave(self.key, Instant::now());
+    }
+}

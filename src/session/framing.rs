@@ -1,0 +1,64 @@
+//! What a session's messages are wrapped in. The messages are the same on every road.
+
+use crate::dialect::native::Encoding;
+
+/// A road from the gateway to a client, and what it puts around the messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Frames of RFC 6455, each an array of messages.
+    WebSocket(Encoding),
+    /// Blocks of `text/event-stream`, each an array of messages and a position.
+    Sse,
+    /// Nothing: messages with commas between them, for whoever puts them into an answer. Subscriptions are not
+    /// acknowledged.
+    Bare,
+}
+
+impl Framing {
+    /// How many there are, encodings counted.
+    pub(super) const COUNT: usize = 4;
+
+    /// Every one, in the order of [`Framing::index`].
+    pub(super) const ALL: [Self; Self::COUNT] =
+        [Self::WebSocket(Encoding::Json), Self::WebSocket(Encoding::MsgPack), Self::Sse, Self::Bare];
+
+    /// Position in tables that have one entry for each.
+    pub(super) const fn index(self) -> usize {
+        match self {
+            Self::WebSocket(encoding) => encoding.index(),
+            Self::Sse => 2,
+            Self::Bare => 3,
+        }
+    }
+
+    /// How its messages are written.
+    #[must_use]
+    pub const fn encoding(self) -> Encoding {
+        match self {
+            Self::WebSocket(encoding) => encoding,
+            Self::Sse | Self::Bare => Encoding::Json,
+        }
+    }
+
+    /// The name of the road as a metric label.
+    #[must_use]
+    pub const fn road(self) -> &'static str {
+        match self {
+            Self::WebSocket(_) => "websocket",
+            Self::Sse => "sse",
+            Self::Bare => "poll",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_agree() {
+        for (i, framing) in Framing::ALL.into_iter().enumerate() {
+            assert_eq!(framing.index(), i);
+        }
+    }
+}

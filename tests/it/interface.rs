@@ -1,0 +1,116 @@
+//! The documents of the interface say what the code does: every route, every message, every channel.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
+use tickcast::{market::Channel, server::routes};
+
+use crate::util::TestGateway;
+
+fn text(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+fn document(path: &str) -> Value {
+    serde_json::from_str(&text(path)).unwrap()
+}
+
+/// A route's path without the patterns of its parameters.
+fn plain(path: &str) -> String {
+    path.replace(":.+}", "}")
+}
+
+#[test]
+fn every_route_is_in_the_open_api_document_and_no_other() {
+    let document = document("docs/openapi.json");
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut described = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+            described.insert((method.clone(), path.clone()));
+        }
+    }
+    let registered: BTreeSet<_> =
+        routes().into_iter().map(|(method, path)| (method.to_owned(), plain(path))).collect();
+    assert_eq!(described, registered);
+}
+
+#[test]
+fn references_lead_somewhere() {
+    for path in ["docs/openapi.json", "docs/asyncapi.json"] {
+        let document = document(path);
+        let mut waiting = vec![&document];
+        while let Some(value) = waiting.pop() {
+            if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
+                let pointer = reference.strip_prefix('#').expect("references stay inside");
+                assert!(document.pointer(pointer).is_some(), "{path}: {reference}");
+            }
+            match value {
+                Value::Object(map) => waiting.extend(map.values()),
+                Value::Array(list) => waiting.extend(list),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+    }
+}
+
+/// The values of `T` that the dialect writes: `message! { … = "welcome" {`, `kind: "t"` and the two kinds of acks.
+fn message_types() -> BTreeSet<String> {
+    let mut types = BTreeSet::new();
+    for (path, before) in [
+        ("src/dialect/native/reply.rs", " = \""),
+        ("src/dialect/native/event.rs", "kind: \""),
+        ("src/session/subscription.rs", "kind: \""),
+        ("src/session/shard/commands.rs", "Answer::new(\""),
+    ] {
+        let text = text(path);
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let found = code.split(before).skip(1).filter_map(|rest| rest.split_once('"'));
+        // In replies, only what the macro names: its brace follows.
+        let found = found.filter(|(_, rest)| before != " = \"" || rest.starts_with(" {"));
+        types.extend(found.map(|(name, _)| name.to_owned()));
+    }
+    types
+}
+
+#[test]
+fn every_message_is_in_the_async_api_document_and_no_other() {
+    let document = document("docs/asyncapi.json");
+    assert_eq!(document["asyncapi"], "3.0.0");
+    let described: BTreeSet<_> = document["components"]["schemas"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(|schema| schema["properties"]["T"].get("const")?.as_str().map(ToOwned::to_owned))
+        .collect();
+    let types = message_types();
+    assert!(types.len() >= 15, "the types are not found any more: {types:?}");
+    assert_eq!(described, types);
+    let union = document["components"]["schemas"]["message"]["oneOf"].as_array().unwrap();
+    assert_eq!(union.len(), types.len(), "each is one of the messages");
+}
+
+#[test]
+fn every_channel_is_in_both_documents() {
+    let channels: BTreeSet<_> = Channel::ALL.map(|channel| Value::from(channel.as_str()).to_string()).into();
+    for (path, pointer) in [
+        ("docs/asyncapi.json", "/components/schemas/channel/enum"),
+        ("docs/openapi.json", "/components/schemas/channel/enum"),
+    ] {
+        let document = document(path);
+        let described = document.pointer(pointer).unwrap().as_array().unwrap();
+        assert_eq!(described.iter().map(Value::to_string).collect::<BTreeSet<_>>(), channels, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documents_are_served() {
+    let gateway = TestGateway::start();
+    for name in ["openapi", "asyncapi"] {
+        let (status, body) = gateway.get(&format!("/v1/{name}.json"));
+        assert_eq!(status, 200);
+        assert_eq!(body, text(&format!("docs/{name}.json")));
+    }
+    let (status, body) = gateway.get("/v1/publish?feed=x");
+    assert_eq!(status, 405, "{body}");
+}
