@@ -7,7 +7,9 @@
 mod csv;
 mod dbn;
 mod json;
+mod literal;
 mod live;
+mod said;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -18,9 +18,9 @@ fn read(frame: &[u8]) -> Result<Vec<Message>, ParseError> {
 
 fn ticks(frame: &[u8]) -> Vec<Tick> {
     let said = read(frame).unwrap().into_iter();
-    said.map(|said| match said {
-        Message::Tick { tick, sequence: None } => tick,
-        other => panic!("{other:?}"),
+    said.map(|said| {
+        let Message::Tick { tick, sequence: None } = said else { panic!("{said:?}") };
+        tick
     })
     .collect()
 }
@@ -108,7 +108,7 @@ fn controls_and_everything_else_have_their_rule() {
         ("[{}]", Message::Unknown),
         (" []", Message::Ignored("empty")),
     ] {
-        assert_eq!(read(frame.as_bytes()).unwrap(), [said.clone()], "{frame}");
+        assert_eq!(read(frame.as_bytes()).unwrap(), std::slice::from_ref(&said), "{frame}");
         let value: serde_json::Value = serde_json::from_str(frame).unwrap();
         assert_eq!(read(&rmp_serde::to_vec_named(&value).unwrap()).unwrap(), [said], "{frame} packed");
     }
