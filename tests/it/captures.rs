@@ -8,7 +8,9 @@ mod csv;
 mod dbn;
 mod derived;
 mod json;
+mod literal;
 mod live;
+mod said;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
