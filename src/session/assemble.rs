@@ -63,8 +63,7 @@ fn data_frame(
 ) -> Option<Instant> {
     let mut oldest: Option<Instant> = None;
     let mut superseded: Vec<Channel> = Vec::new();
-    let encoding = session.encoding;
-    let tracks = session.track.is_some();
+    let (encoding, tracks) = (session.encoding, session.track.is_some());
     let mut frame = DataFrame::begin(out, session.framing);
     let mut delivered = 0;
     let mut event = |frame: &mut DataFrame<'_>, event: &Shared, first: bool| {
@@ -132,14 +131,19 @@ fn data_frame(
     }
     if frame.finish() {
         tally.frames += 1;
-        session.liveness.said(now);
-        if session.framing == Framing::Sse {
-            // A goodbye keeps the last position: nothing is subscribed any more.
-            let position = session.closing.is_none().then(|| Position::of(session)).flatten();
-            wire::end_block(out, position.map(|position| position.text()).as_deref());
-        }
+        said(session, now, out);
     }
     oldest
+}
+
+/// A frame is put together, but for what a block of an event stream ends with.
+fn said(session: &mut Session, now: Instant, out: &mut BytesMut) {
+    session.liveness.said(now);
+    if session.framing == Framing::Sse {
+        // A goodbye keeps the last position: nothing is subscribed any more.
+        let position = session.closing.is_none().then(|| Position::of(session)).flatten();
+        wire::end_block(out, position.map(|position| position.text()).as_deref());
+    }
 }
 
 /// An event has left the stream queue for the client.

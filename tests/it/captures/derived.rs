@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 use tickcast::{
     clock::Clock,
-    dialect::Venue,
+    dialect::{Message, Venue},
     feed::{End, Feed as _, Publisher, replay::Definition},
     hub::{Event, Hub, HubConfig},
     market::{Bar, Body, Channel, Interval, Price, Source, Symbol, Tick, Trade, UnixMicros},
@@ -201,6 +201,9 @@ fn binance_minutes_are_those_of_the_venue() {
         let data = &frame["data"];
         let mut ticks = Vec::new();
         let _rule = Venue::Binance.parse(frame.to_string().as_bytes(), NOW, &mut ticks).unwrap();
+        let ticks = ticks
+            .into_iter()
+            .filter_map(|said| if let Message::Tick { tick, .. } = said { Some(tick) } else { None });
         hub.publish(venue, ticks);
         let Some(symbol) = data["s"].as_str() else { continue };
         match data["e"].as_str() {
