@@ -16,10 +16,9 @@ use crate::{
 
 fn wanted(channel: &str, symbols: &str) -> Subscribe {
     let command = format!("{{\"op\":\"subscribe\",\"channel\":\"{channel}\",\"symbols\":[{symbols}]}}");
-    match parse_command(command.as_bytes(), Encoding::Json).unwrap().op {
-        Op::Subscribe(wanted) => wanted,
-        other => panic!("{other:?}"),
-    }
+    let parsed = parse_command(command.as_bytes(), Encoding::Json).unwrap();
+    let Op::Subscribe(wanted) = parsed.op else { panic!("a subscribe") };
+    wanted
 }
 
 fn open(bench: &mut Bench, framing: Framing, wanted: Vec<Subscribe>, after: Option<&str>) -> SessionKey {
