@@ -16,9 +16,8 @@ use crate::{
 
 fn wanted(channel: &str, symbols: &str) -> Subscribe {
     let command = format!("{{\"op\":\"subscribe\",\"channel\":\"{channel}\",\"symbols\":[{symbols}]}}");
-    let Op::Subscribe(wanted) = parse_command(command.as_bytes(), Encoding::Json).unwrap().op else {
-        panic!("{command}")
-    };
+    let parsed = parse_command(command.as_bytes(), Encoding::Json).unwrap();
+    let Op::Subscribe(wanted) = parsed.op else { panic!("a subscribe") };
     wanted
 }
 
