@@ -200,7 +200,7 @@ fn binance_minutes_are_those_of_the_venue() {
     for frame in text(&folder.join("binance/usdm-20211103.ws.cf1.gz")).lines().filter_map(frame) {
         let data = &frame["data"];
         let mut ticks = Vec::new();
-        let _rule = Venue::Binance.parse(frame.to_string().as_bytes(), NOW, &mut ticks).unwrap();
+        Venue::Binance.parse(frame.to_string().as_bytes(), NOW, &mut ticks).unwrap();
         let ticks = ticks
             .into_iter()
             .filter_map(|said| if let Message::Tick { tick, .. } = said { Some(tick) } else { None });
