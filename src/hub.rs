@@ -3,10 +3,12 @@
 //! [`Hub::publish`] is synchronous: it takes one short lock a topic and never waits for a shard, a session or a
 //! socket. The hub does not know what a session is; it knows lanes, one for each shard.
 
+mod demand;
 mod event;
 mod lane;
 mod topic;
 
+pub use demand::Demand;
 pub use event::{Body, Event};
 pub use lane::{Drained, Lane};
 pub use topic::{Topic, TopicId};
@@ -171,6 +173,14 @@ impl Hub {
             Tick::Status(Status { symbol: topic.symbol(), state, source: feed, since, why })
         });
         self.publish(feed, ticks);
+    }
+
+    /// Lets a feed know whether somebody listens to a symbol, now and whenever that changes. Unknown symbols have
+    /// nobody.
+    pub fn watch(&self, symbol: Symbol, demand: &Arc<Demand>) {
+        if let Some(topic) = self.topic(symbol) {
+            topic.watch(demand);
+        }
     }
 
     /// The topic of a symbol.

@@ -5,10 +5,12 @@
 
 mod channel;
 mod decimal;
+mod loss;
 mod symbol;
 mod tick;
 
 pub use channel::Channel;
 pub use decimal::{DecimalError, Price, Size};
+pub use loss::{Loss, LossWhy};
 pub use symbol::{Source, Symbol, SymbolError};
 pub use tick::{Level, Quote, Side, State, Status, Tick, Trade, TradeId, UnixMicros};

@@ -1,4 +1,4 @@
-//! Every metric family in one place. Components hold resolved handles, so counting is one addition.
+//! Every metric family in one place; those of venues' feeds in [`upstream`]. Components hold resolved handles, so counting is one addition.
 //!
 //! Labels come from small closed sets only (feed, channel, encoding, reason), never from a session, an address, a
 //! symbol or the text of an error.
@@ -10,6 +10,11 @@ use prometheus::{
 
 use crate::market::{Channel, Tick};
 
+mod upstream;
+
+pub use upstream::UpstreamMetrics;
+use upstream::UpstreamFamilies;
+
 /// Upper bounds of the receive-to-written histogram, in seconds: from one tight loop to a thin line's seconds.
 const LATENCY_BUCKETS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
@@ -20,6 +25,7 @@ const LATENCY_BUCKETS: &[f64] = &[
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    upstream: UpstreamFamilies,
     feed_messages: IntCounterVec,
     feed_ticks: IntCounterVec,
     feed_ignored: IntCounterVec,
@@ -105,6 +111,7 @@ impl Metrics {
         let write_latency = Histogram::with_opts(latency).expect("the buckets rise");
         r.register(Box::new(write_latency.clone())).expect("the name is used once");
         Self {
+            upstream: UpstreamFamilies::new(&r),
             feed_messages: family!(
                 r,
                 IntCounterVec,
@@ -254,6 +261,12 @@ impl Metrics {
             write_latency,
             registry: r,
         }
+    }
+
+    /// The handles of one feed of a venue.
+    #[must_use]
+    pub fn upstream(&self, name: &str) -> UpstreamMetrics {
+        self.upstream.feed(name)
     }
 
     /// The handles of one feed.

@@ -46,6 +46,12 @@ impl Event {
         self.body.symbol()
     }
 
+    /// Whether it stands for events that the feed never received.
+    #[must_use]
+    pub const fn is_loss(&self) -> bool {
+        matches!(self.body, Tick::Loss(_))
+    }
+
     /// The event as one message of that encoding; encoded by whoever asks first.
     #[must_use]
     pub fn encoded(&self, encoding: Encoding) -> &[u8] {

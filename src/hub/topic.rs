@@ -4,11 +4,11 @@ use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::{Event, Lane};
+use super::{Demand, Event, Lane};
 use crate::{
     clock::Instant,
     limits::MAX_TOPICS,
-    market::{Channel, Source, State, Status, Symbol, Tick},
+    market::{Channel, Source, State, Status, Symbol, Tick, UnixMicros},
 };
 
 /// A topic's position among all topics: dense, from 0, never reused.
@@ -42,10 +42,27 @@ pub struct Topic {
 struct Inner {
     heads: [u64; Channel::COUNT],
     last: [Option<Arc<Event>>; Channel::COUNT],
+    /// The newest loss of each channel: it is no value, so it does not become the last one.
+    lost: [Option<Arc<Event>>; Channel::COUNT],
     trades: VecDeque<Arc<Event>>,
     state: State,
     /// Bit i of a channel: shard i has a subscriber.
     interest: [u64; Channel::COUNT],
+    /// Who wants to know whether anybody listens.
+    watchers: Vec<Arc<Demand>>,
+}
+
+impl Inner {
+    fn is_wanted(&self) -> bool {
+        let status = Channel::Status.index();
+        self.interest.iter().enumerate().any(|(channel, shards)| channel != status && *shards != 0)
+    }
+
+    fn tell_watchers(&self, symbol: Symbol, was_wanted: bool) {
+        if !self.watchers.is_empty() && self.is_wanted() != was_wanted {
+            self.watchers.iter().for_each(|watcher| watcher.changed(symbol));
+        }
+    }
 }
 
 impl Topic {
@@ -53,9 +70,11 @@ impl Topic {
         let inner = Inner {
             heads: [0; Channel::COUNT],
             last: [const { None }; Channel::COUNT],
+            lost: [const { None }; Channel::COUNT],
             trades: VecDeque::new(),
             state: State::Pending,
             interest: [0; Channel::COUNT],
+            watchers: Vec::new(),
         };
         Self { id, symbol, feed, ring, inner: Mutex::new(inner) }
     }
@@ -92,6 +111,7 @@ impl Topic {
         let (mut touched, mut states) = (0, 0);
         match &tick {
             Tick::Status(status) => inner.state = status.state,
+            Tick::Loss(_) => {}
             Tick::Trade(_) | Tick::Quote(_) if matches!(inner.state, State::Live | State::Halted) => {}
             Tick::Trade(_) | Tick::Quote(_) => {
                 // The first tick after a silence ends it.
@@ -100,6 +120,7 @@ impl Topic {
                     Tick::Trade(trade) => (trade.source, trade.tr),
                     Tick::Quote(quote) => (quote.source, quote.tr),
                     Tick::Status(status) => (status.source, status.since),
+                    Tick::Loss(_) => (self.feed, UnixMicros(0)),
                 };
                 let live = Status {
                     symbol: self.symbol,
@@ -137,7 +158,8 @@ impl Topic {
                 lane.push(&event);
             }
         }
-        inner.last[channel] = Some(event);
+        let newest = if event.is_loss() { &mut inner.lost } else { &mut inner.last };
+        newest[channel] = Some(event);
         inner.interest[channel]
     }
 
@@ -146,13 +168,33 @@ impl Topic {
     #[must_use]
     pub fn join(&self, shard: usize, channel: Channel) -> (u64, Option<Arc<Event>>) {
         let mut inner = self.inner.lock();
+        let wanted = inner.is_wanted();
         inner.interest[channel.index()] |= 1 << shard;
+        inner.tell_watchers(self.symbol, wanted);
         (inner.heads[channel.index()], inner.last[channel.index()].clone())
     }
 
     /// Ends the interest of a shard in a channel.
     pub fn part(&self, shard: usize, channel: Channel) {
-        self.inner.lock().interest[channel.index()] &= !(1 << shard);
+        let mut inner = self.inner.lock();
+        let wanted = inner.is_wanted();
+        inner.interest[channel.index()] &= !(1 << shard);
+        inner.tell_watchers(self.symbol, wanted);
+    }
+
+    /// Whether anybody listens to what a feed brings. Status alone asks for no data.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.inner.lock().is_wanted()
+    }
+
+    /// Tells this and every further change of [`is_wanted`](Self::is_wanted) to a feed.
+    pub(super) fn watch(&self, watcher: &Arc<Demand>) {
+        let mut inner = self.inner.lock();
+        if !inner.watchers.iter().any(|known| Arc::ptr_eq(known, watcher)) {
+            inner.watchers.push(Arc::clone(watcher));
+        }
+        watcher.changed(self.symbol);
     }
 
     /// The events of a channel after the given number that are still remembered, in order.
@@ -163,7 +205,10 @@ impl Topic {
         match channel {
             Channel::Trades if self.ring > 0 => inner.trades.iter().filter(after).cloned().collect(),
             Channel::Trades | Channel::Quotes | Channel::Status => {
-                inner.last[channel.index()].iter().filter(after).cloned().collect()
+                let last = inner.last[channel.index()].iter().chain(&inner.lost[channel.index()]);
+                let mut events: Vec<_> = last.filter(after).cloned().collect();
+                events.sort_by_key(|event| event.n);
+                events
             }
         }
     }

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Encoding;
+use super::{Encoding, Gap};
 use crate::market::{
-    Price, Quote, Side, Size, Source, State, Status, Symbol, Tick, Trade, TradeId, UnixMicros,
+    Loss, Price, Quote, Side, Size, Source, State, Status, Symbol, Tick, Trade, TradeId, UnixMicros,
 };
 
 /// `{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","side":"buy","id":"995","x":"binance","te":US,"tr":US}`
@@ -70,8 +70,15 @@ pub fn encode_event(n: u64, body: &Tick, encoding: Encoding) -> Box<[u8]> {
         Tick::Trade(trade) => encoding.encode(&trade_message(n, trade)),
         Tick::Quote(quote) => encoding.encode(&quote_message(n, quote)),
         Tick::Status(status) => encoding.encode(&status_message(n, status)),
+        Tick::Loss(loss) => encoding.encode(&gap_message(n, loss)),
     };
     bytes.into_boxed_slice()
+}
+
+/// A loss has one number, and is told as the gap of that number.
+const fn gap_message(n: u64, loss: &Loss) -> Gap {
+    let Loss { symbol, channel, why, .. } = *loss;
+    Gap { kind: "gap", symbol, channel, from: n, to: n, why: why.as_str() }
 }
 
 const fn trade_message(n: u64, trade: &Trade) -> TradeMessage<'_> {

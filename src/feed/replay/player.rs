@@ -126,5 +126,6 @@ const fn stamp(tick: &mut Tick, now: UnixMicros) {
         Tick::Trade(trade) => trade.tr = now,
         Tick::Quote(quote) => quote.tr = now,
         Tick::Status(status) => status.since = now,
+        Tick::Loss(_) => {}
     }
 }

@@ -166,7 +166,8 @@ impl Shard {
             return Start::Recovered(events.pop().into_iter().collect());
         }
         let bytes: usize = events.iter().map(|event| event.encoded(answer.encoding).len()).sum();
-        let complete = position == seen || events.first().is_some_and(|first| first.n == position + 1);
+        // One number, one event: as many as are missing, or some are forgotten.
+        let complete = u64::try_from(events.len()).is_ok_and(|events| events == seen - position);
         if complete && answer.bytes.len() + bytes <= RECOVERY_BYTES {
             Start::Recovered(events)
         } else {

@@ -14,7 +14,7 @@ use crate::{
     session::{
         CloseReason,
         outbox::Streamed,
-        subscription::{Delivery, Following, Pending, Subscription},
+        subscription::{Delivery, Following, Lost, Pending, Subscription, Why},
     },
 };
 
@@ -334,14 +334,18 @@ impl Shard {
                 if let Some(newest) = newest
                     && pending != Pending::No
                 {
-                    session.subs[sub].sent = newest.n - 1;
-                    let entry = Streamed::Event { sub, event: newest };
-                    session.outbox.push_stream(
-                        entry,
-                        session.encoding,
-                        config.stream_bytes,
-                        &mut session.subs,
-                    );
+                    let last = newest.n;
+                    session.subs[sub].sent = last - 1;
+                    let mut push = |entry| {
+                        let (encoding, subs) = (session.encoding, &mut session.subs);
+                        session.outbox.push_stream(entry, encoding, config.stream_bytes, subs);
+                    };
+                    push(Streamed::Event { sub, event: newest });
+                    if view.seen[i] > last {
+                        // What a merge is not told: the feed lost events after the newest one.
+                        let lost = Lost { from: last + 1, to: view.seen[i], why: Why::Upstream };
+                        push(Streamed::Gap { sub, lost });
+                    }
                 }
             }
         }

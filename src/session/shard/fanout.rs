@@ -65,9 +65,16 @@ impl Shard {
         }
         debug_assert_eq!(event.n, view.seen[channel] + 1, "a lane has neither hole nor reorder");
         view.seen[channel] = event.n;
+        let is_loss = event.is_loss();
         let event: Shared = Rc::new(event);
-        view.newest[channel] = Some(Rc::clone(&event));
+        if !is_loss {
+            view.newest[channel] = Some(Rc::clone(&event));
+        }
         for subscriber in &view.subscribers[channel] {
+            // A merge has the newest event anyway: it is not told what it would not have been shown.
+            if is_loss && !subscriber.streams {
+                continue;
+            }
             let index = subscriber.session;
             let session = &mut self.sessions[index];
             let offered = if subscriber.streams {
