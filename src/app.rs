@@ -130,6 +130,7 @@ fn start(feed: AnyFeed, publisher: Publisher) -> JoinHandle<()> {
     match feed {
         AnyFeed::Simulator(feed) => tokio::spawn(supervise(*feed, publisher)),
         AnyFeed::Replay(feed) => tokio::spawn(supervise(*feed, publisher)),
+        AnyFeed::Upstream(feed) => tokio::spawn(supervise(*feed, publisher)),
     }
 }
 

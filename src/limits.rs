@@ -117,6 +117,31 @@ pub const UPSTREAM_MS_RANGE: RangeInclusive<u64> = 10..=3_600_000;
 
 /// Symbols of one venue's feed. More: the definition is refused.
 pub const UPSTREAM_SYMBOLS: usize = 10_000;
+/// Symbols in one request to a venue; a longer list becomes several. Our own choice: Binance takes more than the 200
+/// streams that these are, others state no number, and a refusal then concerns few.
+pub const VENUE_REQUEST_SYMBOLS: usize = 100;
+
+/// Streams of one connection to Binance, by its documentation. A symbol takes two; one more is refused by the venue.
+pub const BINANCE_STREAMS: usize = 1_024;
+
+/// Frames a second that a client may send on one connection to Binance, pings and pongs included, by its documentation.
+/// One more: the venue disconnects.
+pub const BINANCE_REQUESTS_PER_SECOND: u32 = 5;
+
+/// Likewise for Coinbase Exchange, by its documentation, there for one address. One more: refused by the venue.
+pub const COINBASE_REQUESTS_PER_SECOND: u32 = 8;
+
+/// Likewise for Kraken, which documents no number for public data. Our own choice.
+pub const KRAKEN_REQUESTS_PER_SECOND: u32 = 5;
+
+/// Likewise for Alpaca, which documents no number. Our own choice.
+pub const ALPACA_REQUESTS_PER_SECOND: u32 = 5;
+
+/// Characters of a venue's own words (why it refused) that are kept. The rest is cut off.
+pub const MAX_VENUE_WORDS: usize = 200;
+
+/// Most levels of lists and objects in a venue's MessagePack. A frame with more is counted and skipped.
+pub const MAX_VENUE_NESTING: usize = 16;
 
 /// First and longest pause before a feed is started again.
 pub const FEED_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));

@@ -392,7 +392,7 @@ impl FeedMetrics {
     /// Ticks about to be published.
     pub fn ticks(&self, ticks: &[Tick]) {
         let mut counts = [0_u64; Channel::COUNT];
-        for tick in ticks {
+        for tick in ticks.iter().filter(|tick| !matches!(tick, Tick::Loss(_))) {
             counts[tick.channel().index()] += 1;
         }
         for (counter, count) in self.ticks.iter().zip(counts) {

@@ -13,7 +13,11 @@ use super::{
     document::{self, Document},
 };
 use crate::{
-    feed::{DefinitionError, replay, simulator},
+    dialect::Venue,
+    feed::{
+        DefinitionError, replay, simulator,
+        upstream::{self, Credentials},
+    },
     market::Source,
 };
 
@@ -28,6 +32,8 @@ const DEMO_TEXT: &str = include_str!("../../feeds/demo.toml");
 pub(super) struct Feeds {
     pub(super) built: Vec<FeedConfig>,
     pub(super) errors: Vec<ConfigError>,
+    /// The environment's, for venues that ask for some.
+    pub(super) credentials: Option<Credentials>,
     names: Vec<(Source, Origin)>,
     /// Tables seen, whether they could be built or not.
     pub(super) tables: usize,
@@ -109,27 +115,48 @@ impl Feeds {
             return Err(ConfigError::Refused { origin: at, key, why });
         }
         self.names.push((name, at));
-        let kinds = r#""simulator" or "replay""#;
-        let (simulated, _) = table.text("kind", kinds, |text| match text {
-            "simulator" => Some(true),
-            "replay" => Some(false),
-            _ => None,
-        })?;
-        let built = if simulated {
-            table
+        let (kind, _) = table.text("kind", KINDS, Kind::parse)?;
+        let built = match kind {
+            Kind::Simulator => table
                 .definition::<simulator::Definition>()?
                 .build(base)
-                .map(|it| AnyFeed::Simulator(Box::new(it)))
-        } else {
-            table.definition::<replay::Definition>()?.build(base).map(|it| AnyFeed::Replay(Box::new(it)))
+                .map(|it| AnyFeed::Simulator(Box::new(it))),
+            Kind::Replay => {
+                table.definition::<replay::Definition>()?.build(base).map(|it| AnyFeed::Replay(Box::new(it)))
+            }
+            Kind::Venue(venue) => table
+                .definition::<upstream::Definition>()?
+                .build(venue, base, self.credentials.as_ref())
+                .map(|it| AnyFeed::Upstream(Box::new(it))),
         };
         let feed = built.map_err(|why| table.refused(why))?;
         let symbols = match &feed {
             AnyFeed::Simulator(simulator) => simulator.symbols(),
             AnyFeed::Replay(_) => table.symbols(),
+            AnyFeed::Upstream(upstream) => upstream.symbols(),
         };
         self.built.push(FeedConfig { name, feed, symbols });
         Ok(())
+    }
+}
+
+/// What a feed can be.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Simulator,
+    Replay,
+    Venue(Venue),
+}
+
+const KINDS: &str = r#""simulator", "replay", "binance", "coinbase", "kraken" or "alpaca""#;
+
+impl Kind {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "simulator" => Some(Self::Simulator),
+            "replay" => Some(Self::Replay),
+            _ => Venue::ALL.into_iter().find(|venue| venue.as_str() == text).map(Self::Venue),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Binance spot and USD-M futures, the reading side: raw stream events and combined-stream frames.
+//! Binance spot and USD-M futures, the reading side: raw stream events, combined-stream frames and answers to requests.
 //!
 //! Trades and best quotes become ticks; books, candles and statistics are passed over by named rules. No order book
 //! is kept here, so depth updates are not linked to each other.
@@ -8,7 +8,10 @@
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::{ParseError, Parsed, field};
+use super::{
+    Ack, Message, ParseError, Refusal, Sequence,
+    field::{self, is_list},
+};
 use crate::market::{Quote, Side, Source, Tick, Trade, TradeId, UnixMicros};
 
 /// What tells the kinds of frames apart. `e` names the event, except in a spot `bookTicker`, which has no name.
@@ -25,9 +28,18 @@ struct Head<'a> {
     ask_size: Option<IgnoredAny>,
     #[serde(rename = "lastUpdateId")]
     last_update_id: Option<IgnoredAny>,
-    id: Option<IgnoredAny>,
-    error: Option<IgnoredAny>,
-    code: Option<IgnoredAny>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    error: Option<Reason>,
+    code: Option<i64>,
+    msg: Option<String>,
+}
+
+/// `{"code":2,"msg":"Invalid request"}`; the venue has answered with it and without a wrapper.
+#[derive(Deserialize)]
+struct Reason {
+    code: Option<i64>,
+    msg: Option<String>,
 }
 
 /// `{"e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1672515782136,"m":true,"M":true}`;
@@ -50,6 +62,7 @@ struct TradeEvent<'a> {
 /// add `e`, the event time `E` and the matching engine's time `T`.
 #[derive(Deserialize)]
 struct BookTicker<'a> {
+    u: Option<u64>,
     s: &'a str,
     b: &'a str,
     #[serde(rename = "B")]
@@ -64,99 +77,103 @@ struct BookTicker<'a> {
 }
 
 /// Reads one frame.
-pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Tick>) -> Result<Parsed, ParseError> {
-    if is_array(frame) {
-        return ignore_array(frame);
+pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
+    out.push(message(frame, tr)?);
+    Ok(())
+}
+
+fn message(frame: &[u8], tr: UnixMicros) -> Result<Message, ParseError> {
+    if is_list(frame) {
+        return list(frame);
     }
     let head: Head<'_> = serde_json::from_slice(frame)?;
     // The wrapper of a combined stream. Its inner event is never wrapped again.
     if let (Some(_stream), Some(data)) = (head.stream, head.data) {
         let event = data.get().as_bytes();
-        if is_array(event) {
-            return ignore_array(event);
+        if is_list(event) {
+            return list(event);
         }
-        return parse_event(event, &serde_json::from_slice(event)?, tr, out);
+        return parse_event(event, serde_json::from_slice(event)?, tr);
     }
-    parse_event(frame, &head, tr, out)
+    parse_event(frame, head, tr)
 }
 
-fn parse_event(
-    event: &[u8],
-    head: &Head<'_>,
-    tr: UnixMicros,
-    out: &mut Vec<Tick>,
-) -> Result<Parsed, ParseError> {
-    let rule = match head.e {
-        Some("trade" | "aggTrade") => {
-            out.push(trade(&serde_json::from_slice(event)?, tr)?);
-            return Ok(Parsed::Ticks(1));
-        }
-        Some("bookTicker") => {
-            out.push(quote(&serde_json::from_slice(event)?, tr)?);
-            return Ok(Parsed::Ticks(1));
-        }
+fn parse_event(event: &[u8], head: Head<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
+    Ok(match head.e {
+        Some("trade" | "aggTrade") => trade(&serde_json::from_slice(event)?, tr)?,
+        Some("bookTicker") => quote(&serde_json::from_slice(event)?, tr)?,
         None if head.bid_size.is_some() && head.ask_size.is_some() => {
-            out.push(quote(&serde_json::from_slice(event)?, tr)?);
-            return Ok(Parsed::Ticks(1));
+            quote(&serde_json::from_slice(event)?, tr)?
         }
-        Some("depthUpdate") => "depth",
-        Some("kline" | "continuous_kline") => "kline",
+        Some("depthUpdate") => Message::Ignored("depth"),
+        Some("kline" | "continuous_kline") => Message::Ignored("kline"),
         Some(
             "24hrTicker" | "24hrMiniTicker" | "1hTicker" | "4hTicker" | "1dTicker" | "avgPrice"
             | "markPriceUpdate",
-        ) => "ticker",
-        Some("serverShutdown") => "server_shutdown",
-        Some(_) => "unknown",
+        ) => Message::Ignored("ticker"),
+        Some("serverShutdown") => Message::Shutdown,
+        Some(_) => Message::Unknown,
         // A depth snapshot of the REST interface, or a partial book, which has no name either.
-        None if head.last_update_id.is_some() => "depth",
-        None if head.error.is_some() || head.code.is_some() => "error",
-        None if head.id.is_some() => "ack",
-        None => "unknown",
-    };
-    Ok(Parsed::Ignored(rule))
+        None if head.last_update_id.is_some() => Message::Ignored("depth"),
+        None => answer(head),
+    })
 }
 
-fn trade(event: &TradeEvent<'_>, tr: UnixMicros) -> Result<Tick, ParseError> {
-    Ok(Tick::Trade(Trade {
+/// `{"result":null,"id":1}`, `{"code":2,"msg":"Invalid request","id":1}` or `{"error":{"code":2,"msg":"…"},"id":1}`.
+fn answer(head: Head<'_>) -> Message {
+    // Our numbers come back as they are; whatever else comes is nobody's of ours.
+    let id = head.id.and_then(|id| id.get().parse().ok());
+    let reason = match (head.error, head.code) {
+        (Some(reason), _) => reason,
+        (None, code @ Some(_)) => Reason { code, msg: head.msg },
+        (None, None) if head.id.is_some() => return Message::Ack(Ack::Request(id)),
+        (None, None) => return Message::Unknown,
+    };
+    let words = field::words(&reason.msg.unwrap_or_default());
+    Message::Refused(Refusal { id, code: reason.code, symbol: None, words })
+}
+
+fn trade(event: &TradeEvent<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
+    let number = event.t.or(event.a);
+    let tick = Tick::Trade(Trade {
         symbol: field::symbol(event.s)?,
         price: field::price("p", event.p)?,
         size: field::size("q", event.q)?,
         side: Some(if event.m { Side::Sell } else { Side::Buy }),
-        id: event.t.or(event.a).map(TradeId::Number),
+        id: number.map(TradeId::Number),
         source: source(),
         te: Some(field::unix_time("T", event.time)?),
         tr,
-    }))
+    });
+    Ok(Message::Tick { tick, sequence: number.map(Sequence::Counted) })
 }
 
-fn quote(event: &BookTicker<'_>, tr: UnixMicros) -> Result<Tick, ParseError> {
+fn quote(event: &BookTicker<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
     let te = match (event.time, event.event_time) {
         (Some(time), _) => Some(field::unix_time("T", time)?),
         (None, Some(time)) => Some(field::unix_time("E", time)?),
         (None, None) => None,
     };
-    Ok(Tick::Quote(Quote {
+    let tick = Tick::Quote(Quote {
         symbol: field::symbol(event.s)?,
         bid: field::level(field::price("b", event.b)?, Some(field::size("B", event.bid_size)?)),
         ask: field::level(field::price("a", event.a)?, Some(field::size("A", event.ask_size)?)),
         source: source(),
         te,
         tr,
-    }))
+    });
+    // The order book's update, of which most do not touch the best prices.
+    Ok(Message::Tick { tick, sequence: event.u.map(Sequence::Rising) })
+}
+
+/// Statistics of all symbols (`!miniTicker@arr`), or an answer of the REST interface.
+fn list(json: &[u8]) -> Result<Message, ParseError> {
+    serde_json::from_slice::<IgnoredAny>(json)?;
+    Ok(Message::Ignored("list"))
 }
 
 fn source() -> Source {
     Source::new("binance").expect("the name is short and plain")
-}
-
-/// A list: statistics of all symbols (`!miniTicker@arr`), or an answer of the REST interface.
-fn is_array(json: &[u8]) -> bool {
-    json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
-}
-
-fn ignore_array(json: &[u8]) -> Result<Parsed, ParseError> {
-    serde_json::from_slice::<IgnoredAny>(json)?;
-    Ok(Parsed::Ignored("list"))
 }
 
 #[cfg(test)]

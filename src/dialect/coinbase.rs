@@ -8,10 +8,13 @@
 
 mod advanced;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::{ParseError, Parsed, field};
+use super::{
+    Ack, Message, ParseError, Refusal, Sequence,
+    field::{self, is_list},
+};
 use crate::market::{Quote, Side, Source, Tick, Trade, TradeId, UnixMicros};
 
 /// What tells the kinds of frames apart. `events` is skipped over, not read: it can have five megabytes.
@@ -22,6 +25,8 @@ struct Head<'a> {
     timestamp: Option<&'a str>,
     #[serde(borrow)]
     events: Option<&'a RawValue>,
+    message: Option<String>,
+    reason: Option<String>,
 }
 
 /// `{"type":"match","trade_id":10,"sequence":50,"maker_order_id":"…","taker_order_id":"…",
@@ -41,6 +46,7 @@ struct Match<'a> {
 /// "time":"2022-10-19T23:28:22.061769Z","trade_id":370843401,"last_size":"11.4396987"}`; before 2022 without sizes.
 #[derive(Deserialize)]
 struct Ticker<'a> {
+    sequence: Option<u64>,
     product_id: &'a str,
     best_bid: &'a str,
     best_bid_size: Option<&'a str>,
@@ -50,40 +56,45 @@ struct Ticker<'a> {
 }
 
 /// Reads one frame.
-pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Tick>) -> Result<Parsed, ParseError> {
-    // An object only: the derived reader would take a list of values for one.
-    if frame.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-        serde_json::from_slice::<serde::de::IgnoredAny>(frame)?;
-        return Ok(Parsed::Ignored("list"));
+pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
+    if is_list(frame) {
+        serde_json::from_slice::<IgnoredAny>(frame)?;
+        out.push(Message::Ignored("list"));
+        return Ok(());
     }
     let head: Head<'_> = serde_json::from_slice(frame)?;
     if let (Some(channel), Some(events)) = (head.channel, head.events) {
         return advanced::parse(channel, head.timestamp, events.get(), tr, out);
     }
-    let rule = match head.r#type {
-        Some("match") => {
-            out.push(trade(&serde_json::from_slice(frame)?, tr)?);
-            return Ok(Parsed::Ticks(1));
-        }
-        Some("ticker") => {
-            out.push(quote(&serde_json::from_slice(frame)?, tr)?);
-            return Ok(Parsed::Ticks(1));
-        }
-        Some("last_match") => "last_match",
-        Some("l2update") => "l2update",
-        Some("snapshot") => "snapshot",
-        Some("heartbeat") => "heartbeat",
-        Some("subscriptions") => "subscriptions",
-        Some("status") => "status",
-        Some("error") => "error",
-        Some("received" | "open" | "done" | "change" | "activate") => "order",
-        Some(_) | None => "unknown",
-    };
-    Ok(Parsed::Ignored(rule))
+    out.push(match head.r#type {
+        Some("match") => trade(&serde_json::from_slice(frame)?, tr)?,
+        Some("ticker") => quote(&serde_json::from_slice(frame)?, tr)?,
+        Some("last_match") => Message::Ignored("last_match"),
+        Some("l2update") => Message::Ignored("l2update"),
+        Some("snapshot") => Message::Ignored("snapshot"),
+        Some("heartbeat") => Message::Heartbeat,
+        Some("subscriptions") => Message::Ack(Ack::Request(None)),
+        // Products and currencies, not whether the venue works.
+        Some("status") => Message::Ignored("products"),
+        Some("error") => refused(head),
+        Some("received" | "open" | "done" | "change" | "activate") => Message::Ignored("order"),
+        Some(_) | None => Message::Unknown,
+    });
+    Ok(())
 }
 
-fn trade(event: &Match<'_>, tr: UnixMicros) -> Result<Tick, ParseError> {
-    Ok(Tick::Trade(Trade {
+/// `{"type":"error","message":"Failed to subscribe","reason":"BTC-XYZ is not a valid product"}`
+fn refused(head: Head<'_>) -> Message {
+    let mut words = head.message.unwrap_or_default();
+    if let Some(reason) = head.reason {
+        words.push_str(": ");
+        words.push_str(&reason);
+    }
+    Message::Refused(Refusal { words: field::words(&words), ..Refusal::default() })
+}
+
+fn trade(event: &Match<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
+    let tick = Tick::Trade(Trade {
         symbol: field::symbol(event.product_id)?,
         price: field::price("price", event.price)?,
         size: field::size("size", event.size)?,
@@ -92,20 +103,23 @@ fn trade(event: &Match<'_>, tr: UnixMicros) -> Result<Tick, ParseError> {
         source: source(),
         te: Some(field::rfc3339("time", event.time)?),
         tr,
-    }))
+    });
+    // `sequence` counts the product's orders, too, which this channel does not show; trades are counted on their own.
+    Ok(Message::Tick { tick, sequence: Some(Sequence::Counted(event.trade_id)) })
 }
 
-fn quote(event: &Ticker<'_>, tr: UnixMicros) -> Result<Tick, ParseError> {
+fn quote(event: &Ticker<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
     let bid_size = event.best_bid_size.map(|text| field::size("best_bid_size", text)).transpose()?;
     let ask_size = event.best_ask_size.map(|text| field::size("best_ask_size", text)).transpose()?;
-    Ok(Tick::Quote(Quote {
+    let tick = Tick::Quote(Quote {
         symbol: field::symbol(event.product_id)?,
         bid: field::level(field::price("best_bid", event.best_bid)?, bid_size),
         ask: field::level(field::price("best_ask", event.best_ask)?, ask_size),
         source: source(),
         te: event.time.map(|text| field::rfc3339("time", text)).transpose()?,
         tr,
-    }))
+    });
+    Ok(Message::Tick { tick, sequence: event.sequence.map(Sequence::Rising) })
 }
 
 /// The aggressor's side from the maker's; an unknown word (`UNKNOWN_ORDER_SIDE`) tells none.

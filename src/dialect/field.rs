@@ -7,7 +7,7 @@ use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 
 use super::ParseError;
 use crate::{
-    limits::MAX_SYMBOL_LEN,
+    limits::{MAX_SYMBOL_LEN, MAX_VENUE_WORDS},
     market::{Level, Price, Size, Symbol, TradeId, UnixMicros},
 };
 
@@ -89,6 +89,16 @@ pub(crate) fn plausible(micros: i64) -> Option<UnixMicros> {
 /// The error of a time that cannot be meant.
 pub(crate) fn implausible(field: &'static str, text: &str) -> ParseError {
     ParseError::Time { field, text: shown(text) }
+}
+
+/// A venue's own words, no longer than we want to keep.
+pub(crate) fn words(text: &str) -> String {
+    text.chars().take(MAX_VENUE_WORDS).collect()
+}
+
+/// Whether the JSON is a list. Readers of objects must ask first: a derived one takes a list of values for one.
+pub(crate) fn is_list(json: &[u8]) -> bool {
+    json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
 
 fn shown(text: &str) -> String {

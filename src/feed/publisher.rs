@@ -129,7 +129,12 @@ impl Publisher {
         self.hub.publish(self.name, symbols.into_iter().filter(has).map(tell));
     }
 
-    /// The metrics of all feeds of venues.
+    /// The source is connected, though it may have nothing to tell.
+    pub fn alive(&self) {
+        self.health.live.store(true, Ordering::Relaxed);
+    }
+
+    /// The feed's metrics as a connection to a venue.
     #[must_use]
     pub fn upstream_metrics(&self) -> UpstreamMetrics {
         self.hub.metrics().upstream(self.name.as_str())

@@ -11,6 +11,7 @@ mod csv;
 mod dbn;
 mod definition;
 mod envelope;
+mod frames;
 mod input;
 mod names;
 mod native;
@@ -24,6 +25,7 @@ mod recording;
 mod tests;
 
 pub use definition::Definition;
+pub use frames::Frames;
 
 use std::{path::PathBuf, sync::Arc};
 

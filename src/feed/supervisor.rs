@@ -32,8 +32,11 @@ pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
                 if started.elapsed() >= FEED_STABLE_AFTER {
                     backoff.reset();
                 }
-                let random = &mut rand::rng();
-                let pause = if error.wants_peace() { backoff.longest(random) } else { backoff.next(random) };
+                let pause = if error.wants_peace() {
+                    backoff.longest(&mut rand::rng())
+                } else {
+                    backoff.next(&mut rand::rng())
+                };
                 out.metrics().restart(error.kind());
                 out.lost("the source broke off");
                 tracing::warn!(feed = %out.name(), pause_ms = pause.as_millis(), "broke off: {error}");

@@ -152,8 +152,8 @@ impl Feed for Upstream {
         self.start(out)?;
         loop {
             self.look(out);
-            let over = self.wanted.release(Instant::now());
-            drop(over);
+            // What nobody wants any more was told as lost with the connection.
+            let _released = self.wanted.release(Instant::now());
             if self.wanted.symbols().is_empty() {
                 tokio::select! {
                     () = out.cancelled() => return Ok(End::Cancelled),

@@ -19,3 +19,4 @@ mod raw;
 mod slow;
 mod stream;
 mod tidy;
+mod upstream;

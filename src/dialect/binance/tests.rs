@@ -7,16 +7,20 @@ use crate::dialect::Venue;
 
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
 
-fn read(frame: &str) -> Result<(Parsed, Vec<Tick>), ParseError> {
-    let mut ticks = Vec::new();
-    Venue::Binance.parse(frame.as_bytes(), NOW, &mut ticks).map(|parsed| (parsed, ticks))
+fn read(frame: &str) -> Result<Vec<Message>, ParseError> {
+    let mut said = Vec::new();
+    Venue::Binance.parse(frame.as_bytes(), NOW, &mut said).map(|()| said)
+}
+
+fn numbered(frame: &str) -> (Tick, Option<Sequence>) {
+    let mut said = read(frame).unwrap();
+    assert_eq!(said.len(), 1, "{frame}");
+    let Message::Tick { tick, sequence } = said.remove(0) else { panic!("{frame}: {said:?}") };
+    (tick, sequence)
 }
 
 fn one(frame: &str) -> Tick {
-    let (parsed, mut ticks) = read(frame).unwrap();
-    assert_eq!(parsed, Parsed::Ticks(1), "{frame}");
-    assert_eq!(ticks.len(), 1);
-    ticks.remove(0)
+    numbered(frame).0
 }
 
 #[test]
@@ -74,17 +78,68 @@ fn everything_else_has_its_rule() {
         (r#"{"e":"markPriceUpdate","E":1562305380000,"s":"BTCUSDT","p":"11794.15"}"#, "ticker"),
         (r#"{"result":null,"id":1}"#, "ack"),
         (r#"{"result":["btcusdt@trade"],"id":"3"}"#, "ack"),
-        (r#"{"code":2,"msg":"Invalid request","id":1}"#, "error"),
-        (r#"{"error":{"code":2,"msg":"Invalid request"},"id":1}"#, "error"),
+        (r#"{"code":2,"msg":"Invalid request","id":1}"#, "refused"),
+        (r#"{"error":{"code":2,"msg":"Invalid request"},"id":1}"#, "refused"),
         (r#"{"stream":"!miniTicker@arr","data":[{"e":"24hrMiniTicker"}]}"#, "list"),
         (r#"[{"e":"24hrMiniTicker"}]"#, "list"),
-        (r#"{"e":"serverShutdown","E":1672515782136}"#, "server_shutdown"),
+        (r#"{"e":"serverShutdown","E":1672515782136}"#, "shutdown"),
         (r#"{"e":"somethingNew","s":"BNBBTC"}"#, "unknown"),
         ("{}", "unknown"),
     ] {
-        let (parsed, ticks) = read(frame).unwrap();
-        assert_eq!((parsed, ticks.len()), (Parsed::Ignored(rule), 0), "{frame}");
+        let said = read(frame).unwrap();
+        assert_eq!(said.len(), 1, "{frame}");
+        assert_eq!(said[0].rule(), Some(rule), "{frame}");
     }
+}
+
+#[test]
+fn trades_are_counted_and_book_updates_rise() {
+    for (frame, sequence) in [
+        (
+            r#"{"e":"trade","s":"A","t":12345,"p":"1","q":"1","T":1672515782136,"m":true}"#,
+            Sequence::Counted(12_345),
+        ),
+        (
+            r#"{"e":"aggTrade","s":"A","a":26129,"p":"1","q":"1","f":1,"l":2,"T":1672515782136,"m":true}"#,
+            Sequence::Counted(26_129),
+        ),
+        (r#"{"u":400900217,"s":"A","b":"1","B":"1","a":"1","A":"1"}"#, Sequence::Rising(400_900_217)),
+    ] {
+        assert_eq!(numbered(frame).1, Some(sequence));
+    }
+}
+
+#[test]
+fn answers_name_their_request() {
+    for (frame, said) in [
+        (r#"{"result":null,"id":312}"#, Message::Ack(Ack::Request(Some(312)))),
+        (r#"{"result":[],"id":"a"}"#, Message::Ack(Ack::Request(None))),
+        (r#"{"result":null,"id":null}"#, Message::Unknown),
+        (
+            r#"{"code":2,"msg":"Invalid request: unknown variant","id":4}"#,
+            Message::Refused(Refusal {
+                id: Some(4),
+                code: Some(2),
+                symbol: None,
+                words: "Invalid request: unknown variant".into(),
+            }),
+        ),
+        (
+            r#"{"error":{"code":-1121,"msg":"Invalid symbol."},"id":5}"#,
+            Message::Refused(Refusal {
+                id: Some(5),
+                code: Some(-1_121),
+                symbol: None,
+                words: "Invalid symbol.".into(),
+            }),
+        ),
+        (r#"{"stream":"x","data":{"e":"serverShutdown","E":1770123456789}}"#, Message::Shutdown),
+    ] {
+        assert_eq!(read(frame).unwrap(), [said], "{frame}");
+    }
+    let long = format!(r#"{{"code":2,"msg":"{}","id":1}}"#, "x".repeat(10_000));
+    let Message::Refused(refusal) = &read(&long).unwrap()[0] else { panic!() };
+    assert_eq!(refusal.words.len(), crate::limits::MAX_VENUE_WORDS);
 }
 
 #[test]
@@ -114,14 +169,14 @@ fn odd_values_are_errors_of_their_kind() {
 
 proptest! {
     #[test]
-    fn nothing_panics_and_errors_leave_no_ticks(frame in prop_oneof![
+    fn nothing_panics_and_errors_leave_nothing(frame in prop_oneof![
         any::<Vec<u8>>(),
         r#"\{("(e|s|p|q|T|m|b|B|a|A|data|stream)":("(trade|bookTicker|BTC|1\.5|-|)"|[0-9]{1,20}|true|null|\{\}|\[\]),?){0,8}\}"#.prop_map(String::into_bytes),
     ]) {
-        let mut ticks = Vec::new();
-        match Venue::Binance.parse(&frame, NOW, &mut ticks) {
-            Ok(Parsed::Ticks(count)) => prop_assert_eq!(ticks.len(), count),
-            Ok(Parsed::Ignored(_)) | Err(_) => prop_assert!(ticks.is_empty()),
+        let mut said = vec![Message::Heartbeat];
+        match Venue::Binance.parse(&frame, NOW, &mut said) {
+            Ok(()) => prop_assert!(said.len() > 1),
+            Err(error) => prop_assert!(said.len() == 1 && !error.to_string().is_empty()),
         }
     }
 }

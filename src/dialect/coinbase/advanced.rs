@@ -4,11 +4,12 @@ use serde::Deserialize;
 
 use super::{field, source, taker};
 use crate::{
-    dialect::{ParseError, Parsed},
-    market::{Quote, Tick, Trade, UnixMicros},
+    dialect::{Ack, Message, ParseError, Sequence},
+    market::{Quote, Tick, Trade, TradeId, UnixMicros},
 };
 
-/// An event of `market_trades`: `{"type":"update","trades":[…]}`. The venue collects 250 ms of trades into one.
+/// An event of `market_trades`: `{"type":"update","trades":[…]}`. The venue collects 250 ms of trades into one,
+/// the newest first.
 #[derive(Deserialize)]
 struct Trades<'a> {
     r#type: &'a str,
@@ -52,67 +53,79 @@ pub(super) fn parse(
     timestamp: Option<&str>,
     events: &str,
     tr: UnixMicros,
-    out: &mut Vec<Tick>,
-) -> Result<Parsed, ParseError> {
-    match channel {
-        "market_trades" => trades(events, tr, out),
+    out: &mut Vec<Message>,
+) -> Result<(), ParseError> {
+    out.push(match channel {
+        "market_trades" => return trades(events, tr, out),
         "ticker" | "ticker_batch" => {
             let te = timestamp.map(|text| field::rfc3339("timestamp", text)).transpose()?;
-            tickers(events, te, tr, out)
+            return tickers(events, te, tr, out);
         }
-        "l2_data" => Ok(Parsed::Ignored("l2_data")),
-        "candles" => Ok(Parsed::Ignored("candles")),
-        "heartbeats" => Ok(Parsed::Ignored("heartbeat")),
-        "subscriptions" => Ok(Parsed::Ignored("subscriptions")),
-        "status" => Ok(Parsed::Ignored("status")),
-        "user" => Ok(Parsed::Ignored("order")),
-        _other => Ok(Parsed::Ignored("unknown")),
-    }
+        "l2_data" => Message::Ignored("l2_data"),
+        "candles" => Message::Ignored("candles"),
+        "heartbeats" => Message::Heartbeat,
+        "subscriptions" => Message::Ack(Ack::Request(None)),
+        "status" => Message::Ignored("products"),
+        "user" => Message::Ignored("order"),
+        _other => Message::Unknown,
+    });
+    Ok(())
 }
 
-fn trades(events: &str, tr: UnixMicros, out: &mut Vec<Tick>) -> Result<Parsed, ParseError> {
+fn trades(events: &str, tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
     let events: Vec<Trades<'_>> = serde_json::from_str(events)?;
-    let mut count = 0;
+    let before = out.len();
     for event in events.iter().filter(|event| event.r#type == "update") {
-        for trade in &event.trades {
-            out.push(Tick::Trade(Trade {
+        for trade in event.trades.iter().rev() {
+            let id = field::trade_id(trade.trade_id);
+            let sequence = match id {
+                TradeId::Number(number) => Some(Sequence::Counted(number)),
+                TradeId::Text(_) => None,
+            };
+            let tick = Tick::Trade(Trade {
                 symbol: field::symbol(trade.product_id)?,
                 price: field::price("price", trade.price)?,
                 size: field::size("size", trade.size)?,
                 side: taker(trade.side),
-                id: Some(field::trade_id(trade.trade_id)),
+                id: Some(id),
                 source: source(),
                 te: Some(field::rfc3339("time", trade.time)?),
                 tr,
-            }));
-            count += 1;
+            });
+            out.push(Message::Tick { tick, sequence });
         }
     }
-    Ok(if count > 0 { Parsed::Ticks(count) } else { Parsed::Ignored("trade_history") })
+    if out.len() == before {
+        out.push(Message::Ignored("trade_history"));
+    }
+    Ok(())
 }
 
 fn tickers(
     events: &str,
     te: Option<UnixMicros>,
     tr: UnixMicros,
-    out: &mut Vec<Tick>,
-) -> Result<Parsed, ParseError> {
+    out: &mut Vec<Message>,
+) -> Result<(), ParseError> {
     let events: Vec<Tickers<'_>> = serde_json::from_str(events)?;
-    let mut count = 0;
+    let before = out.len();
     for ticker in events.iter().flat_map(|event| &event.tickers) {
         let bid_size =
             ticker.best_bid_quantity.map(|text| field::size("best_bid_quantity", text)).transpose()?;
         let ask_size =
             ticker.best_ask_quantity.map(|text| field::size("best_ask_quantity", text)).transpose()?;
-        out.push(Tick::Quote(Quote {
+        let tick = Tick::Quote(Quote {
             symbol: field::symbol(ticker.product_id)?,
             bid: field::level(field::price("best_bid", ticker.best_bid)?, bid_size),
             ask: field::level(field::price("best_ask", ticker.best_ask)?, ask_size),
             source: source(),
             te,
             tr,
-        }));
-        count += 1;
+        });
+        out.push(Message::Tick { tick, sequence: None });
     }
-    Ok(if count > 0 { Parsed::Ticks(count) } else { Parsed::Ignored("empty") })
+    if out.len() == before {
+        out.push(Message::Ignored("empty"));
+    }
+    Ok(())
 }

@@ -7,15 +7,22 @@ use crate::dialect::Venue;
 
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
 
-fn read(frame: &str) -> Result<(Parsed, Vec<Tick>), ParseError> {
-    let mut ticks = Vec::new();
-    Venue::Coinbase.parse(frame.as_bytes(), NOW, &mut ticks).map(|parsed| (parsed, ticks))
+fn read(frame: &str) -> Result<Vec<Message>, ParseError> {
+    let mut said = Vec::new();
+    Venue::Coinbase.parse(frame.as_bytes(), NOW, &mut said).map(|()| said)
 }
 
 fn ticks(frame: &str) -> Vec<Tick> {
-    let (parsed, ticks) = read(frame).unwrap();
-    assert_eq!(parsed, Parsed::Ticks(ticks.len()), "{frame}");
-    ticks
+    numbered(frame).into_iter().map(|(tick, _)| tick).collect()
+}
+
+fn numbered(frame: &str) -> Vec<(Tick, Option<Sequence>)> {
+    let said = read(frame).unwrap().into_iter();
+    said.map(|said| match said {
+        Message::Tick { tick, sequence } => (tick, sequence),
+        other => panic!("{frame}: {other:?}"),
+    })
+    .collect()
 }
 
 fn exchange_match(kind: &str, size: &str, side: &str, time: &str) -> String {
@@ -58,7 +65,8 @@ fn one_advanced_frame_carries_several_trades() {
     let found = ticks(
         r#"{"channel":"market_trades","client_id":"","timestamp":"2023-02-09T20:19:35.39625135Z","sequence_num":0,"events":[{"type":"update","trades":[{"trade_id":"000000000","product_id":"ETH-USD","price":"1260.01","size":"0.3","side":"BUY","time":"2019-08-14T20:42:27.265Z"},{"trade_id":"x-1","product_id":"BTC-USD","price":"9","size":"1.50","side":"SELL","time":"2019-08-14T20:42:27.265Z"}]}]}"#,
     );
-    let [Tick::Trade(first), Tick::Trade(second)] = found.as_slice() else { panic!("{found:?}") };
+    // The newest is first in the frame.
+    let [Tick::Trade(second), Tick::Trade(first)] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((first.side, second.side), (Some(Side::Sell), Some(Side::Buy)));
     assert_eq!(second.id, Some(TradeId::Text("x-1".into())));
     assert_eq!((second.symbol.as_str(), second.size.to_string().as_str()), ("BTC-USD", "1.50"));
@@ -86,29 +94,47 @@ fn everything_else_has_its_rule() {
         ),
         (r#"{"type":"snapshot","product_id":"BTC-USD","bids":[["10101.10","0.45"]],"asks":[]}"#, "snapshot"),
         (r#"{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD"}"#, "heartbeat"),
-        (
-            r#"{"type":"subscriptions","channels":[{"name":"level2","product_ids":["ETH-USD"]}]}"#,
-            "subscriptions",
-        ),
-        (r#"{"type":"error","message":"Failed to subscribe"}"#, "error"),
+        (r#"{"type":"subscriptions","channels":[{"name":"level2","product_ids":["ETH-USD"]}]}"#, "ack"),
+        (r#"{"type":"error","message":"Failed to subscribe"}"#, "refused"),
+        (r#"{"type":"status","products":[],"currencies":[]}"#, "products"),
         (r#"{"type":"done","side":"sell"}"#, "order"),
         (r#"{"type":"auction"}"#, "unknown"),
         (r#"{"channel":"l2_data","events":[{"type":"update","updates":[]}]}"#, "l2_data"),
         (r#"{"channel":"candles","events":[]}"#, "candles"),
         (r#"{"channel":"heartbeats","events":[{"heartbeat_counter":3049}]}"#, "heartbeat"),
-        (
-            r#"{"channel":"subscriptions","events":[{"subscriptions":{"ticker":["BTC-USD"]}}]}"#,
-            "subscriptions",
-        ),
+        (r#"{"channel":"subscriptions","events":[{"subscriptions":{"ticker":["BTC-USD"]}}]}"#, "ack"),
         (r#"{"channel":"market_trades","events":[{"type":"snapshot","trades":[]}]}"#, "trade_history"),
         (r#"{"channel":"ticker","events":[]}"#, "empty"),
         (r#"{"channel":"brand_new","events":[]}"#, "unknown"),
         (r#"["match"]"#, "list"),
         ("{}", "unknown"),
     ] {
-        let (parsed, ticks) = read(frame).unwrap();
-        assert_eq!((parsed, ticks.len()), (Parsed::Ignored(rule), 0), "{frame}");
+        let said = read(frame).unwrap();
+        assert_eq!(said.len(), 1, "{frame}");
+        assert_eq!(said[0].rule(), Some(rule), "{frame}");
     }
+}
+
+#[test]
+fn trades_are_counted_and_tickers_rise() {
+    let numbers = |frame: &str| numbered(frame).into_iter().map(|(_, number)| number).collect::<Vec<_>>();
+    assert_eq!(numbers(&exchange_match("match", "1", "buy", TIME)), [Some(Sequence::Counted(10))]);
+    let ticker = r#"{"type":"ticker","sequence":37475248783,"product_id":"ETH-USD","best_bid":"1","best_ask":"2","time":"2022-10-19T23:28:22.061769Z"}"#;
+    assert_eq!(numbers(ticker), [Some(Sequence::Rising(37_475_248_783))]);
+    let two = r#"{"channel":"market_trades","timestamp":"2023-02-09T20:19:35.39625135Z","sequence_num":0,"events":[{"type":"update","trades":[{"trade_id":"8","product_id":"A","price":"1","size":"1","side":"BUY","time":"2019-08-14T20:42:27.265Z"},{"trade_id":"7","product_id":"A","price":"1","size":"1","side":"BUY","time":"2019-08-14T20:42:27.265Z"}]}]}"#;
+    assert_eq!(numbers(two), [Some(Sequence::Counted(7)), Some(Sequence::Counted(8))]);
+}
+
+#[test]
+fn a_refusal_keeps_the_venues_words() {
+    let frame =
+        r#"{"type":"error","message":"Failed to subscribe","reason":"BTC-XYZ is not a valid product"}"#;
+    let words = "Failed to subscribe: BTC-XYZ is not a valid product".into();
+    assert_eq!(read(frame).unwrap(), [Message::Refused(Refusal { words, ..Refusal::default() })]);
+    assert_eq!(
+        read(r#"{"type":"subscriptions","channels":[]}"#).unwrap(),
+        [Message::Ack(Ack::Request(None))]
+    );
 }
 
 #[test]
@@ -130,14 +156,14 @@ fn odd_values_are_errors_of_their_kind() {
 
 proptest! {
     #[test]
-    fn nothing_panics_and_errors_leave_no_ticks(frame in prop_oneof![
+    fn nothing_panics_and_errors_leave_nothing(frame in prop_oneof![
         any::<Vec<u8>>(),
         r#"\{("(type|channel|events|product_id|price|size|best_bid|best_ask|time|side)":("(match|ticker|market_trades|A|1\.5|-|)"|[0-9]{1,20}|\[\{"type":"update","trades":\[\]\}\]|null),?){0,8}\}"#.prop_map(String::into_bytes),
     ]) {
-        let mut ticks = Vec::new();
-        match Venue::Coinbase.parse(&frame, NOW, &mut ticks) {
-            Ok(Parsed::Ticks(count)) => prop_assert_eq!(ticks.len(), count),
-            Ok(Parsed::Ignored(_)) | Err(_) => prop_assert!(ticks.is_empty()),
+        let mut said = vec![Message::Heartbeat];
+        match Venue::Coinbase.parse(&frame, NOW, &mut said) {
+            Ok(()) => prop_assert!(said.len() > 1),
+            Err(error) => prop_assert!(said.len() == 1 && !error.to_string().is_empty()),
         }
     }
 }

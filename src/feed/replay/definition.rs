@@ -53,6 +53,8 @@ enum Paths {
 enum FormatName {
     Binance,
     Coinbase,
+    Kraken,
+    Alpaca,
     Native,
     Csv,
     Dbn,
@@ -105,6 +107,8 @@ impl Definition {
             (_, Some(_)) => return Err(DefinitionError::new("csv", "belongs to format = \"csv\" only")),
             (FormatName::Binance, None) => Format::Venue(Venue::Binance),
             (FormatName::Coinbase, None) => Format::Venue(Venue::Coinbase),
+            (FormatName::Kraken, None) => Format::Venue(Venue::Kraken),
+            (FormatName::Alpaca, None) => Format::Venue(Venue::Alpaca),
             (FormatName::Native, None) => Format::Native,
             (FormatName::Dbn, None) => Format::Dbn,
         };

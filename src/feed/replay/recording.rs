@@ -14,7 +14,7 @@ use super::{
     reader::{Decoded, Skipped},
 };
 use crate::{
-    dialect::{Parsed, Venue},
+    dialect::{Message, Venue},
     limits::MAX_RECORDED_FRAME,
     market::{Source, Tick, UnixMicros},
 };
@@ -30,9 +30,17 @@ enum Opened {
     Records(Box<Records>),
 }
 
+/// Frames of a venue, one a line.
+struct Frames {
+    venue: Venue,
+    /// Known from the first line on that has one.
+    envelope: Option<Envelope>,
+    /// What the present frame says; empty in between, kept for its memory.
+    said: Vec<Message>,
+}
+
 enum LineFormat {
-    /// The envelope is known from the first line on that has one.
-    Venue(Venue, Option<Envelope>),
+    Venue(Frames),
     Native,
     Csv(Box<csv::Rows>),
 }
@@ -43,7 +51,10 @@ impl Recording {
         let name = path.display().to_string();
         let bytes = input::open(path, Arc::clone(taken)).map_err(|error| format!("{name}: {error}"))?;
         let content = match format {
-            Format::Venue(venue) => Opened::Lines(Lines::new(bytes), LineFormat::Venue(*venue, None)),
+            Format::Venue(venue) => {
+                let frames = Frames { venue: *venue, envelope: None, said: Vec::new() };
+                Opened::Lines(Lines::new(bytes), LineFormat::Venue(frames))
+            }
             Format::Native => Opened::Lines(Lines::new(bytes), LineFormat::Native),
             Format::Csv(layout) => {
                 let mut lines = Lines::new(bytes);
@@ -99,7 +110,7 @@ impl LineFormat {
     ) -> Result<Decoded, Skipped> {
         let before = out.len();
         let decoded = match self {
-            Self::Venue(venue, envelope) => venue_line(line, *venue, envelope, out)?,
+            Self::Venue(frames) => frames.decode(line, out)?,
             Self::Native => native::decode(line, feed, out)?,
             Self::Csv(rows) => {
                 let names = csv::Names { symbols: &plan.symbols, source: plan.source.unwrap_or(feed) };
@@ -117,29 +128,33 @@ fn oversize() -> Skipped {
     Skipped::new("oversize", format!("the line has more than {MAX_RECORDED_FRAME} bytes"))
 }
 
-fn venue_line(
-    line: &[u8],
-    venue: Venue,
-    envelope: &mut Option<Envelope>,
-    out: &mut Vec<Tick>,
-) -> Result<Decoded, Skipped> {
-    if envelope.is_none() {
-        *envelope = Envelope::detect(line);
-    }
-    let Some(envelope) = *envelope else {
-        return Err(Skipped::new("envelope", "neither a frame nor a line of a known recorder"));
-    };
-    let (at, frame) = match envelope.open(line)? {
-        Content::Frame(at, frame) => (at, frame),
-        Content::Other(rule) => return Ok(Decoded::Ignored(rule)),
-    };
-    let before = out.len();
-    match venue.parse(&frame, at.unwrap_or(UnixMicros(0)), out)? {
-        Parsed::Ignored(rule) => Ok(Decoded::Ignored(rule)),
-        Parsed::Ticks(_) => {
-            let event_time = || out.get(before..).unwrap_or_default().iter().find_map(event_time);
-            Ok(Decoded::Ticks(at.or_else(event_time)))
+impl Frames {
+    fn decode(&mut self, line: &[u8], out: &mut Vec<Tick>) -> Result<Decoded, Skipped> {
+        if self.envelope.is_none() {
+            self.envelope = Envelope::detect(line);
         }
+        let Some(envelope) = self.envelope else {
+            return Err(Skipped::new("envelope", "neither a frame nor a line of a known recorder"));
+        };
+        let (at, frame) = match envelope.open(line)? {
+            Content::Frame(at, frame) => (at, frame),
+            Content::Other(rule) => return Ok(Decoded::Ignored(rule)),
+        };
+        self.venue.parse(&frame, at.unwrap_or(UnixMicros(0)), &mut self.said)?;
+        let before = out.len();
+        let mut rule = None;
+        for said in self.said.drain(..) {
+            match said {
+                Message::Tick { tick, .. } => out.push(tick),
+                other => rule = rule.or(other.rule()),
+            }
+        }
+        // A line is counted once: as ticks when it has any, else by the first thing that it says.
+        let ticks = out.get(before..).unwrap_or_default();
+        if ticks.is_empty() {
+            return Ok(Decoded::Ignored(rule.unwrap_or("empty")));
+        }
+        Ok(Decoded::Ticks(at.or_else(|| ticks.iter().find_map(event_time))))
     }
 }
 

@@ -67,7 +67,7 @@ impl Stage {
             let price = match &event.body {
                 crate::market::Tick::Trade(trade) => trade.price,
                 crate::market::Tick::Quote(quote) => quote.bid.unwrap().price,
-                crate::market::Tick::Status(_) => continue,
+                crate::market::Tick::Status(_) | crate::market::Tick::Loss(_) => continue,
             };
             found.push(((event.received - start).as_millis(), price.to_string()));
         }

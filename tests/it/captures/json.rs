@@ -68,9 +68,10 @@ pub(super) fn coinbase(frame: &Value) -> Vec<String> {
     match (frame["type"].as_str(), frame["channel"].as_str()) {
         (Some("match"), _) => vec![trade(frame)],
         (Some("ticker"), _) => vec![quote(frame, ["best_bid_size", "best_ask_size"], word(&frame["time"]))],
+        // Within a frame the newest trade is first.
         (_, Some("market_trades")) => events()
             .filter(|event| event["type"] == "update")
-            .flat_map(|event| event["trades"].as_array().unwrap().iter().map(trade))
+            .flat_map(|event| event["trades"].as_array().unwrap().iter().rev().map(trade))
             .collect(),
         (_, Some("ticker")) => events()
             .flat_map(|event| event["tickers"].as_array().unwrap())
@@ -127,7 +128,7 @@ fn coinbase_captures() {
                     ("l2update", 979),
                     ("trades", 344),
                     ("heartbeat", 59),
-                    ("subscriptions", 1),
+                    ("ack", 1),
                     ("snapshot", 1),
                     ("last_match", 1),
                 ],
@@ -141,7 +142,7 @@ fn coinbase_captures() {
                     ("snapshot", 10),
                     ("last_match", 10),
                     ("send", 3),
-                    ("subscriptions", 3),
+                    ("ack", 3),
                     ("connect", 1),
                     ("empty", 2),
                 ],
@@ -157,7 +158,7 @@ fn coinbase_captures() {
                     ("trade_history", 2),
                     ("heartbeat", 9),
                     ("send", 5),
-                    ("subscriptions", 5),
+                    ("ack", 5),
                     ("candles", 4),
                     ("config", 1),
                     ("rest", 1),

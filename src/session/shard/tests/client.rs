@@ -13,7 +13,7 @@ use crate::{
     clock::{Clock, Instant},
     dialect::native::Encoding,
     hub::{Hub, HubConfig},
-    market::{Level, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
+    market::{Channel, Level, Loss, LossWhy, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
     session::{Census, Outgoing, SessionConfig, SessionKey, Shard, Transport},
 };
@@ -177,7 +177,8 @@ impl Client {
                     assert!(to >= from, "{message}");
                     at.n = to;
                 }
-                self.gaps += 1;
+                // What the feed never received is nobody's fault here.
+                self.gaps += u64::from(message["why"] != "upstream_reconnect");
             }
             kind @ ("t" | "q" | "status") => {
                 let channel = match kind {
@@ -213,7 +214,7 @@ impl Client {
 }
 
 fn channel(name: &str) -> &'static str {
-    crate::market::Channel::parse(name).unwrap().as_str()
+    Channel::parse(name).unwrap().as_str()
 }
 
 pub(super) fn source() -> Source {
@@ -235,6 +236,10 @@ pub(super) fn trade(i: usize, id: u64) -> Tick {
         te: None,
         tr: UnixMicros(1),
     })
+}
+
+pub(super) fn loss(i: usize, channel: Channel) -> Tick {
+    Tick::Loss(Loss { symbol: symbol(i), channel, why: LossWhy::Reconnect, events: None })
 }
 
 pub(super) fn quote(i: usize) -> Tick {

@@ -1,0 +1,153 @@
+//! Alpaca's market data streams, the reading side: stocks (v2) and crypto (v1beta3), as JSON and as MessagePack.
+//!
+//! A frame is a list of messages, told apart by `T`. Prices are numbers. In JSON they are read from their literal text;
+//! MessagePack has binary floats only, and there the shortest decimal text that reads back as the same float is
+//! taken, which is the text that JSON has.
+//!
+//! A stock trade's source is the exchange where it happened; quotes, which join two exchanges, and crypto have
+//! `alpaca`. A halt or resumption is a symbol's state. Corrections and cancellations of trades, bars, and books are
+//! passed over by named rules.
+//!
+//! Formats: "WebSocket Stream", "Real-time Stock Data" and "Real-time Crypto Data" of Alpaca's documentation.
+
+mod entry;
+
+use std::borrow::Cow;
+
+use self::entry::{Entry, Json, Literal, Packed};
+use super::{Ack, Message, ParseError, Refusal, field};
+use crate::market::{Level, Quote, Side, Source, State, Status, Tick, Trade, UnixMicros};
+
+/// Reads one frame: MessagePack when it begins as no JSON does.
+pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
+    let before = out.len();
+    if entry::is_packed(frame) {
+        for entry in &entry::packed(frame)? {
+            out.push(message::<Packed<'_>>(entry, tr)?);
+        }
+    } else {
+        for entry in &serde_json::from_slice::<Vec<Entry<'_, Json<'_>>>>(frame)? {
+            out.push(message::<Json<'_>>(entry, tr)?);
+        }
+    }
+    if out.len() == before {
+        out.push(Message::Ignored("empty"));
+    }
+    Ok(())
+}
+
+fn message<'a, N: Literal<'a>>(entry: &Entry<'_, N>, tr: UnixMicros) -> Result<Message, ParseError> {
+    Ok(match entry.kind.unwrap_or_default() {
+        "t" => tick(Tick::Trade(trade(entry, tr)?)),
+        "q" => tick(Tick::Quote(quote(entry, tr)?)),
+        "s" => status(entry)?,
+        "b" => Message::Ignored("bar"),
+        "u" => Message::Ignored("updated_bar"),
+        "d" => Message::Ignored("daily_bar"),
+        "o" => Message::Ignored("orderbook"),
+        "l" => Message::Ignored("price_band"),
+        "c" => Message::Ignored("correction"),
+        "x" => Message::Ignored("cancellation"),
+        "i" => Message::Ignored("imbalance"),
+        "n" => Message::Ignored("news"),
+        "success" => match entry.msg.as_deref() {
+            Some("connected") => Message::Ack(Ack::Connected),
+            Some("authenticated") => Message::Ack(Ack::Authenticated),
+            Some(_) | None => Message::Unknown,
+        },
+        "subscription" => Message::Ack(Ack::Request(None)),
+        "error" => Message::Refused(Refusal {
+            code: entry.code.as_ref().and_then(|code| code.text().parse().ok()),
+            words: field::words(entry.msg.as_deref().unwrap_or_default()),
+            ..Refusal::default()
+        }),
+        _other => Message::Unknown,
+    })
+}
+
+/// Ids of stock trades are unique within an exchange and a day, and tell no order.
+const fn tick(tick: Tick) -> Message {
+    Message::Tick { tick, sequence: None }
+}
+
+/// `{"T":"t","i":96921,"S":"AAPL","x":"D","p":126.55,"s":1,"t":"2021-02-22T15:51:44.208Z","c":["@","I"],"z":"C"}`;
+/// crypto: `{"T":"t","S":"AVAX/USD","p":47.299,"s":29.205707815,"t":"2024-03-12T10:27:48.858228144Z",
+/// "i":3447222699101865076,"tks":"S"}`.
+fn trade<'a, N: Literal<'a>>(entry: &Entry<'_, N>, tr: UnixMicros) -> Result<Trade, ParseError> {
+    let of = |field, value| need(value, field, "t");
+    let side = match entry.tks.as_ref().map(Literal::text) {
+        Some("B") => Some(Side::Buy),
+        Some("S") => Some(Side::Sell),
+        Some(_) | None => None,
+    };
+    Ok(Trade {
+        symbol: field::symbol(need(entry.symbol.as_ref(), "S", "t")?)?,
+        price: field::price("p", of("p", entry.p.as_ref())?.text())?,
+        size: field::size("s", of("s", entry.s.as_ref())?.text())?,
+        side,
+        id: entry.i.as_ref().map(|id| field::trade_id(id.text())),
+        source: entry
+            .x
+            .as_ref()
+            .and_then(|exchange| Source::new(exchange.text()).ok())
+            .unwrap_or_else(source),
+        te: Some(of("t", entry.t.as_ref())?.time("t")?),
+        tr,
+    })
+}
+
+/// `{"T":"q","S":"AMD","bx":"U","bp":87.66,"bs":1,"ax":"X","ap":87.68,"as":4,"c":["R"],"z":"C",
+/// "t":"2021-02-22T15:51:45.335689322Z"}`; crypto has no exchanges. Sizes of stocks are as the venue has them: in
+/// round lots until late 2025, in shares since.
+fn quote<'a, N: Literal<'a>>(entry: &Entry<'_, N>, tr: UnixMicros) -> Result<Quote, ParseError> {
+    Ok(Quote {
+        symbol: field::symbol(need(entry.symbol.as_ref(), "S", "q")?)?,
+        bid: level(("bp", entry.bp.as_ref()), ("bs", entry.bs.as_ref()))?,
+        ask: level(("ap", entry.ap.as_ref()), ("as", entry.r#as.as_ref()))?,
+        source: source(),
+        te: Some(need(entry.t.as_ref(), "t", "q")?.time("t")?),
+        tr,
+    })
+}
+
+/// `{"T":"s","S":"AAPL","sc":"H","sm":"Trading Halt","rc":"T12","rm":"…","t":"2021-02-22T19:15:00Z","z":"C"}`. The
+/// codes are those of the two plans: `2` and `3` of tapes A and B; `H`, `P` and `T` of C and O. The others are remarks
+/// (imbalances, indications, quoting before trading).
+fn status<'a, N: Literal<'a>>(entry: &Entry<'_, N>) -> Result<Message, ParseError> {
+    let state = match need(entry.sc.as_ref(), "sc", "s")?.text() {
+        "2" | "H" | "P" => State::Halted,
+        "3" | "T" => State::Live,
+        _remark => return Ok(Message::Ignored("status_remark")),
+    };
+    Ok(tick(Tick::Status(Status {
+        symbol: field::symbol(need(entry.symbol.as_ref(), "S", "s")?)?,
+        state,
+        source: source(),
+        since: need(entry.t.as_ref(), "t", "s")?.time("t")?,
+        why: Cow::Owned(field::words(entry.sm.as_ref().map(Literal::text).unwrap_or_default())),
+    })))
+}
+
+fn level<'a, N: Literal<'a>>(
+    (price_name, price): (&'static str, Option<&N>),
+    (size_name, size): (&'static str, Option<&N>),
+) -> Result<Option<Level>, ParseError> {
+    let price = field::price(price_name, need(price, price_name, "q")?.text())?;
+    let size = size.map(|size| field::size(size_name, size.text())).transpose()?;
+    Ok(field::level(price, size))
+}
+
+fn need<'v, V: ?Sized>(
+    value: Option<&'v V>,
+    field: &'static str,
+    kind: &'static str,
+) -> Result<&'v V, ParseError> {
+    value.ok_or(ParseError::Missing { field, kind })
+}
+
+fn source() -> Source {
+    Source::new("alpaca").expect("the name is short and plain")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Payloads are typed from the venue's public documentation.

@@ -1,0 +1,145 @@
+//! What one frame of a venue said, and why a frame could not be read.
+
+use crate::market::{DecimalError, SymbolError, Tick};
+
+/// One thing that a venue said. A frame can say several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// A trade, a quote, or a change of a symbol's state, under the venue's name of the symbol.
+    Tick {
+        /// The tick.
+        tick: Tick,
+        /// Its place among the venue's ticks of the same symbol and channel, where the venue numbers them.
+        sequence: Option<Sequence>,
+    },
+    /// A request was accepted.
+    Ack(Ack),
+    /// A request was refused.
+    Refused(Refusal),
+    /// Nothing but a sign of life, an answer to a ping included.
+    Heartbeat,
+    /// Whether the venue as a whole says that it trades normally.
+    Status {
+        /// False in maintenance, and while orders can be placed or cancelled only.
+        online: bool,
+    },
+    /// The venue will close this connection soon: connect anew.
+    Shutdown,
+    /// Known, and passed over on purpose: the name of the rule, a metric label.
+    Ignored(&'static str),
+    /// Well-formed, and nothing that this dialect knows.
+    Unknown,
+}
+
+impl Message {
+    /// What is said other than ticks, as a metric label.
+    #[must_use]
+    pub const fn rule(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Tick { .. } => return None,
+            Self::Ack(_) => "ack",
+            Self::Refused(_) => "refused",
+            Self::Heartbeat => "heartbeat",
+            Self::Status { .. } => "status",
+            Self::Shutdown => "shutdown",
+            Self::Ignored(rule) => rule,
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// A tick's number, within its symbol and channel (trades, quotes) and while the venue keeps counting: it may start
+/// over after maintenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sequence {
+    /// Grows by one with each tick: a larger step means that some are missing, none or a step back a repetition.
+    Counted(u64),
+    /// Grows by any step: a step back means an old tick; nothing can be said of missing ones.
+    Rising(u64),
+}
+
+/// What was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ack {
+    /// The connection takes requests now (Alpaca greets first; others need no greeting).
+    Connected,
+    /// The credentials.
+    Authenticated,
+    /// A subscribe or unsubscribe request. Kraken acknowledges each symbol of a request on its own; Coinbase and Alpaca
+    /// repeat no number.
+    Request(Option<u64>),
+}
+
+/// What was refused, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// The number of the request, where the venue repeats it.
+    pub id: Option<u64>,
+    /// The venue's number of the reason, where it has one.
+    pub code: Option<i64>,
+    /// The venue's name of the symbol at fault, where the venue tells it on its own.
+    pub symbol: Option<String>,
+    /// The venue's words, cut to [`crate::limits::MAX_VENUE_WORDS`].
+    pub words: String,
+}
+
+/// Why a venue's frame could not be read: what was wrong, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// Not JSON, or JSON of another shape.
+    #[error("not the expected JSON: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// Not MessagePack, or of another shape.
+    #[error("not the expected MessagePack, entry {entry}: {why}")]
+    Packed {
+        /// So many entries of the list were read.
+        entry: usize,
+        /// What came instead.
+        why: rmp_serde::decode::Error,
+    },
+    /// Something that a message of this kind must have is not there.
+    #[error("{field} is missing in {kind:?}")]
+    Missing {
+        /// The venue's name of the field.
+        field: &'static str,
+        /// The venue's name of the message.
+        kind: &'static str,
+    },
+    /// A price or size that is not an exact decimal.
+    #[error("{field}: {why}")]
+    Number {
+        /// The venue's name of the field.
+        field: &'static str,
+        /// What was wrong.
+        why: DecimalError,
+    },
+    /// A symbol that does not fit ours.
+    #[error("symbol {text:?} {why}")]
+    Symbol {
+        /// As the venue wrote it.
+        text: String,
+        /// What was wrong.
+        why: SymbolError,
+    },
+    /// A time that cannot be: unparsable, or before 1971 or after 2200.
+    #[error("{field}: {text:?} is not a plausible time")]
+    Time {
+        /// The venue's name of the field.
+        field: &'static str,
+        /// As the venue wrote it.
+        text: String,
+    },
+}
+
+impl ParseError {
+    /// The kind as a metric label.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Shape(_) | Self::Packed { .. } | Self::Missing { .. } => "shape",
+            Self::Number { .. } => "number",
+            Self::Symbol { .. } => "symbol",
+            Self::Time { .. } => "time",
+        }
+    }
+}
