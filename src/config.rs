@@ -24,7 +24,11 @@ use feeds::Feeds;
 use settings::Settings;
 
 use crate::{
-    feed::{replay::Replay, simulator::Simulator, upstream::{Credentials, Secret, Upstream}},
+    feed::{
+        replay::Replay,
+        simulator::Simulator,
+        upstream::{Credentials, Secret, Upstream},
+    },
     hub::HubConfig,
     market::Source,
     server::ServerConfig,

@@ -12,8 +12,8 @@ use crate::market::{Channel, Tick};
 
 mod upstream;
 
-pub use upstream::UpstreamMetrics;
 use upstream::UpstreamFamilies;
+pub use upstream::UpstreamMetrics;
 
 /// Upper bounds of the receive-to-written histogram, in seconds: from one tight loop to a thin line's seconds.
 const LATENCY_BUCKETS: &[f64] = &[

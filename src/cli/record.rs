@@ -130,7 +130,8 @@ fn write(mut frames: mpsc::Receiver<Frame>, out: &mut impl Write) -> io::Result<
     while let Some(Frame { tr, bytes }) = frames.blocking_recv() {
         write!(out, "{}000 ", tr.0)?;
         // JSON has no line ends outside of its texts, and inside they are escaped: what is left is white space.
-        let flat: Vec<u8> = bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+        let flat: Vec<u8> =
+            bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
         out.write_all(&flat)?;
         out.write_all(b"\n")?;
         count += 1;

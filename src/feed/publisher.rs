@@ -123,7 +123,8 @@ impl Publisher {
         to: State,
         why: &'static str,
     ) {
-        let has = |symbol: &Symbol| self.hub.topic(*symbol).is_some_and(|topic| from.contains(&topic.state()));
+        let has =
+            |symbol: &Symbol| self.hub.topic(*symbol).is_some_and(|topic| from.contains(&topic.state()));
         let (source, since) = (self.name, self.clock.now());
         let tell = |symbol| Tick::Status(Status { symbol, state: to, source, since, why: why.into() });
         self.hub.publish(self.name, symbols.into_iter().filter(has).map(tell));

@@ -58,9 +58,9 @@ mod tests {
     use super::*;
     use crate::{
         clock::Clock,
-        limits::FEED_BACKOFF,
         feed::FeedError,
         hub::{Hub, HubConfig},
+        limits::FEED_BACKOFF,
         market::{Source, State, Symbol},
         metrics::Metrics,
     };

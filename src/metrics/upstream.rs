@@ -97,8 +97,7 @@ impl UpstreamFamilies {
             subscribes: self.requests.with_label_values(&[name, "subscribe"]),
             unsubscribes: self.requests.with_label_values(&[name, "unsubscribe"]),
             losses: Channel::ALL.map(|channel| {
-                LossWhy::ALL
-                    .map(|why| self.losses.with_label_values(&[name, channel.as_str(), why.as_str()]))
+                LossWhy::ALL.map(|why| self.losses.with_label_values(&[name, channel.as_str(), why.as_str()]))
             }),
             lost: Channel::ALL.map(|channel| self.lost.with_label_values(&[name, channel.as_str()])),
             repeated: duplicates("repeated"),

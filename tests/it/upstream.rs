@@ -27,8 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::util::{Client, TestGateway};
 
 pub(crate) fn build(venue: Venue, keys: &str) -> Upstream {
-    let credentials =
-        Credentials { key: Secret::new("PK1".into()), secret: Secret::new("hush".into()) };
+    let credentials = Credentials { key: Secret::new("PK1".into()), secret: Secret::new("hush".into()) };
     let definition: Definition = toml::from_str(keys).unwrap_or_else(|why| panic!("{keys}: {why}"));
     definition.build(venue, Path::new("/"), Some(&credentials)).unwrap_or_else(|why| panic!("{keys}: {why}"))
 }
@@ -104,10 +103,8 @@ impl Setup {
     }
 
     pub(crate) async fn subscribed(&self, symbols: usize) {
-        crate::util::eventually("the symbols are subscribed", || {
-            self.stand.counts().active.len() == symbols
-        })
-        .await;
+        crate::util::eventually("the symbols are subscribed", || self.stand.counts().active.len() == symbols)
+            .await;
     }
 
     pub(crate) async fn end(mut self) {
@@ -197,7 +194,11 @@ impl Checked {
                 checked.ids.get(*symbol) == Some(&last) && checked.steps.get(*symbol) == Some(&last)
             })
         };
+        let deadline = tokio::time::Instant::now() + crate::util::PATIENCE;
         while !done(self) {
+            // Heartbeats come for ever.
+            let late = tokio::time::Instant::now() > deadline;
+            assert!(!late, "at trades {:?} and quotes {:?} of {last}", self.ids, self.steps);
             let message = client.next().await.unwrap_or_else(|why| {
                 panic!("{why}: at trades {:?} and quotes {:?} of {last}", self.ids, self.steps)
             });

@@ -158,7 +158,10 @@ async fn end(
             while let Some(Ok(_rest)) = socket.next().await {}
         }
         Fault::Drop | Fault::SlowAccept | Fault::AuthFailure | Fault::RateLimit => {
-            // A reset, not an end: what is under way is lost.
+            // A reset discards what is under way, which would make each run lose something else: the client's pong
+            // says that it has everything so far.
+            socket.send(Message::Ping(tungstenite::Bytes::new())).await?;
+            while !matches!(socket.next().await.transpose()?, Some(Message::Pong(_)) | None) {}
             socket2::SockRef::from(socket.get_ref()).set_linger(Some(std::time::Duration::ZERO))?;
         }
         Fault::Garbage | Fault::Duplicate | Fault::OutOfOrder => {}

@@ -13,7 +13,7 @@ pub struct Counts {
     pub subscribed: BTreeMap<String, usize>,
     /// How often each symbol was unsubscribed from.
     pub unsubscribed: BTreeMap<String, usize>,
-    /// Symbols that somebody is subscribed to now.
+    /// Symbols whose trades and quotes somebody is subscribed to now.
     pub active: Vec<String>,
     /// Data frames that were played.
     pub played: usize,

@@ -24,7 +24,8 @@ pub(super) fn greeting(venue: Venue) -> Option<String> {
     match venue {
         Venue::Binance | Venue::Coinbase => None,
         Venue::Kraken => {
-            let data = json!([{"version": "2.0.0", "system": "online", "api_version": "v2", "connection_id": 1}]);
+            let data =
+                json!([{"version": "2.0.0", "system": "online", "api_version": "v2", "connection_id": 1}]);
             Some(json!({"channel": "status", "type": "update", "data": data}).to_string())
         }
         Venue::Alpaca => Some(r#"[{"T":"success","msg":"connected"}]"#.into()),
@@ -109,7 +110,8 @@ fn kraken(request: &Value, known: &BTreeSet<String>) -> Outcome {
     let method = request["method"].as_str().unwrap_or_default();
     let times = ("2026-01-05T14:30:00.000001Z", "2026-01-05T14:30:00.000002Z");
     if method == "ping" {
-        let pong = json!({"method": "pong", "req_id": request["req_id"], "time_in": times.0, "time_out": times.1});
+        let pong =
+            json!({"method": "pong", "req_id": request["req_id"], "time_in": times.0, "time_out": times.1});
         return Outcome { answers: vec![pong.to_string()], ..Outcome::default() };
     }
     let params = &request["params"];

@@ -22,7 +22,7 @@ use super::{
     fault::{Fault, Planned},
     tape::{Recorded, Topic},
 };
-use crate::{clock::Instant, dialect::Venue, limits::REPLAY_JITTER};
+use crate::{clock::Instant, dialect::Venue, limits::REPLAY_JITTER, market::Channel};
 
 pub use super::counter::Counts;
 
@@ -91,7 +91,8 @@ impl Stand {
             held: watch::Sender::new(script.held),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        let playing = tokio::spawn(Tape { shared: Arc::clone(&shared), script, required: BTreeSet::new() }.play());
+        let playing =
+            tokio::spawn(Tape { shared: Arc::clone(&shared), script, required: BTreeSet::new() }.play());
         Ok(Self { shared, address, tasks: [accepting, playing] })
     }
 
@@ -110,10 +111,12 @@ impl Stand {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let peers = self.shared.peers.lock();
-        let active: BTreeSet<_> = peers.values().flat_map(|peer| &peer.topics).map(|topic| &topic.1).collect();
+        let topics: BTreeSet<_> = peers.values().flat_map(|peer| &peer.topics).collect();
+        let is_quoted = |symbol: &str| topics.contains(&(Channel::Quotes, symbol.to_owned()));
+        let traded = topics.iter().filter(|topic| topic.0 == Channel::Trades && is_quoted(&topic.1));
         Counts {
             present: peers.len(),
-            active: active.into_iter().cloned().collect(),
+            active: traded.map(|topic| topic.1.clone()).collect(),
             ..self.shared.counts.lock().clone()
         }
     }
@@ -158,7 +161,8 @@ impl Shared {
     }
 
     pub(super) fn change(&self, key: usize, add: BTreeSet<Topic>, remove: &BTreeSet<Topic>) {
-        let names = |topics: &BTreeSet<Topic>| topics.iter().map(|topic| topic.1.clone()).collect::<BTreeSet<_>>();
+        let names =
+            |topics: &BTreeSet<Topic>| topics.iter().map(|topic| topic.1.clone()).collect::<BTreeSet<_>>();
         let mut counts = self.counts.lock();
         for name in names(&add) {
             *counts.subscribed.entry(name).or_default() += 1;

@@ -45,7 +45,9 @@ impl Frames {
                 continue;
             }
             let known = self.envelope.or_else(|| Envelope::detect(line));
-            let Some(envelope) = known else { return Err(place(&"neither a frame nor a line of a known recorder")) };
+            let Some(envelope) = known else {
+                return Err(place(&"neither a frame nor a line of a known recorder"));
+            };
             let content = envelope.open(line).map_err(|skipped| place(&skipped.why))?;
             self.envelope = known;
             if let Content::Frame(at, frame) = content {

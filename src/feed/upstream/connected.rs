@@ -147,7 +147,12 @@ impl<'a> Connected<'a> {
         }
         if !news.on.is_empty() {
             out.alive();
-            out.change_state(news.on.drain(..), &[State::Stale], State::Live, "subscribed at the venue again");
+            out.change_state(
+                news.on.drain(..),
+                &[State::Stale],
+                State::Live,
+                "subscribed at the venue again",
+            );
             metrics.subscriptions.set(i64::try_from(link.requests.confirmed()).unwrap_or(i64::MAX));
         }
         for (symbol, words) in news.refused.drain(..) {
@@ -245,7 +250,9 @@ impl<'a> Connected<'a> {
 
     /// The successor becomes the connection in use. Returns whether there is one that can.
     fn take_over(&mut self) -> bool {
-        let Some((link, mut kept)) = self.successor.take().and_then(Successor::into_parts) else { return false };
+        let Some((link, mut kept)) = self.successor.take().and_then(Successor::into_parts) else {
+            return false;
+        };
         let old = std::mem::replace(&mut self.link, link);
         old.close();
         let Self { feed, plan, out, metrics, .. } = self;

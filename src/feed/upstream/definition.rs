@@ -182,10 +182,14 @@ fn names(venue: Venue, symbols: SymbolNames) -> Result<Names, DefinitionError> {
     let mut names = Names::default();
     for (key, ours, theirs) in symbols {
         if theirs.as_deref().is_some_and(|theirs| Symbol::new(theirs).is_err()) {
-            return Err(DefinitionError::new(key, "the venue's name has characters that symbols do not have"));
+            return Err(DefinitionError::new(
+                key,
+                "the venue's name has characters that symbols do not have",
+            ));
         }
         if let Err(other) = names.add(venue, ours, theirs) {
-            let why = format!("{ours} is the same instrument at the venue as {other}, which was named before");
+            let why =
+                format!("{ours} is the same instrument at the venue as {other}, which was named before");
             return Err(DefinitionError::new(key, why));
         }
     }
@@ -246,7 +250,13 @@ mod tests {
         }
         let feed = build(Venue::Kraken, "symbols = { BTC-USD = \"XBT/USD\" }").unwrap();
         assert_eq!(feed.plan.names.theirs(Symbol::new("BTC-USD").unwrap()), Some("XBT/USD"));
-        assert!(build(Venue::Binance, "symbols = [\"A\"]\nrotate_after_ms = 0").unwrap().plan.rotate_after.is_none());
+        assert!(
+            build(Venue::Binance, "symbols = [\"A\"]\nrotate_after_ms = 0")
+                .unwrap()
+                .plan
+                .rotate_after
+                .is_none()
+        );
     }
 
     #[test]
@@ -257,19 +267,33 @@ mod tests {
             (Venue::Kraken, "symbols = { A = \"x y\" }", "symbols.A: the venue's name"),
             (Venue::Kraken, "symbols = 3", "a list of symbols"),
             (Venue::Kraken, "symbols = [\"A\"]\nurl = \"https://x\"", "url: \"https://x\" must start"),
-            (Venue::Kraken, "symbols = [\"A\"]\nurl = \"ws://example.com\"", "url: \"ws://example.com\" is not encrypted"),
+            (
+                Venue::Kraken,
+                "symbols = [\"A\"]\nurl = \"ws://example.com\"",
+                "url: \"ws://example.com\" is not encrypted",
+            ),
             (Venue::Kraken, "symbols = [\"A\"]\ndemand = \"off\"", "unknown variant `off`"),
-            (Venue::Kraken, "symbols = [\"A\"]\nlinger_ms = 90000000", "linger_ms: 90000000 is not within 0 to"),
+            (
+                Venue::Kraken,
+                "symbols = [\"A\"]\nlinger_ms = 90000000",
+                "linger_ms: 90000000 is not within 0 to",
+            ),
             (Venue::Kraken, "symbols = [\"A\"]\nretry_ms = 60000", "retry_max_ms"),
             (Venue::Kraken, "symbols = [\"A\"]\nrotate_after_ms = 5", "rotate_after_ms: 5 is not within"),
             (Venue::Kraken, "symbols = [\"A\"]\nsilence = 5", "unknown field `silence`"),
-            (Venue::Kraken, "symbols = [\"A\"]\ncredentials_file = \"x\"", "credentials_file: the venue asks"),
+            (
+                Venue::Kraken,
+                "symbols = [\"A\"]\ncredentials_file = \"x\"",
+                "credentials_file: the venue asks",
+            ),
             (Venue::Alpaca, "symbols = [\"A\"]\ncredentials_file = \"x\"", "credentials_file: /nowhere/x"),
             (Venue::Alpaca, "symbols = [\"A\"]\ntls_ca_file = \"x\"", "tls_ca_file: /nowhere/x"),
         ] {
             match build(venue, keys) {
                 // A long first pause alone raises the longest one with it.
-                Ok(feed) => assert_eq!((feed.plan.retry.0, start), (feed.plan.retry.1, "retry_max_ms"), "{keys}"),
+                Ok(feed) => {
+                    assert_eq!((feed.plan.retry.0, start), (feed.plan.retry.1, "retry_max_ms"), "{keys}")
+                }
                 Err(why) => assert!(why.starts_with(start), "{why}\n{start}"),
             }
         }

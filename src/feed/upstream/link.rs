@@ -97,8 +97,9 @@ impl Link {
         news: &mut News,
     ) -> Result<(), Break> {
         let mut next = Some(first);
-        for _ in 0..UPSTREAM_BURST_FRAMES {
-            let Some(received) = next else { break };
+        let mut taken = 0;
+        while let Some(received) = next {
+            taken += 1;
             self.heard = Instant::now();
             self.pinged = false;
             if let Received::Message(bytes) = received? {
@@ -114,7 +115,8 @@ impl Link {
                 }
                 self.take(plan, out, news).await?;
             }
-            next = self.socket.now();
+            // The last one of a turn must not take another out of the socket.
+            next = if taken < UPSTREAM_BURST_FRAMES { self.socket.now() } else { None };
         }
         Ok(())
     }

@@ -186,7 +186,8 @@ impl Recent {
     /// Returns whether the trade was not there yet.
     fn insert(&mut self, trade: &Trade) -> bool {
         let mut hasher = DefaultHasher::new();
-        (&trade.id, trade.source, trade.te, trade.price.to_string(), trade.size.to_string()).hash(&mut hasher);
+        (&trade.id, trade.source, trade.te, trade.price.to_string(), trade.size.to_string())
+            .hash(&mut hasher);
         let print = hasher.finish();
         if !self.known.insert(print) {
             return false;

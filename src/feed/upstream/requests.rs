@@ -10,7 +10,12 @@ use std::{
 };
 
 use super::names::Names;
-use crate::{clock::Instant, dialect::{Refusal, Venue}, limits::VENUE_REQUEST_SYMBOLS, market::Symbol};
+use crate::{
+    clock::Instant,
+    dialect::{Refusal, Venue},
+    limits::VENUE_REQUEST_SYMBOLS,
+    market::Symbol,
+};
 
 /// How a symbol stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

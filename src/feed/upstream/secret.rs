@@ -54,7 +54,8 @@ impl Credentials {
         }
         let text = std::fs::read_to_string(path).map_err(|why| format!("{shown}: {why}"))?;
         // The parser's own words would quote the file.
-        toml::from_str(&text).map_err(|_secret| format!("{shown}: expected the two lines key = \"…\" and secret = \"…\""))
+        toml::from_str(&text)
+            .map_err(|_secret| format!("{shown}: expected the two lines key = \"…\" and secret = \"…\""))
     }
 }
 

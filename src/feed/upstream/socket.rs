@@ -92,7 +92,8 @@ impl Socket {
     }
 
     async fn open(address: &Address, tls: &Tls) -> Result<Self, Break> {
-        let refused = |why: &dyn std::fmt::Display| Reason::Connect.because(format!("{}: {why}", address.url));
+        let refused =
+            |why: &dyn std::fmt::Display| Reason::Connect.because(format!("{}: {why}", address.url));
         let host = address.host.trim_start_matches('[').trim_end_matches(']');
         let stream = TcpStream::connect((host, address.port)).await.map_err(|why| refused(&why))?;
         stream.set_nodelay(true).map_err(|why| refused(&why))?;

@@ -2,10 +2,7 @@
 //! read for a while, then it alone. Until then its ticks are kept; afterwards the venue's numbers tell which of them
 //! the first one brought already.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use tokio::task::JoinHandle;
 
@@ -94,7 +91,9 @@ impl Successor {
                 }
                 self.kept.append(&mut news.ticks);
                 if self.kept.len() > UPSTREAM_OVERLAP_TICKS {
-                    return Err(format!("more than {UPSTREAM_OVERLAP_TICKS} ticks before it could take over"));
+                    return Err(format!(
+                        "more than {UPSTREAM_OVERLAP_TICKS} ticks before it could take over"
+                    ));
                 }
             }
         }

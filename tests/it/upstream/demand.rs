@@ -23,7 +23,11 @@ async fn a_thousand_clients_are_one_connection_and_one_subscription_a_symbol() {
                 let mut client = setup.gateway.connect().await;
                 let mine: Vec<_> = (0..5).map(|k| names[(i * 7 + k * 3) % names.len()]).collect();
                 for channel in ["trades", "quotes"] {
-                    client.send(json!({"op": "subscribe", "channel": channel, "symbols": mine, "mode": "stream"})).await;
+                    client
+                        .send(
+                            json!({"op": "subscribe", "channel": channel, "symbols": mine, "mode": "stream"}),
+                        )
+                        .await;
                     client.expect("subscribed").await;
                 }
                 (client, mine)
@@ -53,7 +57,8 @@ async fn a_thousand_clients_are_one_connection_and_one_subscription_a_symbol() {
 async fn the_last_listener_releases_a_symbol_after_the_linger() {
     for venue in Venue::ALL {
         let symbols = ["BTC-USD", "ETH-USD"];
-        let setup = Setup::new(venue, &symbols, tape::session(venue, &symbols, 5), &[], "linger_ms = 150").await;
+        let setup =
+            Setup::new(venue, &symbols, tape::session(venue, &symbols, 5), &[], "linger_ms = 150").await;
         assert_eq!(setup.stand.counts().connections, 0, "nobody has asked yet");
         let mut first = setup.gateway.connect().await;
         let mut second = setup.gateway.connect().await;
@@ -89,7 +94,8 @@ async fn the_last_listener_releases_a_symbol_after_the_linger() {
 async fn always_is_subscribed_without_anybody() {
     let symbols = ["BTC-USD", "ETH-USD"];
     let venue = Venue::Coinbase;
-    let setup = Setup::new(venue, &symbols, tape::session(venue, &symbols, 5), &[], "demand = \"always\"").await;
+    let setup =
+        Setup::new(venue, &symbols, tape::session(venue, &symbols, 5), &[], "demand = \"always\"").await;
     setup.play(2).await;
     setup.gateway.metric_reaches("tickcast_feed_ticks_total{channel=\"trades\",feed=\"feed\"}", 10.0).await;
     setup.end().await;

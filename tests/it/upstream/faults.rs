@@ -34,7 +34,11 @@ async fn ends(fault: &str, reasons: &[&str]) {
         let lost = [("BTC-USD".to_owned(), tape::FIRST + 50), ("ETH-USD".to_owned(), tape::FIRST + 50)];
         assert_eq!(checked.missing, lost, "{venue:?} {fault}");
         assert_eq!(checked.missing_quotes, 1, "{venue:?} {fault}");
-        assert!(checked.whys.iter().all(|why| why == "upstream_reconnect"), "{venue:?} {fault}: {:?}", checked.whys);
+        assert!(
+            checked.whys.iter().all(|why| why == "upstream_reconnect"),
+            "{venue:?} {fault}: {:?}",
+            checked.whys
+        );
         for symbol in SYMBOLS {
             let of = |wanted: &str| {
                 checked.states.iter().position(|(name, state)| name == symbol && state == wanted)
@@ -46,7 +50,13 @@ async fn ends(fault: &str, reasons: &[&str]) {
         let reason = match reasons {
             [] => continue,
             [one] => one,
-            [alpaca, others] => if venue == Venue::Alpaca { alpaca } else { others },
+            [alpaca, others] => {
+                if venue == Venue::Alpaca {
+                    alpaca
+                } else {
+                    others
+                }
+            }
             _ => panic!("one reason, or one for Alpaca and one for the others"),
         };
         let line = format!("tickcast_feed_restarts_total{{feed=\"feed\",reason=\"{reason}\"}}");
@@ -117,7 +127,11 @@ async fn a_frame_that_comes_twice_is_nothing() {
             setup.play(2).await;
             let mut checked = Checked::default();
             checked.follow(&mut client, &SYMBOLS, tape::FIRST + STEPS - 1).await;
-            assert_eq!((checked.trades, checked.quotes, checked.gaps), (2 * STEPS, 2 * STEPS, 0), "{venue:?}");
+            assert_eq!(
+                (checked.trades, checked.quotes, checked.gaps),
+                (2 * STEPS, 2 * STEPS, 0),
+                "{venue:?}"
+            );
             let line = "tickcast_upstream_duplicates_total{feed=\"feed\",kind=\"repeated\"}";
             setup.gateway.metric_reaches(line, 1.0).await;
             setup.end().await;
@@ -132,7 +146,8 @@ async fn a_frame_that_comes_late_is_a_gap_and_not_an_old_price() {
         let both = [tape::trade as fn(Venue, &str, u64) -> String, tape::quote];
         let ids = tape::FIRST..tape::FIRST + STEPS;
         let texts = both.iter().flat_map(|make| ids.clone().map(move |id| make(venue, "BTC-USD", id)));
-        let frames = texts.map(|text| tickcast::cli::venue::Recorded::new(venue, None, text).unwrap()).collect();
+        let frames =
+            texts.map(|text| tickcast::cli::venue::Recorded::new(venue, None, text).unwrap()).collect();
         let setup = Setup::new(venue, &["BTC-USD"], frames, &["out-of-order@50"], KEYS).await;
         let mut client = setup.streaming(&["BTC-USD"]).await;
         setup.play(1).await;

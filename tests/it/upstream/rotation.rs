@@ -18,11 +18,17 @@ async fn a_new_connection_takes_over_without_a_hole() {
         setup.play(3).await;
         let mut checked = Checked::default();
         checked.follow(&mut client, &symbols, tape::FIRST + steps - 1).await;
-        setup.gateway.metric_reaches("tickcast_upstream_rotations_total{feed=\"feed\",outcome=\"done\"}", 1.0).await;
+        setup
+            .gateway
+            .metric_reaches("tickcast_upstream_rotations_total{feed=\"feed\",outcome=\"done\"}", 1.0)
+            .await;
         let gateway = &setup.gateway;
         assert_eq!((checked.trades, checked.quotes), (3 * steps, 3 * steps), "{venue:?}");
         assert_eq!((checked.gaps, checked.missing.len()), (0, 0), "{venue:?}");
-        assert!(gateway.metric("tickcast_upstream_duplicates_total{feed=\"feed\",kind=\"overlap\"}") > 0.0, "{venue:?}");
+        assert!(
+            gateway.metric("tickcast_upstream_duplicates_total{feed=\"feed\",kind=\"overlap\"}") > 0.0,
+            "{venue:?}"
+        );
         assert!(!checked.states.iter().any(|(_, state)| state == "stale"), "{venue:?}");
         assert!(setup.stand.counts().connections >= 2, "{venue:?}");
         setup.end().await;

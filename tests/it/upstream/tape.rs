@@ -53,11 +53,13 @@ pub(crate) fn quote(venue: Venue, symbol: &str, id: u64) -> String {
             let data = json!({"u": 50_000 + 3 * id, "s": symbol, "b": bid, "B": "1.0", "a": ask, "A": "2.0"});
             json!({"stream": format!("{name}@bookTicker"), "data": data}).to_string()
         }
-        Venue::Coinbase => json!({"type": "ticker", "sequence": 9_001 + 2 * id, "product_id": symbol, "price": bid,
+        Venue::Coinbase => {
+            json!({"type": "ticker", "sequence": 9_001 + 2 * id, "product_id": symbol, "price": bid,
             "open_24h": "1", "volume_24h": "1", "low_24h": "1", "high_24h": "1", "volume_30d": "1",
             "best_bid": bid, "best_bid_size": "1.0", "best_ask": ask, "best_ask_size": "2.0", "side": "buy",
             "time": time(id), "trade_id": id, "last_size": "0.50"})
-        .to_string(),
+            .to_string()
+        }
         Venue::Kraken => format!(
             r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"{symbol}","bid":{bid},"bid_qty":1.0,"ask":{ask},"ask_qty":2.0,"last":{bid},"volume":1.0,"vwap":1.0,"low":1.0,"high":1.0,"change":0.0,"change_pct":0.0,"timestamp":"{}"}}]}}"#,
             time(id)

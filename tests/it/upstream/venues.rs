@@ -1,10 +1,13 @@
 //! Every venue end to end: subscribed on demand, digit for digit, and what it refuses is told.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use serde_json::json;
 use tickcast::{
-    cli::{record::record, venue::Script},
+    cli::{
+        record::record,
+        venue::{Fault, Planned, Script},
+    },
     config::{AnyFeed, FeedConfig},
     dialect::Venue,
     feed::{Publisher, replay, supervise},
@@ -31,7 +34,10 @@ async fn every_venue_reaches_a_client_whole_and_in_order() {
         assert_eq!((counts.connections, counts.present), (1, 1), "{venue:?}");
         let each = if venue == Venue::Kraken { 2 } else { 1 };
         assert!(counts.subscribed.values().all(|times| *times == each), "{venue:?}: {counts:?}");
-        setup.gateway.metric_is("tickcast_upstream_subscriptions{feed=\"feed\"}", |on| (on - 2.0).abs() < 0.1).await;
+        setup
+            .gateway
+            .metric_is("tickcast_upstream_subscriptions{feed=\"feed\"}", |on| (on - 2.0).abs() < 0.1)
+            .await;
         let text = String::from_utf8(setup.gateway.gateway.hub.metrics().render().unwrap()).unwrap();
         assert!(!text.contains("tickcast_feed_parse_errors_total{"), "{text}");
         if venue != Venue::Binance {
@@ -64,9 +70,14 @@ async fn a_symbol_that_the_venue_does_not_know_costs_the_others_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_recorded_can_be_replayed() {
     for venue in Venue::ALL {
-        let frames = tape::session(venue, &SYMBOLS, 40);
-        let stand = stand(Script { venue, frames, faults: Vec::new(), speed: None, lose: 0, held: false }).await;
-        let feed = build(venue, &format!("url = \"ws://{}/\"\nsymbols = [\"BTC-USD\", \"ETH-USD\"]", stand.address()));
+        // Forty steps, then a goodbye: once the feed is back, everything before it has been written.
+        let frames = tape::session(venue, &SYMBOLS, 41);
+        let faults = vec![Planned { fault: Fault::Close1012, at: 161 }];
+        let stand = stand(Script { venue, frames, faults, speed: None, lose: 4, held: true }).await;
+        let feed = build(
+            venue,
+            &format!("url = \"ws://{}/\"\nsymbols = [\"BTC-USD\", \"ETH-USD\"]", stand.address()),
+        );
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session.ns.zst");
         let stop = CancellationToken::new();
@@ -79,9 +90,9 @@ async fn what_is_recorded_can_be_replayed() {
             let (path, stop) = (path.clone(), stop.clone());
             async move { record(config, &path, stop).await.unwrap() }
         });
-        // Both subscriptions may come in one request or two; the tape starts with the first.
-        eventually("the tape has played", || stand.counts().played == 160).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        eventually("it is subscribed", || stand.counts().active.len() == 2).await;
+        stand.release(true);
+        eventually("the feed is back", || stand.counts().connections == 2).await;
         stop.cancel();
         let frames = recording.await.unwrap();
         assert!(frames >= 160, "{venue:?}: {frames}");
@@ -103,7 +114,9 @@ async fn replayed(venue: Venue, path: &Path) {
     gateway.declare(&SYMBOLS);
     let mut client = gateway.connect().await;
     for channel in ["trades", "quotes"] {
-        client.send(json!({"op": "subscribe", "channel": channel, "symbols": SYMBOLS, "mode": "stream"})).await;
+        client
+            .send(json!({"op": "subscribe", "channel": channel, "symbols": SYMBOLS, "mode": "stream"}))
+            .await;
         client.expect("subscribed").await;
     }
     let hub = gateway.gateway.hub.clone();
