@@ -65,3 +65,6 @@ impl Venue {
         parsed
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ mod tape;
 
 pub use fault::{Fault, Planned};
 pub use stand::{Counts, Script, Stand};
-pub use tape::Recorded;
+pub use tape::{Recorded, read};
 
 use std::{io::Write as _, net::Ipv4Addr, path::PathBuf};
 
@@ -78,7 +78,7 @@ fn speed(text: &str) -> Result<f64, String> {
 /// # Errors
 /// When the recording cannot be read or the port cannot be taken.
 pub fn run(args: &VenueArgs) -> anyhow::Result<()> {
-    let frames = tape::read(args.venue.into(), &args.file).map_err(anyhow::Error::msg)?;
+    let frames = read(args.venue.into(), &args.file).map_err(anyhow::Error::msg)?;
     let count = frames.len();
     let script = Script {
         venue: args.venue.into(),

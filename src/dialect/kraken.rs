@@ -27,7 +27,8 @@ struct Head<'a> {
     data: Option<&'a RawValue>,
     method: Option<&'a str>,
     success: Option<bool>,
-    error: Option<String>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
     symbol: Option<String>,
     req_id: Option<u64>,
     event: Option<&'a str>,
@@ -83,7 +84,7 @@ pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Res
         (Some("heartbeat"), ..) => Message::Heartbeat,
         (None, Some(event), _) => first::event(event, frame)?,
         (None, None, Some("pong")) => Message::Heartbeat,
-        (None, None, _) => answer(head),
+        (None, None, _) => answer(head)?,
         (Some(_), ..) => Message::Unknown,
     });
     Ok(())
@@ -92,8 +93,14 @@ pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Res
 /// `{"method":"subscribe","result":{…},"success":true,"req_id":1,…}`, or
 /// `{"error":"Currency pair not supported XBT/USD","method":"subscribe","success":false,"symbol":"XBT/USD",…}`; each
 /// symbol of a request is answered on its own.
-fn answer(head: Head<'_>) -> Message {
-    match (head.success, head.error) {
+fn answer(head: Head<'_>) -> Result<Message, ParseError> {
+    let words = match head.error {
+        // `{"error":[],"result":{…}}`: a recorded answer of the REST interface.
+        Some(error) if error.get().starts_with('[') => return Ok(Message::Ignored("rest")),
+        Some(error) => Some(serde_json::from_str::<String>(error.get())?),
+        None => None,
+    };
+    Ok(match (head.success, words) {
         (Some(false), words) | (None, words @ Some(_)) => Message::Refused(Refusal {
             id: head.req_id,
             code: None,
@@ -102,7 +109,7 @@ fn answer(head: Head<'_>) -> Message {
         }),
         (Some(true), _) => Message::Ack(Ack::Request(head.req_id)),
         (None, None) => Message::Unknown,
-    }
+    })
 }
 
 fn channel_data(

@@ -1,5 +1,6 @@
 //! What one frame of a venue said, and why a frame could not be read.
 
+use super::field;
 use crate::market::{DecimalError, SymbolError, Tick};
 
 /// One thing that a venue said. A frame can say several.
@@ -87,10 +88,10 @@ pub struct Refusal {
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
     /// Not JSON, or JSON of another shape.
-    #[error("not the expected JSON: {0}")]
+    #[error("not the expected JSON: {}, column {}", field::words(&.0.to_string()), .0.column())]
     Shape(#[from] serde_json::Error),
     /// Not MessagePack, or of another shape.
-    #[error("not the expected MessagePack, entry {entry}: {why}")]
+    #[error("not the expected MessagePack, entry {entry}: {}", field::words(&.why.to_string()))]
     Packed {
         /// So many entries of the list were read.
         entry: usize,

@@ -25,7 +25,7 @@ mod recording;
 mod tests;
 
 pub use definition::Definition;
-pub use frames::Frames;
+pub use frames::{Frames, RawFrame};
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -7,7 +7,10 @@
 mod csv;
 mod dbn;
 mod json;
+mod literal;
 mod live;
+mod said;
+mod upstream;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -5,6 +5,7 @@ mod demand;
 mod faults;
 mod rotation;
 mod tape;
+mod tls;
 mod venues;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -56,10 +57,27 @@ impl Setup {
         Self::at_speed(venue, symbols, frames, faults, (None, keys)).await
     }
 
+    /// Likewise, with the venue's names as ours.
+    pub(crate) async fn named(venue: Venue, symbols: &[&str], frames: Vec<Recorded>) -> Self {
+        let names: BTreeMap<_, _> = symbols.iter().map(|name| (*name, *name)).collect();
+        let names: Vec<_> = names.iter().map(|(ours, theirs)| format!("{ours:?} = {theirs:?}")).collect();
+        Self::with(venue, (&format!("{{ {} }}", names.join(", ")), symbols), frames, &[], (None, "")).await
+    }
+
     /// Likewise, with the frames at their times.
     pub(crate) async fn at_speed(
         venue: Venue,
         symbols: &[&str],
+        frames: Vec<Recorded>,
+        faults: &[&str],
+        played: (Option<f64>, &str),
+    ) -> Self {
+        Self::with(venue, (&json!(symbols).to_string(), symbols), frames, faults, played).await
+    }
+
+    async fn with(
+        venue: Venue,
+        (names, symbols): (&str, &[&str]),
         frames: Vec<Recorded>,
         faults: &[&str],
         (speed, keys): (Option<f64>, &str),
@@ -73,7 +91,7 @@ impl Setup {
         let keys = format!(
             "url = \"ws://{}/\"\nsymbols = {}\nretry_ms = 20\nretry_max_ms = 40\n{keys}",
             stand.address(),
-            json!(symbols)
+            names
         );
         let feed = build(venue, &keys);
         let stop = CancellationToken::new();

@@ -69,7 +69,10 @@ fn topics(venue: Venue, frame: &[u8]) -> BTreeSet<Topic> {
 }
 
 /// Reads a recording whole.
-pub(super) fn read(venue: Venue, path: &Path) -> Result<Vec<Recorded>, String> {
+///
+/// # Errors
+/// Says what is wrong with the file, or that there is no tick in it.
+pub fn read(venue: Venue, path: &Path) -> Result<Vec<Recorded>, String> {
     let mut frames = Frames::open(path)?;
     let mut recorded = Vec::new();
     while let Some((at, bytes)) = frames.advance()? {

@@ -18,9 +18,9 @@ fn ticks(frame: &str) -> Vec<Tick> {
 
 fn numbered(frame: &str) -> Vec<(Tick, Option<Sequence>)> {
     let said = read(frame).unwrap().into_iter();
-    said.map(|said| match said {
-        Message::Tick { tick, sequence } => (tick, sequence),
-        other => panic!("{frame}: {other:?}"),
+    said.map(|said| {
+        let Message::Tick { tick, sequence } = said else { panic!("{frame}: {said:?}") };
+        (tick, sequence)
     })
     .collect()
 }

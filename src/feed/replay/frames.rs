@@ -8,6 +8,9 @@ use super::{
 };
 use crate::market::UnixMicros;
 
+/// A frame as it came, and when it was received, if the recorder kept that.
+pub type RawFrame = (Option<UnixMicros>, Vec<u8>);
+
 /// Reads frame after frame.
 pub struct Frames {
     name: String,
@@ -26,12 +29,12 @@ impl Frames {
         Ok(Self { name, lines: Lines::new(bytes), envelope: None })
     }
 
-    /// The next frame and when it was received, if the recorder kept that. Lines that are no received frames are
+    /// The next frame. Lines that are no received frames are
     /// passed over.
     ///
     /// # Errors
     /// Names the line that cannot be read.
-    pub fn advance(&mut self) -> Result<Option<(Option<UnixMicros>, Vec<u8>)>, String> {
+    pub fn advance(&mut self) -> Result<Option<RawFrame>, String> {
         loop {
             let next = self.lines.advance();
             let place = |why: &dyn std::fmt::Display| format!("{}:{}: {why}", self.name, self.lines.number());

@@ -144,9 +144,9 @@ impl Frames {
         let before = out.len();
         let mut rule = None;
         for said in self.said.drain(..) {
-            match said {
-                Message::Tick { tick, .. } => out.push(tick),
-                other => rule = rule.or(other.rule()),
+            rule = rule.or(said.rule());
+            if let Message::Tick { tick, .. } = said {
+                out.push(tick);
             }
         }
         // A line is counted once: as ticks when it has any, else by the first thing that it says.

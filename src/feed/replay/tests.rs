@@ -121,6 +121,24 @@ async fn binance_frames_without_a_receive_clock_go_by_event_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn kraken_and_alpaca_frames_are_played_and_the_rest_is_counted() {
+    let stage = Stage::new();
+    let kraken = r#"{"channel":"trade","type":"update","data":[{"symbol":"A","side":"buy","price":0.5147,"qty":2.50,"ord_type":"limit","trade_id":7,"timestamp":"2023-09-25T07:48:36.925533Z"}]}"#;
+    stage.file("a.ndjson", format!("{kraken}\n{{\"channel\":\"heartbeat\"}}\n{{}}\n"));
+    stage.play("path = \"a.ndjson\"\nformat = \"kraken\"").await.unwrap();
+    let alpaca = r#"[{"T":"b","S":"A"},{"T":"t","S":"A","i":1,"x":"D","p":126.550,"s":1,"t":"2021-02-22T15:51:44.208Z"}]"#;
+    stage.file("b.ndjson", format!("{alpaca}\n[{{\"T\":\"success\",\"msg\":\"connected\"}}]\n"));
+    stage.play("path = \"b.ndjson\"\nformat = \"alpaca\"").await.unwrap();
+    assert_eq!(
+        stage.arrived(Instant::now()).into_iter().map(|(_, price)| price).collect::<Vec<_>>(),
+        ["0.5147", "126.550"]
+    );
+    for rule in ["heartbeat", "unknown", "ack"] {
+        stage.metric(&format!("tickcast_feed_ignored_total{{feed=\"f\",rule=\"{rule}\"}} 1"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_event_time_is_the_recorded_one_and_the_receive_time_is_now() {
     let stage = Stage::new();
     stage.file("a.ndjson", trade(0, 1));

@@ -2,10 +2,10 @@
 
 use super::{
     Plan,
+    link::Brought,
     order::{Order, Verdict},
 };
 use crate::{
-    dialect::Sequence,
     feed::Publisher,
     market::{LossWhy, Symbol, Tick},
     metrics::UpstreamMetrics,
@@ -37,7 +37,7 @@ impl Intake {
     pub(super) fn take(
         &mut self,
         (plan, out, metrics): (&Plan, &Publisher, &UpstreamMetrics),
-        ticks: &mut Vec<(Tick, Option<Sequence>)>,
+        ticks: &mut Vec<Brought>,
         from: From,
         is_wanted: impl Fn(Symbol) -> bool,
     ) {

@@ -34,11 +34,14 @@ enum Phase {
     Open,
 }
 
+/// A tick under the venue's name, with its place among the venue's.
+pub(super) type Brought = (Tick, Option<Sequence>);
+
 /// What a connection brought since the last call.
 #[derive(Debug, Default)]
 pub(super) struct News {
     /// Ticks under the venue's names, in order.
-    pub(super) ticks: Vec<(Tick, Option<Sequence>)>,
+    pub(super) ticks: Vec<Brought>,
     /// Symbols whose subscription is confirmed now.
     pub(super) on: Vec<Symbol>,
     /// Symbols that the venue refuses, with its words.

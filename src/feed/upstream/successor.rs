@@ -9,12 +9,11 @@ use tokio::task::JoinHandle;
 use super::{
     Plan,
     broken::Break,
-    link::{Link, News},
+    link::{Brought, Link, News},
     socket::Received,
 };
 use crate::{
     clock::Instant,
-    dialect::Sequence,
     feed::Publisher,
     limits::{UPSTREAM_OVERLAP_TICKS, UPSTREAM_ROTATION_TIMEOUT},
     market::{Symbol, Tick},
@@ -28,7 +27,7 @@ pub(super) struct Successor {
     /// When it had all its subscriptions.
     settled: Option<Instant>,
     /// Its ticks so far.
-    kept: Vec<(Tick, Option<Sequence>)>,
+    kept: Vec<Brought>,
 }
 
 #[derive(Debug)]
@@ -40,7 +39,7 @@ enum Stage {
 /// Something of the second connection.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    Opened(Result<Link, String>),
+    Opened(Box<Result<Link, String>>),
     Frame(Result<Received, Break>),
 }
 
@@ -59,10 +58,10 @@ impl Successor {
     /// Nothing is lost when the future is dropped.
     pub(super) async fn arrival(&mut self) -> Arrival {
         match &mut self.stage {
-            Stage::Opening(opening) => Arrival::Opened(match opening.await {
+            Stage::Opening(opening) => Arrival::Opened(Box::new(match opening.await {
                 Ok(opened) => opened.map_err(|why| why.to_string()),
                 Err(why) => Err(why.to_string()),
-            }),
+            })),
             Stage::Open(link) => Arrival::Frame(link.frame().await),
         }
     }
@@ -77,7 +76,7 @@ impl Successor {
     ) -> Result<(), String> {
         match arrival {
             Arrival::Opened(opened) => {
-                let mut link = opened?;
+                let mut link = (*opened)?;
                 // The wishes may have changed meanwhile.
                 wanted.iter().for_each(|symbol| link.requests.want(*symbol));
                 self.stage = Stage::Open(Box::new(link));
@@ -136,7 +135,7 @@ impl Successor {
 
     /// The connection, and its ticks so far. Of quotes that nothing tells the age of, only the newest of each symbol
     /// is one that the old connection cannot have overtaken.
-    pub(super) fn into_parts(self) -> Option<(Link, Vec<(Tick, Option<Sequence>)>)> {
+    pub(super) fn into_parts(self) -> Option<(Link, Vec<Brought>)> {
         let Stage::Open(link) = self.stage else { return None };
         let mut kept = self.kept;
         let mut newer: HashSet<Symbol> = HashSet::new();

@@ -3,3 +3,4 @@
 mod client;
 mod promises;
 mod rules;
+mod upstream;
