@@ -142,6 +142,7 @@ fn start(feed: AnyFeed, publisher: Publisher) -> JoinHandle<()> {
         AnyFeed::Simulator(feed) => tokio::spawn(supervise(*feed, publisher)),
         AnyFeed::Replay(feed) => tokio::spawn(supervise(*feed, publisher)),
         AnyFeed::Push(feed) => tokio::spawn(supervise(feed, publisher)),
+        AnyFeed::Upstream(feed) => tokio::spawn(supervise(*feed, publisher)),
     }
 }
 
@@ -152,7 +153,7 @@ async fn keep_time(hub: Arc<Hub>, watches: Vec<Watch>, stop: CancellationToken) 
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let now = hub.clock().now();
         watches.iter().for_each(|watch| watch.look(&hub, now));
-        hub.watch(now);
+        hub.check_freshness(now);
         while hub.tick_clock(hub.clock().now()) {
             tokio::task::yield_now().await;
         }

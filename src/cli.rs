@@ -7,8 +7,10 @@ pub mod bench;
 pub mod check;
 pub mod healthcheck;
 pub mod logging;
+pub mod record;
 pub mod serve;
 pub mod simulate;
+pub mod venue;
 pub mod watch;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -53,6 +55,10 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Put load on a gateway and measure what arrives
     Bench(bench::BenchArgs),
+    /// Write what venues send as a recording
+    Record(record::RecordArgs),
+    /// Play a recording as a venue on this machine, with faults on demand
+    Venue(venue::VenueArgs),
     /// Ask a running gateway whether it is ready: for container health checks
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -107,6 +113,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Watch(args)) => watch::run(args),
         Some(Command::Bench(args)) => bench::run(args),
         Some(Command::Simulate(args)) => simulate::run(args),
+        Some(Command::Record(args)) => record::run(args),
+        Some(Command::Venue(args)) => venue::run(args),
         Some(Command::Healthcheck(args)) => healthcheck::run(args),
     }
 }

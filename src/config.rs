@@ -24,7 +24,12 @@ use feeds::Feeds;
 use settings::Settings;
 
 use crate::{
-    feed::{push::Push, replay::Replay, simulator::Simulator},
+    feed::{
+        push::Push,
+        replay::Replay,
+        simulator::Simulator,
+        upstream::{Credentials, Secret, Upstream},
+    },
     hub::{FreshnessLimits, HubConfig},
     market::Source,
     server::ServerConfig,
@@ -104,16 +109,19 @@ pub enum AnyFeed {
     Replay(Box<Replay>),
     /// Sent by producers.
     Push(Push),
+    /// Live, from a venue.
+    Upstream(Box<Upstream>),
 }
 
 impl AnyFeed {
     /// The word that `kind` has in a definition.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Simulator(_) => "simulator",
             Self::Replay(_) => "replay",
             Self::Push(_) => "push",
+            Self::Upstream(feed) => feed.venue().as_str(),
         }
     }
 }
@@ -155,6 +163,8 @@ impl Config {
     ) -> Result<Self, ConfigErrors> {
         let mut settings = Settings::default();
         let mut feeds = Feeds::default();
+        let environment: Vec<_> = environment.into_iter().collect();
+        feeds.credentials = credentials(&environment);
         let variables = layers::variables(environment, &mut settings);
         let named = |variable: &(String, String)| variable.0 == layers::FILE_VARIABLE;
         let file = match (&flags.config, variables.iter().find(|variable| named(variable))) {
@@ -185,12 +195,17 @@ impl Config {
         Self::validated(settings, feeds)
     }
 
-    /// Reads one feed definition file, as `--feed` would.
+    /// Reads one feed definition file, as `--feed` would, with the credentials of the environment.
     ///
     /// # Errors
     /// Every mistake that was found.
-    pub fn load_definition(path: &Path) -> Result<Vec<FeedConfig>, ConfigErrors> {
+    pub fn load_definition(
+        path: &Path,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Vec<FeedConfig>, ConfigErrors> {
+        let environment: Vec<_> = environment.into_iter().collect();
         let mut feeds = Feeds::default();
+        feeds.credentials = credentials(&environment);
         feeds.open(&path.display().to_string(), Path::new(""), None);
         if feeds.errors.is_empty() { Ok(feeds.built) } else { Err(ConfigErrors(feeds.errors)) }
     }
@@ -205,6 +220,15 @@ impl Config {
         settings.finish()?;
         Ok(Self { server, session, hub, auth, log, feeds: feeds.built })
     }
+}
+
+/// What Alpaca's own clients read, by the same names.
+fn credentials(environment: &[(OsString, OsString)]) -> Option<Credentials> {
+    let named = |wanted: &str| {
+        let (_, value) = environment.iter().find(|(name, _)| name == wanted)?;
+        value.to_str().filter(|text| !text.is_empty()).map(|text| Secret::new(text.to_owned()))
+    };
+    Some(Credentials { key: named("APCA_API_KEY_ID")?, secret: named("APCA_API_SECRET_KEY")? })
 }
 
 /// Whether a file has `[[feed]]` tables and nothing else, so that it is a feed definition.

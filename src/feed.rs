@@ -12,6 +12,7 @@ pub mod push;
 pub mod record;
 pub mod replay;
 pub mod simulator;
+pub mod upstream;
 
 pub use backoff::Backoff;
 pub use publisher::{Health, Publisher};
@@ -19,6 +20,8 @@ pub use supervisor::supervise;
 pub use watch::Watch;
 
 use std::future::Future;
+
+use crate::limits::FEED_BACKOFF;
 
 /// A source of ticks.
 pub trait Feed: Send + 'static {
@@ -33,6 +36,11 @@ pub trait Feed: Send + 'static {
     /// # Errors
     /// [`FeedError`] says whether another attempt makes sense.
     fn run(&mut self, out: &Publisher) -> impl Future<Output = Result<End, FeedError>> + Send;
+
+    /// The pauses before it is started again.
+    fn backoff(&self) -> Backoff {
+        Backoff::new(FEED_BACKOFF.0, FEED_BACKOFF.1)
+    }
 }
 
 /// How a feed came to an end without an error.
@@ -53,13 +61,22 @@ pub enum FeedError {
     /// The source broke off.
     #[error("{0}")]
     Broken(#[from] std::io::Error),
+    /// The connection to a venue was lost or given up.
+    #[error("{0}")]
+    Upstream(#[from] upstream::Break),
 }
 
 impl FeedError {
     /// Whether the supervisor should start the feed again.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Broken(_))
+        !matches!(self, Self::Fatal(_))
+    }
+
+    /// Whether the source would rather not see another attempt soon: the longest pause is taken at once.
+    #[must_use]
+    pub const fn wants_peace(&self) -> bool {
+        matches!(self, Self::Upstream(broken) if broken.reason.wants_peace())
     }
 
     /// The kind as a metric label.
@@ -68,6 +85,7 @@ impl FeedError {
         match self {
             Self::Fatal(_) => "fatal",
             Self::Broken(_) => "broken",
+            Self::Upstream(broken) => broken.reason.as_str(),
         }
     }
 }

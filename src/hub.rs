@@ -3,6 +3,7 @@
 //! [`Hub::publish`] is synchronous: it takes one short lock a topic and never waits for a shard, a session or a
 //! socket. The hub does not know what a session is; it knows lanes, one for each shard.
 
+mod demand;
 mod derive;
 mod event;
 mod freshness;
@@ -11,6 +12,7 @@ mod ring;
 mod round;
 mod topic;
 
+pub use demand::Demand;
 pub use event::Event;
 pub use freshness::FreshnessLimits;
 pub use lane::{Drained, Lane};
@@ -219,13 +221,13 @@ impl Hub {
 
     /// Looks for symbols whose channels have been quiet for longer than their feed's limits allow. To be called a few
     /// times a second; looks at no symbol of a feed without such limits.
-    pub fn watch(&self, now: UnixMicros) {
+    pub fn check_freshness(&self, now: UnixMicros) {
         let watched: Vec<Source> = {
             let limits = self.limits.read();
             limits.iter().filter(|(_, limits)| limits.watches_channels()).map(|(feed, _)| *feed).collect()
         };
         if !watched.is_empty() {
-            self.each_of(&watched, |topic, round| topic.watch(now, round));
+            self.each_of(&watched, |topic, round| topic.check_freshness(now, round));
         }
     }
 
@@ -266,6 +268,14 @@ impl Hub {
             Tick::Status(Status { symbol: topic.symbol(), state, source: feed, since, why })
         });
         self.publish(feed, ticks);
+    }
+
+    /// Lets a feed know whether somebody listens to a symbol, now and whenever that changes. Unknown symbols have
+    /// nobody.
+    pub fn watch(&self, symbol: Symbol, demand: &Arc<Demand>) {
+        if let Some(topic) = self.topic(symbol) {
+            topic.watch(demand);
+        }
     }
 
     /// The topic of a symbol.

@@ -104,6 +104,49 @@ pub const REPLAY_PROGRESS: (Duration, Duration) = (Duration::from_millis(200), D
 /// The times of a feed's `fresh`, in milliseconds: at most a day. Outside: the definition is refused.
 pub const FRESH_MS: RangeInclusive<u64> = 1..=86_400_000;
 
+/// Largest message that a venue may send, in bytes (books that nobody asked for have 5.1 MB). Larger: the connection
+/// is given up and made anew.
+pub const UPSTREAM_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Frames that are read at one go, if so many are there. The rest comes with the next turn.
+pub const UPSTREAM_BURST_FRAMES: usize = 256;
+
+/// A venue that does not take a frame of ours for this long is given up: reason `stuck`.
+pub const UPSTREAM_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// On a planned change of connection both are read for this long after the new one has all its subscriptions; what
+/// both bring is published once.
+pub const UPSTREAM_OVERLAP: Duration = Duration::from_secs(2);
+
+/// Ticks of the new connection that are kept until it takes over. At one more it is given up, the old one stays.
+pub const UPSTREAM_OVERLAP_TICKS: usize = 200_000;
+
+/// The new connection of a planned change must have all its subscriptions within this time. Later: it is given up,
+/// the old one stays.
+pub const UPSTREAM_ROTATION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Trades of one symbol whose venue does not number them that are remembered to tell repetitions.
+pub const UPSTREAM_REMEMBERED_TRADES: usize = 512;
+
+/// A tick with an old number but an event time that is later than the newest one by this much: the venue numbers
+/// anew, from this tick on.
+pub const UPSTREAM_RENUMBERED_AFTER: Duration = Duration::from_secs(1);
+
+/// Frames that wait to be written by `tickcast record`. At more the venue is read no further until some are written.
+pub const RECORD_FRAMES: usize = 4_096;
+
+/// `linger_ms` of a venue's feed: zero drops a symbol at once, a day at most.
+pub const LINGER_MS_RANGE: RangeInclusive<u64> = 0..=86_400_000;
+
+/// `rotate_after_ms` of a venue's feed: from a second, a week at most.
+pub const ROTATE_MS_RANGE: RangeInclusive<u64> = 1_000..=604_800_000;
+
+/// The other times of a venue's feed, in milliseconds: never zero, at most an hour.
+pub const UPSTREAM_MS_RANGE: RangeInclusive<u64> = 10..=3_600_000;
+
+/// Symbols of one venue's feed. More: the definition is refused.
+pub const UPSTREAM_SYMBOLS: usize = 10_000;
+
 /// Symbols in one request to a venue; a longer list becomes several. Our own choice: Binance takes more than the 200
 /// streams that these are, others state no number, and a refusal then concerns few.
 pub const VENUE_REQUEST_SYMBOLS: usize = 100;

@@ -1,4 +1,4 @@
-//! Every metric family in one place. Components hold resolved handles, so counting is one addition.
+//! Every metric family in one place; those of venues' feeds in [`upstream`]. Components hold resolved handles, so counting is one addition.
 //!
 //! Labels come from small closed sets only (feed, channel, encoding, reason), never from a session, an address, a
 //! symbol or the text of an error.
@@ -8,7 +8,14 @@ use prometheus::{
     TextEncoder,
 };
 
-use crate::market::{Channel, Source, State, Tick};
+use crate::market::{Channel, Source, State};
+
+mod feed;
+mod upstream;
+
+pub use feed::FeedMetrics;
+use upstream::UpstreamFamilies;
+pub use upstream::UpstreamMetrics;
 
 /// Upper bounds of the receive-to-written histogram, in seconds: from one tight loop to a thin line's seconds.
 const LATENCY_BUCKETS: &[f64] = &[
@@ -20,6 +27,7 @@ const LATENCY_BUCKETS: &[f64] = &[
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    upstream: UpstreamFamilies,
     feed_messages: IntCounterVec,
     feed_ticks: IntCounterVec,
     feed_ignored: IntCounterVec,
@@ -110,6 +118,7 @@ impl Metrics {
         let write_latency = Histogram::with_opts(latency).expect("the buckets rise");
         r.register(Box::new(write_latency.clone())).expect("the name is used once");
         Self {
+            upstream: UpstreamFamilies::new(&r),
             feed_messages: family!(
                 r,
                 IntCounterVec,
@@ -299,6 +308,12 @@ impl Metrics {
         }
     }
 
+    /// The handles of one feed of a venue.
+    #[must_use]
+    pub fn upstream(&self, name: &str) -> UpstreamMetrics {
+        self.upstream.feed(name)
+    }
+
     /// The handles of one feed.
     #[must_use]
     pub fn feed(&self, name: &str) -> FeedMetrics {
@@ -413,74 +428,6 @@ impl Metrics {
 
 fn by_channel(family: &IntCounterVec) -> [IntCounter; Channel::COUNT] {
     Channel::ALL.map(|channel| family.with_label_values(&[channel.as_str()]))
-}
-
-/// One feed's handles.
-#[derive(Debug, Clone)]
-pub struct FeedMetrics {
-    name: String,
-    messages: IntCounter,
-    ticks: [IntCounter; Channel::FED_COUNT],
-    ignored: IntCounterVec,
-    parse_errors: IntCounterVec,
-    restarts: IntCounterVec,
-    up: IntGauge,
-    last_tick: IntGauge,
-}
-
-impl FeedMetrics {
-    /// One frame, line or record read.
-    pub fn message(&self) {
-        self.messages.inc();
-    }
-
-    /// So many frames, lines or records read.
-    pub fn messages(&self, count: u64) {
-        self.messages.inc_by(count);
-    }
-
-    /// Ticks about to be published.
-    pub fn ticks(&self, ticks: &[Tick]) {
-        let mut counts = [0_u64; Channel::FED_COUNT];
-        for tick in ticks {
-            counts[tick.channel().index()] += 1;
-        }
-        for (counter, count) in self.ticks.iter().zip(counts) {
-            counter.inc_by(count);
-        }
-    }
-
-    /// When ticks were last published, in seconds since the Unix epoch.
-    pub fn last_tick(&self, seconds: i64) {
-        self.last_tick.set(seconds);
-    }
-
-    /// One frame passed over by a rule.
-    pub fn ignored(&self, rule: &str) {
-        self.ignored.with_label_values(&[&self.name, rule]).inc();
-    }
-
-    /// So many frames passed over by a rule.
-    pub fn ignored_by(&self, rule: &str, count: u64) {
-        self.ignored.with_label_values(&[&self.name, rule]).inc_by(count);
-    }
-
-    /// One frame that could not be read; returns how many of that kind there are.
-    pub fn parse_error(&self, kind: &str) -> u64 {
-        let counter = self.parse_errors.with_label_values(&[self.name.as_str(), kind]);
-        counter.inc();
-        counter.get()
-    }
-
-    /// One more start.
-    pub fn restart(&self, reason: &str) {
-        self.restarts.with_label_values(&[self.name.as_str(), reason]).inc();
-    }
-
-    /// Whether the feed runs.
-    pub fn up(&self, up: bool) {
-        self.up.set(i64::from(up));
-    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
     flags.config = args.file.clone().or(flags.config);
     let mut out = io::stdout().lock();
     if let Some(file) = args.file.as_deref().filter(|file| config::is_definition(file)) {
-        let feeds = Config::load_definition(file)?;
+        let feeds = Config::load_definition(file, config::environment())?;
         writeln!(out, "{}: ok", file.display())?;
         return Ok(summary(&mut out, &feeds)?);
     }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    config::{AnyFeed, Config},
+    config::{AnyFeed, Config, environment},
     feed::record::{self, Format, Plan},
     limits::MAX_RECORDED_SECONDS,
     market::{Symbol, UnixMicros},
@@ -55,7 +55,7 @@ enum FormatName {
 /// # Errors
 /// [`ConfigErrors`](crate::config::ConfigErrors) of the definition, or what kept the file from being written.
 pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
-    let mut feeds = Config::load_definition(Path::new(&args.feed))?;
+    let mut feeds = Config::load_definition(Path::new(&args.feed), environment())?;
     let Some((feed, true)) = feeds.pop().map(|feed| (feed, feeds.is_empty())) else {
         bail!("{}: expected a definition with exactly one feed", args.feed);
     };

@@ -13,7 +13,11 @@ use super::{
     document::{self, Document},
 };
 use crate::{
-    feed::{DefinitionError, push, replay, simulator},
+    dialect::Venue,
+    feed::{
+        DefinitionError, push, replay, simulator,
+        upstream::{self, Credentials},
+    },
     hub::FreshnessLimits,
     limits::FRESH_MS,
     market::Source,
@@ -30,6 +34,8 @@ const DEMO_TEXT: &str = include_str!("../../feeds/demo.toml");
 pub(super) struct Feeds {
     pub(super) built: Vec<FeedConfig>,
     pub(super) errors: Vec<ConfigError>,
+    /// The environment's, for venues that ask for some.
+    pub(super) credentials: Option<Credentials>,
     names: Vec<(Source, Origin)>,
     /// Tables seen, whether they could be built or not.
     pub(super) tables: usize,
@@ -111,13 +117,7 @@ impl Feeds {
             return Err(ConfigError::Refused { origin: at, key, why });
         }
         self.names.push((name, at));
-        let kinds = r#""simulator", "replay" or "push""#;
-        let (kind, _) = table.text("kind", kinds, |text| match text {
-            "simulator" => Some(Kind::Simulator),
-            "replay" => Some(Kind::Replay),
-            "push" => Some(Kind::Push),
-            _ => None,
-        })?;
+        let (kind, _) = table.text("kind", KINDS, Kind::parse)?;
         let built = match kind {
             Kind::Simulator => table
                 .definition::<simulator::Definition>()?
@@ -127,11 +127,16 @@ impl Feeds {
                 table.definition::<replay::Definition>()?.build(base).map(|it| AnyFeed::Replay(Box::new(it)))
             }
             Kind::Push => table.definition::<push::Definition>()?.build().map(AnyFeed::Push),
+            Kind::Venue(venue) => table
+                .definition::<upstream::Definition>()?
+                .build(venue, base, self.credentials.as_ref())
+                .map(|it| AnyFeed::Upstream(Box::new(it))),
         };
         let feed = built.map_err(|why| table.refused(why))?;
         let symbols = match &feed {
             AnyFeed::Simulator(simulator) => simulator.symbols(),
             AnyFeed::Replay(_) | AnyFeed::Push(_) => table.symbols(),
+            AnyFeed::Upstream(upstream) => upstream.symbols(),
         };
         let fresh = table.fresh()?;
         self.built.push(FeedConfig { name, feed, fresh, symbols });
@@ -149,12 +154,26 @@ struct Fresh {
     quotes_ms: Option<u64>,
 }
 
-/// What a `kind` says.
+/// What a feed can be.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Simulator,
     Replay,
     Push,
+    Venue(Venue),
+}
+
+const KINDS: &str = r#""simulator", "replay", "push", "binance", "coinbase", "kraken" or "alpaca""#;
+
+impl Kind {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "simulator" => Some(Self::Simulator),
+            "replay" => Some(Self::Replay),
+            "push" => Some(Self::Push),
+            _ => Venue::ALL.into_iter().find(|venue| venue.as_str() == text).map(Self::Venue),
+        }
+    }
 }
 
 /// One `[[feed]]` table.

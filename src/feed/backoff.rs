@@ -28,6 +28,12 @@ impl Backoff {
         half + random.random_range(Duration::ZERO..=half)
     }
 
+    /// A pause of the longest step, which is also the next one's.
+    pub fn longest(&mut self, random: &mut impl Rng) -> Duration {
+        self.attempt = u32::BITS;
+        self.next(random)
+    }
+
     /// Starts from the first step again.
     pub const fn reset(&mut self) {
         self.attempt = 0;
@@ -53,6 +59,7 @@ mod tests {
                 let pause = backoff.next(&mut random);
                 prop_assert!(pause >= step / 2 && pause <= step, "{pause:?} at step {step:?}");
             }
+            prop_assert!(backoff.longest(&mut random) >= ceiling / 2);
             backoff.reset();
             prop_assert!(backoff.next(&mut random) <= first);
         }

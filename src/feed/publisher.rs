@@ -14,10 +14,10 @@ use super::FeedError;
 use crate::{
     clock::Clock,
     dialect::ParseError,
-    hub::{Hub, HubError},
+    hub::{Demand, Hub, HubError},
     limits::MAX_BURST_TICKS,
-    market::{Source, State, Symbol, Tick, UnixMicros},
-    metrics::FeedMetrics,
+    market::{Source, State, Status, Symbol, Tick, UnixMicros},
+    metrics::{FeedMetrics, UpstreamMetrics},
 };
 
 /// A feed's way to the hub. Clones are the same feed.
@@ -115,6 +115,44 @@ impl Publisher {
                 .map_err(|full: HubError| FeedError::Fatal(full.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Lets `demand` know whether somebody listens to these symbols, now and whenever that changes.
+    pub fn watch(&self, symbols: impl IntoIterator<Item = Symbol>, demand: &Arc<Demand>) {
+        symbols.into_iter().for_each(|symbol| self.hub.watch(symbol, demand));
+    }
+
+    /// Whether somebody listens to what a feed brings of that symbol.
+    #[must_use]
+    pub fn is_wanted(&self, symbol: Symbol) -> bool {
+        self.hub.topic(symbol).is_some_and(|topic| topic.is_wanted())
+    }
+
+    /// Tells a new state of those symbols whose present one is `from`.
+    pub fn change_state(
+        &self,
+        symbols: impl IntoIterator<Item = Symbol>,
+        from: &[State],
+        to: State,
+        why: &'static str,
+    ) {
+        let has =
+            |symbol: &Symbol| self.hub.topic(*symbol).is_some_and(|topic| from.contains(&topic.state()));
+        let (source, since) = (self.name, self.clock.now());
+        let tell = |symbol| Tick::Status(Status { symbol, state: to, source, since, why: why.into() });
+        self.hub.publish(self.name, symbols.into_iter().filter(has).map(tell));
+    }
+
+    /// The source is connected, though it may have nothing to tell; what that means for its symbols the feed tells itself.
+    pub fn connected(&self) {
+        self.health.last_sign.store(self.clock.now().0, Ordering::Relaxed);
+        self.health.live.store(true, Ordering::Relaxed);
+    }
+
+    /// The feed's metrics as a connection to a venue.
+    #[must_use]
+    pub fn upstream_metrics(&self) -> UpstreamMetrics {
+        self.hub.metrics().upstream(self.name.as_str())
     }
 
     /// Publishes the ticks in order and leaves the buffer empty for reuse. Never waits.

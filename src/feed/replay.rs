@@ -11,6 +11,7 @@ mod csv;
 mod dbn;
 mod definition;
 mod envelope;
+mod frames;
 mod input;
 mod names;
 mod native;
@@ -25,6 +26,7 @@ mod times;
 mod tests;
 
 pub use definition::Definition;
+pub use frames::{Frames, RawFrame};
 
 use std::{path::PathBuf, sync::Arc};
 

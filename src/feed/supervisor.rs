@@ -2,15 +2,15 @@
 
 use tokio::time::Instant;
 
-use super::{Backoff, End, Feed, Publisher};
-use crate::limits::{FEED_BACKOFF, FEED_STABLE_AFTER};
+use super::{End, Feed, Publisher};
+use crate::limits::FEED_STABLE_AFTER;
 
 /// Runs a feed until it has ended, failed for good, or the gateway stops; starts it again when it broke off.
 ///
 /// # Cancel safety
 /// Not meant to be dropped: stop it through the publisher's token and await it.
 pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
-    let mut backoff = Backoff::new(FEED_BACKOFF.0, FEED_BACKOFF.1);
+    let mut backoff = feed.backoff();
     loop {
         let started = Instant::now();
         out.metrics().up(true);
@@ -32,7 +32,11 @@ pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
                 if started.elapsed() >= FEED_STABLE_AFTER {
                     backoff.reset();
                 }
-                let pause = backoff.next(&mut rand::rng());
+                let pause = if error.wants_peace() {
+                    backoff.longest(&mut rand::rng())
+                } else {
+                    backoff.next(&mut rand::rng())
+                };
                 out.metrics().restart(error.kind());
                 out.lost("the source broke off");
                 tracing::warn!(feed = %out.name(), pause_ms = pause.as_millis(), "broke off: {error}");
@@ -56,6 +60,7 @@ mod tests {
         clock::Clock,
         feed::FeedError,
         hub::{Hub, HubConfig},
+        limits::FEED_BACKOFF,
         market::{Source, State, Symbol},
         metrics::Metrics,
     };

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use crate::{
     clock::Instant,
     dialect::native::{self, Encoding},
-    market::{Body, Channel, Symbol},
+    market::{Body, Channel, Symbol, Tick},
 };
 
 use super::TopicId;
@@ -47,6 +47,12 @@ impl Event {
     #[must_use]
     pub const fn is_final_bar(&self) -> bool {
         self.body.is_final_bar()
+    }
+
+    /// Whether it stands for events that the feed never received.
+    #[must_use]
+    pub const fn is_loss(&self) -> bool {
+        matches!(self.body, Body::Tick(Tick::Loss(_)))
     }
 
     /// The event as one message of that encoding; encoded by whoever asks first.

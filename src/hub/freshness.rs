@@ -60,7 +60,7 @@ impl Freshness {
         let (channel, te, tr) = match tick {
             Tick::Trade(trade) => (0, trade.te, trade.tr),
             Tick::Quote(quote) => (1, quote.te, quote.tr),
-            Tick::Status(_) => return None,
+            Tick::Status(_) | Tick::Loss(_) => return None,
         };
         self.heard[channel] = tr.0;
         if let Some(te) = te {

@@ -15,7 +15,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Event,
+    Demand, Event,
     derive::{Channels, Derived, Step},
     freshness::{Change, Freshness, FreshnessLimits},
     ring::Ring,
@@ -74,12 +74,29 @@ pub struct Topic {
 struct Inner {
     heads: [u64; Channel::COUNT],
     last: [Option<Arc<Event>>; Channel::COUNT],
+    /// The newest loss of each channel: it is no value, so it does not become the last one.
+    lost: [Option<Arc<Event>>; Channel::COUNT],
     trades: Ring,
     freshness: Freshness,
     /// Bit i of a channel: shard i has a subscriber.
     interest: [u64; Channel::COUNT],
     /// From the first trade or quote on.
     derived: Option<Box<Memory>>,
+    /// Who wants to know whether anybody listens.
+    watchers: Vec<Arc<Demand>>,
+}
+
+impl Inner {
+    fn is_wanted(&self) -> bool {
+        let status = Channel::Status.index();
+        self.interest.iter().enumerate().any(|(channel, shards)| channel != status && *shards != 0)
+    }
+
+    fn tell_watchers(&self, symbol: Symbol, was_wanted: bool) {
+        if !self.watchers.is_empty() && self.is_wanted() != was_wanted {
+            self.watchers.iter().for_each(|watcher| watcher.changed(symbol));
+        }
+    }
 }
 
 /// What is computed, and the final bars.
@@ -103,10 +120,12 @@ impl Topic {
         let inner = Inner {
             heads: [0; Channel::COUNT],
             last: [const { None }; Channel::COUNT],
+            lost: [const { None }; Channel::COUNT],
             trades: Ring::new(shared.config.trades_per_symbol),
             freshness: Freshness::new(limits),
             interest: [0; Channel::COUNT],
             derived: None,
+            watchers: Vec::new(),
         };
         let due = AtomicI64::new(i64::MAX);
         Self { id, symbol, feed, shared, inner: Mutex::new(inner), due }
@@ -142,12 +161,14 @@ impl Topic {
         let inner = &mut *self.inner.lock();
         match &tick {
             Tick::Status(status) => inner.freshness.told(status.state),
+            Tick::Loss(_) => {}
             Tick::Trade(_) | Tick::Quote(_) => {
                 if let Some(change) = inner.freshness.heard(&tick) {
                     let (source, since) = match &tick {
                         Tick::Trade(trade) => (trade.source, trade.tr),
                         Tick::Quote(quote) => (quote.source, quote.tr),
                         Tick::Status(status) => (status.source, status.since),
+                        Tick::Loss(_) => (self.feed, UnixMicros(0)),
                     };
                     self.tell(inner, change, (source, since), round);
                 }
@@ -173,7 +194,7 @@ impl Topic {
     }
 
     /// Time alone may have made it stale.
-    pub(super) fn watch(&self, now: UnixMicros, round: &mut Round<'_>) {
+    pub(super) fn check_freshness(&self, now: UnixMicros, round: &mut Round<'_>) {
         let inner = &mut *self.inner.lock();
         if let Some(change) = inner.freshness.passed(now) {
             self.tell(inner, change, (self.feed, now), round);
@@ -189,7 +210,7 @@ impl Topic {
     }
 
     fn derive(&self, inner: &mut Inner, tick: &Tick, now: Instant) -> Option<Step> {
-        if matches!(tick, Tick::Status(_)) {
+        if matches!(tick, Tick::Status(_) | Tick::Loss(_)) {
             return None;
         }
         let config = &self.shared.config;
@@ -208,7 +229,7 @@ impl Topic {
                 Some(step)
             }
             Tick::Quote(quote) => Some(memory.computed.quote(quote)),
-            Tick::Status(_) => None,
+            Tick::Status(_) | Tick::Loss(_) => None,
         }
     }
 
@@ -265,7 +286,8 @@ impl Topic {
                 lane.push(&event);
             }
         }
-        inner.last[channel] = Some(Arc::clone(&event));
+        let newest = if event.is_loss() { &mut inner.lost } else { &mut inner.last };
+        newest[channel] = Some(Arc::clone(&event));
         event
     }
 
@@ -304,13 +326,33 @@ impl Topic {
     pub fn join(&self, shard: usize, channel: Channel) -> (u64, Option<Arc<Event>>) {
         let inner = &mut *self.inner.lock();
         self.catch_up(inner, channel);
+        let wanted = inner.is_wanted();
         inner.interest[channel.index()] |= 1 << shard;
+        inner.tell_watchers(self.symbol, wanted);
         (inner.heads[channel.index()], inner.last[channel.index()].clone())
     }
 
     /// Ends the interest of a shard in a channel.
     pub fn part(&self, shard: usize, channel: Channel) {
-        self.inner.lock().interest[channel.index()] &= !(1 << shard);
+        let mut inner = self.inner.lock();
+        let wanted = inner.is_wanted();
+        inner.interest[channel.index()] &= !(1 << shard);
+        inner.tell_watchers(self.symbol, wanted);
+    }
+
+    /// Whether anybody listens to what a feed brings. Status alone asks for no data.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.inner.lock().is_wanted()
+    }
+
+    /// Tells this and every further change of [`is_wanted`](Self::is_wanted) to a feed.
+    pub(super) fn watch(&self, watcher: &Arc<Demand>) {
+        let mut inner = self.inner.lock();
+        if !inner.watchers.iter().any(|known| Arc::ptr_eq(known, watcher)) {
+            inner.watchers.push(Arc::clone(watcher));
+        }
+        watcher.changed(self.symbol);
     }
 
     /// What is still remembered of a channel after the given number.
@@ -318,12 +360,16 @@ impl Topic {
     pub fn since(&self, channel: Channel, seen: u64) -> Remembered {
         let inner = &mut *self.inner.lock();
         self.catch_up(inner, channel);
-        let last = inner.last[channel.index()].iter().filter(|event| event.n > seen);
+        let after = |event: &&Arc<Event>| event.n > seen;
+        let last = inner.last[channel.index()].iter().filter(after);
         let ring = match (channel, &inner.derived) {
             (Channel::Trades, _) => &inner.trades,
             (Channel::Bars(interval), Some(memory)) => &memory.bars[interval.index()],
             (Channel::Bars(_) | Channel::Quotes | Channel::Status | Channel::Ticker, _) => {
-                return Remembered { events: last.cloned().collect(), forgotten: 0 };
+                let mut events: Vec<_> =
+                    last.chain(inner.lost[channel.index()].iter().filter(after)).cloned().collect();
+                events.sort_by_key(|event| event.n);
+                return Remembered { events, forgotten: 0 };
             }
         };
         let mut events: Vec<_> = ring.since(seen).cloned().collect();

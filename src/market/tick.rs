@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Channel, Price, Size, Source, Symbol};
+use super::{Channel, Loss, Price, Size, Source, Symbol};
 
 /// Microseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -151,6 +151,8 @@ pub enum Tick {
     Quote(Quote),
     /// A change of state.
     Status(Status),
+    /// Events that never came.
+    Loss(Loss),
 }
 
 impl Tick {
@@ -161,6 +163,7 @@ impl Tick {
             Self::Trade(trade) => trade.symbol,
             Self::Quote(quote) => quote.symbol,
             Self::Status(status) => status.symbol,
+            Self::Loss(loss) => loss.symbol,
         }
     }
 
@@ -171,6 +174,7 @@ impl Tick {
             Self::Trade(_) => Channel::Trades,
             Self::Quote(_) => Channel::Quotes,
             Self::Status(_) => Channel::Status,
+            Self::Loss(loss) => loss.channel,
         }
     }
 }

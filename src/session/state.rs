@@ -8,10 +8,10 @@ use super::{
     Admission, CloseReason, Framing, SessionConfig, Transport,
     bucket::Bucket,
     liveness::Liveness,
-    outbox::{Control, Outbox, Streamed},
+    outbox::{Outbox, Streamed},
     position::Track,
     subs::Subs,
-    subscription::{Delivery, Following, Lost, Pending, Shared, SubIndex, gap_message},
+    subscription::{Delivery, Following, Lost, Pace, Pending, Shared, SubIndex, gap_message},
 };
 use crate::{clock::Instant, dialect::native::Encoding, market::Symbol};
 
@@ -174,6 +174,22 @@ impl Session {
         self.enqueue(sub, event, config)
     }
 
+    /// A stream of bars, sent up to `sent`, becomes a merge. The final ones stay in the queue, and a gap stays where it
+    /// is; the newest forming one comes after them.
+    pub(super) fn merge_bars(&mut self, sub: SubIndex, pace: Option<Box<Pace>>, forming: bool, sent: u64) {
+        let queued = self.outbox.keep_final_bars(sub, self.encoding);
+        let pending = match (forming, queued) {
+            (false, _) => Pending::No,
+            (true, 0) => Pending::Socket,
+            (true, _) => Pending::Bars,
+        };
+        if pending == Pending::Socket {
+            self.outbox.merge.push_back(sub);
+        }
+        self.subs[sub].delivery = Delivery::Merge { pending, pace };
+        (self.subs[sub].sent, self.subs[sub].queued) = (sent, queued);
+    }
+
     /// Before merged bars become a stream: says the final ones, and gaps of them, that wait in the stream queue ahead of
     /// the answer. What follows the answer has no holes then.
     pub(super) fn say_final_bars(&mut self, sub: SubIndex, symbol: Symbol) {
@@ -213,10 +229,8 @@ impl Session {
                 let queued = self.outbox.stream.iter().find(|entry| entry.sub() == sub).map(Streamed::first);
                 subscription.gap.as_ref().map(|gap| gap.from).or(queued)
             }
-            Delivery::Control => self.outbox.control().find_map(|control| match control {
-                Control::Event { sub: of, event } if *of == sub => Some(event.n),
-                Control::Event { .. } | Control::Messages { .. } => None,
-            }),
+            // What waits in the control lane goes out before the answer that tells the position.
+            Delivery::Control => None,
         };
         first.map_or(seen, |first| first - 1)
     }

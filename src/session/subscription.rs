@@ -6,7 +6,7 @@ use crate::{
     clock::Instant,
     dialect::native::{Encoding, Gap, Mode, Pattern},
     hub::{Event, TopicId},
-    market::{Channel, Symbol},
+    market::{Channel, LossWhy, Symbol},
 };
 
 /// An event on its shard: shared by the sessions of one thread without atomic operations. What every delivery needs
@@ -161,6 +161,8 @@ pub(super) enum Why {
     Overload,
     /// The client's position is no longer, or never was, in the ring.
     NotRecoverable,
+    /// The feed never received them.
+    Upstream,
 }
 
 impl Why {
@@ -169,6 +171,7 @@ impl Why {
             Self::SlowClient => "slow_client",
             Self::Overload => "overload",
             Self::NotRecoverable => "not_recoverable",
+            Self::Upstream => LossWhy::Reconnect.as_str(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod json;
 mod literal;
 mod live;
 mod said;
+mod upstream;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -149,7 +150,7 @@ fn shown(tick: &Tick) -> Option<String> {
             let te = or(q.te.map(|te| te.0.to_string()));
             Some(format!("q {} {} {} {} {te}", q.symbol, level(q.bid), level(q.ask), q.source))
         }
-        Tick::Status(_) => None,
+        Tick::Status(_) | Tick::Loss(_) => None,
     }
 }
 

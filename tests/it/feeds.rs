@@ -22,7 +22,7 @@ fn every_definition_builds() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "toml") {
             let feeds =
-                Config::load_definition(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+                Config::load_definition(&path, []).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
             kinds.extend(feeds.iter().map(|feed| feed.feed.kind()));
         }
     }
@@ -44,7 +44,7 @@ async fn every_shipped_recording_plays() {
         let elsewhere = tempfile::tempdir().unwrap();
         let fast = elsewhere.path().join("fast.toml");
         std::fs::write(&fast, text).unwrap();
-        let feed = Config::load_definition(&fast).unwrap().pop().unwrap();
+        let feed = Config::load_definition(&fast, []).unwrap().pop().unwrap();
         let AnyFeed::Replay(replay) = feed.feed else { panic!("{name} is a replay") };
         let metrics = Arc::new(Metrics::new());
         let hub = Arc::new(Hub::new(HubConfig::default(), "e".into(), Clock::system(), metrics));

@@ -25,3 +25,4 @@ mod slow;
 mod sse;
 mod stream;
 mod tidy;
+mod upstream;

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Encoding;
+use super::{Encoding, Gap};
 use crate::market::{
-    Bar, Body, Percent, Price, Quote, Side, Size, Source, State, Status, Symbol, Tick, Ticker, Trade,
+    Bar, Body, Loss, Percent, Price, Quote, Side, Size, Source, State, Status, Symbol, Tick, Ticker, Trade,
     TradeId, UnixMicros,
 };
 
@@ -135,8 +135,15 @@ pub fn encode_tick(n: u64, tick: &Tick, encoding: Encoding) -> Box<[u8]> {
         Tick::Trade(trade) => encoding.encode(&trade_message(n, trade)),
         Tick::Quote(quote) => encoding.encode(&quote_message(n, quote)),
         Tick::Status(status) => encoding.encode(&status_message(n, status)),
+        Tick::Loss(loss) => encoding.encode(&gap_message(n, loss)),
     };
     bytes.into_boxed_slice()
+}
+
+/// A loss has one number, and is told as the gap of that number.
+const fn gap_message(n: u64, loss: &Loss) -> Gap {
+    let Loss { symbol, channel, why, .. } = *loss;
+    Gap { kind: "gap", symbol, channel, from: n, to: n, why: why.as_str() }
 }
 
 const fn trade_message(n: u64, trade: &Trade) -> TradeMessage<'_> {

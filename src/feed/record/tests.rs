@@ -59,7 +59,7 @@ fn shown(tick: &Tick) -> String {
             };
             format!("q {} {:?} {:?}", quote.symbol, level(quote.bid), level(quote.ask))
         }
-        Tick::Status(_) => "status".into(),
+        Tick::Status(_) | Tick::Loss(_) => "neither".into(),
     }
 }
 

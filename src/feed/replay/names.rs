@@ -40,6 +40,10 @@ impl Symbols {
             Tick::Trade(trade) => (&mut trade.symbol, &mut trade.source),
             Tick::Quote(quote) => (&mut quote.symbol, &mut quote.source),
             Tick::Status(status) => (&mut status.symbol, &mut status.source),
+            Tick::Loss(loss) => {
+                loss.symbol = self.of(loss.symbol);
+                return;
+            }
         };
         *symbol = self.of(*symbol);
         *from = source.unwrap_or(*from);

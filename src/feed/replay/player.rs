@@ -139,5 +139,6 @@ fn stamp(tick: &mut Tick, now: UnixMicros, times: &mut Times) {
             quote.tr = now;
         }
         Tick::Status(status) => status.since = now,
+        Tick::Loss(_) => {}
     }
 }

@@ -162,6 +162,6 @@ const fn event_time(tick: &Tick) -> Option<UnixMicros> {
     match tick {
         Tick::Trade(trade) => trade.te,
         Tick::Quote(quote) => quote.te,
-        Tick::Status(_) => None,
+        Tick::Status(_) | Tick::Loss(_) => None,
     }
 }

@@ -170,7 +170,8 @@ impl Shard {
         let Remembered { mut events, forgotten } = topic.since(wanted.channel, position);
         events.retain(|event| event.n <= seen);
         if merges && !merges_bars {
-            // A merge promises the newest event only.
+            // A merge promises the newest event only, and a loss is none.
+            events.retain(|event| !event.is_loss());
             return Start::Recovered(events.pop().into_iter().collect());
         }
         let bytes: usize = events.iter().map(|event| event.encoded(answer.encoding).len()).sum();

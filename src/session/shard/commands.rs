@@ -14,7 +14,7 @@ use crate::{
     session::{
         CloseReason,
         outbox::Streamed,
-        subscription::{Delivery, Following, Pending, SubIndex, Subscription},
+        subscription::{Delivery, Following, Lost, Pending, SubIndex, Subscription, Why},
     },
 };
 
@@ -337,19 +337,8 @@ impl Shard {
                 session.subs[sub].delivery = Delivery::Merge { pending, pace };
             }
             (Delivery::Stream, Delivery::Merge { pace, .. }) if is_bars => {
-                // The final ones stay in the queue, and a gap stays where it is; the newest forming one comes after them.
-                let queued = session.outbox.keep_final_bars(sub, session.encoding);
                 let forming = newest.is_some_and(|newest| newest.n > sent && !newest.is_final_bar());
-                let pending = match (forming, queued) {
-                    (false, _) => Pending::No,
-                    (true, 0) => Pending::Socket,
-                    (true, _) => Pending::Bars,
-                };
-                if pending == Pending::Socket {
-                    session.outbox.merge.push_back(sub);
-                }
-                session.subs[sub].delivery = Delivery::Merge { pending, pace };
-                (session.subs[sub].sent, session.subs[sub].queued) = (sent, queued);
+                session.merge_bars(sub, pace, forming, sent);
             }
             (Delivery::Stream, Delivery::Merge { pace, .. }) => {
                 // The queued events and gaps are all older than the newest one, which stands for them now.
@@ -372,14 +361,18 @@ impl Shard {
                     && pending != Pending::No
                     && newest.n > sent
                 {
-                    session.subs[sub].sent = newest.n - 1;
-                    let entry = Streamed::Event { sub, event: newest };
-                    session.outbox.push_stream(
-                        entry,
-                        session.encoding,
-                        config.stream_bytes,
-                        &mut session.subs,
-                    );
+                    let last = newest.n;
+                    session.subs[sub].sent = last - 1;
+                    let mut push = |entry| {
+                        let (encoding, subs) = (session.encoding, &mut session.subs);
+                        session.outbox.push_stream(entry, encoding, config.stream_bytes, subs);
+                    };
+                    push(Streamed::Event { sub, event: newest });
+                    if view.seen[i] > last {
+                        // What a merge is not told: the feed lost events after the newest one.
+                        let lost = Lost { from: last + 1, to: view.seen[i], why: Why::Upstream };
+                        push(Streamed::Gap { sub, lost: Box::new(lost) });
+                    }
                 }
             }
         }

@@ -67,9 +67,15 @@ impl Shard {
         debug_assert_eq!(event.n, view.seen[channel] + 1, "a lane has neither hole nor reorder");
         view.seen[channel] = event.n;
         let event = Local::new(event);
-        let is_final = event.is_final_bar();
-        view.newest[channel] = Some(Rc::clone(&event));
+        let (is_final, is_loss) = (event.is_final_bar(), event.is_loss());
+        if !is_loss {
+            view.newest[channel] = Some(Rc::clone(&event));
+        }
         for subscriber in &view.subscribers[channel] {
+            // A merge has the newest event anyway: it is not told what it would not have been shown.
+            if is_loss && !subscriber.streams {
+                continue;
+            }
             let index = subscriber.session as usize;
             let session = &mut self.sessions[index];
             let offered = if subscriber.streams {

@@ -5,3 +5,4 @@ mod derived;
 mod promises;
 mod roads;
 mod rules;
+mod upstream;

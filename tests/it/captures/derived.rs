@@ -110,7 +110,7 @@ fn play(keys: &str, folder: &Path) -> (String, Vec<String>) {
                 writeln!(ticks, "q {} {bid} {ask}", q.symbol).unwrap();
             }
             Body::Ticker(_) => came.push(ticker_line(event)),
-            Body::Tick(Tick::Status(_)) | Body::Bar(_) => {}
+            Body::Tick(Tick::Status(_) | Tick::Loss(_)) | Body::Bar(_) => {}
         }
     }
     came.extend(symbols.iter().flat_map(|symbol| bars(&hub, *symbol)));

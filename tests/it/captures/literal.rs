@@ -36,7 +36,7 @@ fn micros(time: &str) -> String {
     format!("{seconds}{:0<6.6}", fraction)
 }
 
-fn kraken(frame: &str) -> Vec<String> {
+pub(super) fn kraken(frame: &str) -> Vec<String> {
     if frame.starts_with('[') {
         return kraken_first(frame);
     }
@@ -74,7 +74,7 @@ fn kraken_first(frame: &str) -> Vec<String> {
     }
 }
 
-fn alpaca(frame: &str) -> Vec<String> {
+pub(super) fn alpaca(frame: &str) -> Vec<String> {
     let of = |object: &str, key| cut(object, key).unwrap().to_owned();
     let mut found = Vec::new();
     for object in frame.split("{\"T\":\"").skip(1) {

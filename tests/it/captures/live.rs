@@ -10,7 +10,7 @@ use super::{bytes, csv, dbn, folder, json as frames, text};
 use crate::util::{Client, TestGateway, source};
 
 /// A tick as the client got it, in the form of [`super::shown`].
-fn received(message: &Value) -> Option<String> {
+pub(super) fn received(message: &Value) -> Option<String> {
     let of = |key: &str| message[key].as_str().unwrap_or("-").to_owned();
     let te = message["te"].as_i64().map_or("-".into(), |te| te.to_string());
     let symbol = of("S");
@@ -26,7 +26,7 @@ fn received(message: &Value) -> Option<String> {
 }
 
 /// Ticks of each kind and symbol, in order.
-fn sorted(ticks: impl IntoIterator<Item = String>) -> BTreeMap<String, Vec<String>> {
+pub(super) fn sorted(ticks: impl IntoIterator<Item = String>) -> BTreeMap<String, Vec<String>> {
     let mut sorted: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for tick in ticks {
         let key = tick.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ");

@@ -13,7 +13,7 @@ use crate::{
     clock::{Clock, Instant},
     dialect::native::Encoding,
     hub::{Hub, HubConfig},
-    market::{Level, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
+    market::{Channel, Level, Loss, LossWhy, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
     session::{Census, Outgoing, SessionConfig, SessionKey, Shard, Transport},
 };
@@ -187,7 +187,9 @@ impl Client {
                 let key = (symbol, channel(message["channel"].as_str().unwrap()));
                 let at = self.at.get_mut(&key).expect("a gap of something subscribed");
                 let (from, to) = (message["from"].as_u64().unwrap(), message["to"].as_u64().unwrap());
-                if message["why"] != "not_recoverable" {
+                // Recovered events may have a feed's loss among them.
+                let is_recovered = self.snapshots.contains(&key) && to <= at.n;
+                if message["why"] != "not_recoverable" && !is_recovered {
                     if key.1.starts_with("bars.") && !at.stream {
                         assert!(from > at.n, "{message}");
                     } else {
@@ -198,7 +200,8 @@ impl Client {
                     self.bars.get_mut(&key).unwrap().gaps.push((from, to));
                     at.n = to;
                 }
-                self.gaps += 1;
+                // What the feed never received is nobody's fault here.
+                self.gaps += u64::from(message["why"] != "upstream_reconnect");
             }
             kind @ ("t" | "q" | "status" | "k" | "b") => {
                 let channel = match kind {
@@ -251,7 +254,7 @@ impl Bars {
 }
 
 fn channel(name: &str) -> &'static str {
-    crate::market::Channel::parse(name).unwrap().as_str()
+    Channel::parse(name).unwrap().as_str()
 }
 
 pub(super) fn source() -> Source {
@@ -277,6 +280,10 @@ pub(super) fn trade_at(i: usize, id: u64, at: i64) -> Tick {
         te: None,
         tr: UnixMicros(at),
     })
+}
+
+pub(super) fn loss(i: usize, channel: Channel) -> Tick {
+    Tick::Loss(Loss { symbol: symbol(i), channel, why: LossWhy::Reconnect, events: None })
 }
 
 pub(super) fn quote(i: usize) -> Tick {

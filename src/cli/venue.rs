@@ -1,0 +1,100 @@
+//! `tickcast venue`: a recording played as a venue on this machine, with faults on demand. It is what feeds of venues
+//! are tested against where there is no internet, and what their alarms can be tried with.
+//!
+//! It answers requests as the venue does, sends what was subscribed to and nothing else, and goes on where it was when
+//! a client comes back. It keeps no limits of the venue's: it is a scripted stand-in, no simulation.
+
+mod connection;
+mod counter;
+mod fault;
+mod side;
+mod stand;
+mod tape;
+
+pub use fault::{Fault, Planned};
+pub use stand::{Counts, Script, Stand};
+pub use tape::{Recorded, read};
+
+use std::{io::Write as _, net::Ipv4Addr, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use tokio::net::TcpListener;
+
+use crate::dialect::Venue;
+
+/// What to play and how.
+#[derive(Debug, Args)]
+pub struct VenueArgs {
+    /// Recording of the venue's frames, such as one that `tickcast record` wrote
+    file: PathBuf,
+    /// Whose frames they are
+    #[arg(long, value_enum)]
+    venue: VenueName,
+    /// Where to listen, on 127.0.0.1; 0 takes any free port
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    port: u16,
+    /// How fast: 1 is as recorded; without it, as fast as clients take it. A recording without times has none
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    speed: Option<f64>,
+    /// A fault at the data frame of that number, from 1: FAULT@N; may be repeated. Without @N at the hundredth
+    #[arg(long = "fault", value_name = "FAULT[@N]", value_parser = Planned::parse)]
+    faults: Vec<Planned>,
+    /// Frames that nobody gets when a fault ends the connection, as on a real venue
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    lose: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum VenueName {
+    Binance,
+    Coinbase,
+    Kraken,
+    Alpaca,
+}
+
+impl From<VenueName> for Venue {
+    fn from(name: VenueName) -> Self {
+        match name {
+            VenueName::Binance => Self::Binance,
+            VenueName::Coinbase => Self::Coinbase,
+            VenueName::Kraken => Self::Kraken,
+            VenueName::Alpaca => Self::Alpaca,
+        }
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let range = crate::limits::REPLAY_SPEED;
+    let factor: f64 = text.parse().map_err(|why| format!("{why}"))?;
+    if range.contains(&factor) {
+        return Ok(factor);
+    }
+    Err(format!("is not within {} to {}", range.start(), range.end()))
+}
+
+/// Plays until it is interrupted.
+///
+/// # Errors
+/// When the recording cannot be read or the port cannot be taken.
+pub fn run(args: &VenueArgs) -> anyhow::Result<()> {
+    let frames = read(args.venue.into(), &args.file).map_err(anyhow::Error::msg)?;
+    let count = frames.len();
+    let script = Script {
+        venue: args.venue.into(),
+        frames,
+        faults: args.faults.clone(),
+        speed: args.speed,
+        lose: args.lose,
+        held: false,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await;
+        let listener = listener.with_context(|| format!("cannot listen on port {}", args.port))?;
+        let stand = Stand::start(listener, script)?;
+        writeln!(std::io::stdout().lock(), "ws://{}/ plays {count} data frames", stand.address())?;
+        tokio::signal::ctrl_c().await?;
+        Ok(())
+    })
+}

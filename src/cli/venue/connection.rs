@@ -1,0 +1,176 @@
+//! One client of the stand-in, and the ways in which its connection can end.
+
+use std::sync::Arc;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::mpsc,
+};
+use tokio_tungstenite::{
+    WebSocketStream, accept_hdr_async,
+    tungstenite::{
+        self, Message,
+        handshake::server::{ErrorResponse, Request, Response},
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
+
+use super::{fault::Fault, side, stand::Shared};
+use crate::dialect::Venue;
+
+/// What the tape wants of a connection.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// This frame is to be sent.
+    Text(String),
+    /// The connection is to end in that way, with this frame where one is needed.
+    End(Fault, String),
+}
+
+/// What is wrong with the next connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It is taken and not answered.
+    NoAnswer,
+    /// The client is not let in.
+    NotLetIn,
+    /// There were too many.
+    TooMany,
+}
+
+/// One client from the first byte to the last.
+pub(super) async fn serve(mut stream: TcpStream, key: usize, shared: Arc<Shared>, trouble: Option<Trouble>) {
+    if trouble == Some(Trouble::NoAnswer) {
+        return drain(&mut stream).await;
+    }
+    let alpaca = shared.venue == Venue::Alpaca;
+    let status = match trouble {
+        Some(Trouble::TooMany) => Some(429),
+        Some(Trouble::NotLetIn) if !alpaca => Some(403),
+        Some(Trouble::NotLetIn | Trouble::NoAnswer) | None => None,
+    };
+    #[expect(clippy::result_large_err, reason = "the library's own signature")]
+    let answer = move |_request: &Request, response: Response| match status {
+        None => Ok(response),
+        Some(status) => {
+            let mut refusal = ErrorResponse::new(None);
+            *refusal.status_mut() = tungstenite::http::StatusCode::from_u16(status).unwrap_or_default();
+            Err(refusal)
+        }
+    };
+    let Ok(mut socket) = accept_hdr_async(stream, answer).await else { return };
+    if let Some(greeting) = side::greeting(shared.venue)
+        && socket.send(Message::Text(greeting.into())).await.is_err()
+    {
+        return;
+    }
+    if trouble == Some(Trouble::NotLetIn) {
+        // The credentials, and what we think of them.
+        let _credentials = socket.next().await;
+        let _told = socket.send(Message::Text(side::NOT_LET_IN.into())).await;
+        let _closed = socket.close(None).await;
+        return;
+    }
+    let orders = shared.enter(key);
+    // However it ends, it ends.
+    let _why = work(&mut socket, key, &shared, orders).await;
+    shared.leave(key);
+}
+
+async fn work(
+    socket: &mut WebSocketStream<TcpStream>,
+    key: usize,
+    shared: &Shared,
+    mut orders: mpsc::Receiver<Order>,
+) -> Result<(), tungstenite::Error> {
+    let mut let_in = shared.venue != Venue::Alpaca;
+    loop {
+        tokio::select! {
+            message = socket.next() => {
+                let Some(message) = message.transpose()? else { return Ok(()) };
+                // Other frames are the library's business.
+                if let Message::Text(text) = message {
+                    let_in |= answer(socket, key, shared, (&text, let_in)).await?;
+                }
+            }
+            order = orders.recv() => match order {
+                Some(Order::Text(text)) => socket.send(Message::Text(text.into())).await?,
+                Some(Order::End(fault, frame)) => return end(socket, fault, &frame).await,
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+/// Answers a request. Returns whether the client is let in.
+async fn answer(
+    socket: &mut WebSocketStream<TcpStream>,
+    key: usize,
+    shared: &Shared,
+    (text, let_in): (&str, bool),
+) -> Result<bool, tungstenite::Error> {
+    let outcome = side::request(shared.venue, text, &shared.topics(key), &shared.known);
+    if !let_in && !outcome.let_in {
+        socket.send(Message::Text(side::NOT_AUTHENTICATED.into())).await?;
+        return Ok(false);
+    }
+    for answer in outcome.answers {
+        socket.send(Message::Text(answer.into())).await?;
+    }
+    shared.change(key, outcome.add, &outcome.remove);
+    Ok(true)
+}
+
+async fn end(
+    socket: &mut WebSocketStream<TcpStream>,
+    fault: Fault,
+    frame: &str,
+) -> Result<(), tungstenite::Error> {
+    match fault {
+        Fault::Stall => drain(socket.get_mut()).await,
+        Fault::HalfFrame => {
+            let mut bytes = vec![0x81];
+            match (u8::try_from(frame.len()), u16::try_from(frame.len())) {
+                (Ok(short @ 0..=125), _) => bytes.push(short),
+                (_, Ok(long)) => {
+                    bytes.push(126);
+                    bytes.extend(long.to_be_bytes());
+                }
+                _longer => {
+                    bytes.push(127);
+                    bytes.extend((frame.len() as u64).to_be_bytes());
+                }
+            }
+            bytes.extend(&frame.as_bytes()[..frame.len() / 2]);
+            socket.get_mut().write_all(&bytes).await?;
+            socket.get_mut().shutdown().await?;
+            drain(socket.get_mut()).await;
+        }
+        Fault::Close1006 => {
+            socket.get_mut().shutdown().await?;
+            drain(socket.get_mut()).await;
+        }
+        Fault::Close1012 => {
+            let close = CloseFrame { code: CloseCode::Restart, reason: "service restart".into() };
+            socket.close(Some(close)).await?;
+            while let Some(Ok(_rest)) = socket.next().await {}
+        }
+        Fault::Drop | Fault::SlowAccept | Fault::AuthFailure | Fault::RateLimit => {
+            // A reset discards what is under way, which would make each run lose something else: the client's pong
+            // says that it has everything so far.
+            socket.send(Message::Ping(tungstenite::Bytes::new())).await?;
+            while !matches!(socket.next().await.transpose()?, Some(Message::Pong(_)) | None) {}
+            socket2::SockRef::from(socket.get_ref()).set_linger(Some(std::time::Duration::ZERO))?;
+        }
+        Fault::Garbage | Fault::Duplicate | Fault::OutOfOrder => {}
+    }
+    Ok(())
+}
+
+/// Reads and forgets until the client goes.
+async fn drain(stream: &mut TcpStream) {
+    let mut scratch = [0; 1_024];
+    while matches!(stream.read(&mut scratch).await, Ok(count) if count > 0) {}
+}

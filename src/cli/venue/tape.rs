@@ -1,0 +1,87 @@
+//! The frames of a recording that carry data, and whom they concern.
+
+use std::{collections::BTreeSet, path::Path};
+
+use serde_json::value::RawValue;
+
+use crate::{
+    dialect::{Message, Venue},
+    feed::replay::Frames,
+    market::{Channel, UnixMicros},
+};
+
+/// What a client can subscribe to: a channel of a symbol, under the venue's name.
+pub(super) type Topic = (Channel, String);
+
+/// One data frame.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// When it was received, if the recorder kept that.
+    pub(super) at: Option<UnixMicros>,
+    pub(super) text: String,
+    pub(super) topics: BTreeSet<Topic>,
+}
+
+impl Recorded {
+    /// A frame of that venue, unless there are no ticks in it.
+    #[must_use]
+    pub fn new(venue: Venue, at: Option<UnixMicros>, text: String) -> Option<Self> {
+        let topics = topics(venue, text.as_bytes());
+        (!topics.is_empty()).then_some(Self { at, text, topics })
+    }
+
+    /// The frame as a client with those subscriptions gets it: whole, in part, or not at all.
+    pub(super) fn of(&self, venue: Venue, subscribed: &BTreeSet<Topic>) -> Option<String> {
+        if self.topics.is_subset(subscribed) {
+            return Some(self.text.clone());
+        }
+        if venue != Venue::Alpaca || self.topics.is_disjoint(subscribed) {
+            return None;
+        }
+        // One frame has ticks of several symbols there.
+        let entries: Vec<&RawValue> = serde_json::from_str(&self.text).ok()?;
+        let wanted = |entry: &&&RawValue| {
+            let alone = format!("[{}]", entry.get());
+            topics(venue, alone.as_bytes()).is_subset(subscribed)
+        };
+        let kept: Vec<_> = entries.iter().filter(wanted).map(|entry| entry.get()).collect();
+        Some(format!("[{}]", kept.join(",")))
+    }
+}
+
+fn topics(venue: Venue, frame: &[u8]) -> BTreeSet<Topic> {
+    let mut messages = Vec::new();
+    // What this gateway cannot read, it cannot be asked for either.
+    if venue.parse(frame, UnixMicros(0), &mut messages).is_err() {
+        return BTreeSet::new();
+    }
+    let topic = |message| match message {
+        Message::Tick { tick, .. } => Some((tick.channel(), tick.symbol().to_string())),
+        Message::Ack(_)
+        | Message::Refused(_)
+        | Message::Heartbeat
+        | Message::Status { .. }
+        | Message::Shutdown
+        | Message::Ignored(_)
+        | Message::Unknown => None,
+    };
+    messages.into_iter().filter_map(topic).collect()
+}
+
+/// Reads a recording whole.
+///
+/// # Errors
+/// Says what is wrong with the file, or that there is no tick in it.
+pub fn read(venue: Venue, path: &Path) -> Result<Vec<Recorded>, String> {
+    let mut frames = Frames::open(path)?;
+    let mut recorded = Vec::new();
+    while let Some((at, bytes)) = frames.advance()? {
+        if let Ok(text) = String::from_utf8(bytes) {
+            recorded.extend(Recorded::new(venue, at, text));
+        }
+    }
+    if recorded.is_empty() {
+        return Err(format!("{}: has no tick of {}", path.display(), venue.as_str()));
+    }
+    Ok(recorded)
+}

@@ -1,0 +1,78 @@
+//! Why a connection to a venue ended.
+
+use std::fmt;
+
+/// A connection that was lost or given up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {what}")]
+pub struct Break {
+    /// The kind, a metric label.
+    pub reason: Reason,
+    /// What exactly.
+    pub what: String,
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It could not be made: no route, refused, no such host, TLS, or an answer that is no WebSocket handshake.
+    Connect,
+    /// It was not made in time.
+    ConnectTimeout,
+    /// The venue does not accept the credentials.
+    Auth,
+    /// The venue says that there are too many requests or connections.
+    RateLimited,
+    /// The venue said goodbye.
+    Closed,
+    /// It ended without a goodbye.
+    Dropped,
+    /// Nothing came for too long.
+    Silent,
+    /// The venue did not answer a request in time.
+    Unanswered,
+    /// The venue did not take a request in time.
+    Stuck,
+    /// A message was larger than the limit.
+    Oversize,
+    /// What came was no WebSocket.
+    Protocol,
+}
+
+impl Reason {
+    /// As a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Auth => "auth",
+            Self::RateLimited => "rate_limited",
+            Self::Closed => "closed",
+            Self::Dropped => "dropped",
+            Self::Silent => "silent",
+            Self::Unanswered => "unanswered",
+            Self::Stuck => "stuck",
+            Self::Oversize => "oversize",
+            Self::Protocol => "protocol",
+        }
+    }
+
+    /// Whether the venue has said that it wants to be left alone for a while.
+    #[must_use]
+    pub const fn wants_peace(self) -> bool {
+        matches!(self, Self::Auth | Self::RateLimited)
+    }
+
+    /// A break for this reason.
+    #[must_use]
+    pub fn because(self, what: impl fmt::Display) -> Break {
+        Break { reason: self, what: what.to_string() }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

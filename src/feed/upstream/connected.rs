@@ -1,0 +1,278 @@
+//! A feed while it is connected: frames in, requests out, wishes that change, and the change of connection that is
+//! planned.
+
+use std::{future::pending, sync::Arc};
+
+use super::{
+    Plan, Upstream,
+    broken::Break,
+    intake::From,
+    link::{Link, News},
+    socket::Received,
+    successor::{Arrival, Successor},
+};
+use crate::{
+    clock::Instant,
+    feed::Publisher,
+    market::{LossWhy, State, Symbol},
+    metrics::UpstreamMetrics,
+};
+
+/// How it ended without a break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The gateway stops.
+    Cancelled,
+    /// Nobody wants anything.
+    Idle,
+}
+
+/// A feed with its connection.
+pub(super) struct Connected<'a> {
+    feed: &'a mut Upstream,
+    plan: Arc<Plan>,
+    out: &'a Publisher,
+    metrics: UpstreamMetrics,
+    link: Link,
+    successor: Option<Successor>,
+    rotate_at: Option<Instant>,
+    news: News,
+    is_offline: bool,
+}
+
+enum Happened {
+    Cancelled,
+    Wishes,
+    Time,
+    Frame(Result<Received, Break>),
+    Successor(Arrival),
+}
+
+impl<'a> Connected<'a> {
+    pub(super) fn new(feed: &'a mut Upstream, out: &'a Publisher, link: Link) -> Self {
+        let plan = Arc::clone(&feed.plan);
+        let rotate_at = plan.rotate_after.map(|after| link.opened + after);
+        let metrics = out.upstream_metrics();
+        metrics.connections.set(1);
+        Self {
+            feed,
+            plan,
+            out,
+            metrics,
+            link,
+            successor: None,
+            rotate_at,
+            news: News::default(),
+            is_offline: false,
+        }
+    }
+
+    /// Works until the connection breaks, nobody wants anything, or the gateway stops.
+    pub(super) async fn run(mut self) -> Result<Left, Break> {
+        let left = self.work().await;
+        self.metrics.connections.set(0);
+        self.metrics.subscriptions.set(0);
+        // What came before the break is worth as much as what comes after it.
+        self.digest();
+        self.feed.intake.interrupt(self.link.requests.symbols(), LossWhy::Reconnect);
+        if let Some(successor) = self.successor.take() {
+            successor.abandon();
+        }
+        if left.is_ok() {
+            self.link.close();
+        }
+        left
+    }
+
+    async fn work(&mut self) -> Result<Left, Break> {
+        loop {
+            if self.feed.wanted.symbols().is_empty() {
+                return Ok(Left::Idle);
+            }
+            let broken = self.link.tend(&self.plan).await.err();
+            self.tend_successor().await;
+            if let Some(broken) = broken {
+                self.succeed_now(broken)?;
+                continue;
+            }
+            let happened = self.wait().await;
+            match happened {
+                Happened::Cancelled => return Ok(Left::Cancelled),
+                Happened::Wishes => self.look(),
+                Happened::Time => self.time(),
+                Happened::Frame(frame) => {
+                    let read = self.link.read(frame, &self.plan, self.out, &mut self.news).await;
+                    self.digest();
+                    if let Err(broken) = read {
+                        self.succeed_now(broken)?;
+                    }
+                }
+                Happened::Successor(arrival) => self.arrived(arrival).await,
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Happened {
+        let mut wake = self.link.next(&self.plan);
+        let others = [
+            self.feed.wanted.next(),
+            self.rotate_at.filter(|_| self.successor.is_none()),
+            self.successor.as_ref().map(|successor| successor.next(&self.plan)),
+        ];
+        for other in others.into_iter().flatten() {
+            wake = wake.min(other);
+        }
+        let arrival = async {
+            match &mut self.successor {
+                Some(successor) => successor.arrival().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.out.cancelled() => Happened::Cancelled,
+            () = self.feed.demand.woken() => Happened::Wishes,
+            () = tokio::time::sleep_until(wake) => Happened::Time,
+            frame = self.link.frame() => Happened::Frame(frame),
+            arrival = arrival => Happened::Successor(arrival),
+        }
+    }
+
+    /// Publishes what the connection brought and draws the consequences of what else it said.
+    fn digest(&mut self) {
+        let Self { feed, plan, out, metrics, link, news, .. } = self;
+        let wanted = feed.wanted.symbols();
+        feed.intake.take((plan, out, metrics), &mut news.ticks, From::Link, |ours| wanted.contains(&ours));
+        if let Some(why) = news.unreadable.take() {
+            feed.intake.interrupt(link.requests.symbols(), why);
+        }
+        if !news.on.is_empty() {
+            out.connected();
+            out.change_state(
+                news.on.drain(..),
+                &[State::Stale],
+                State::Live,
+                "subscribed at the venue again",
+            );
+            metrics.subscriptions.set(i64::try_from(link.requests.confirmed()).unwrap_or(i64::MAX));
+        }
+        for (symbol, words) in news.refused.drain(..) {
+            tracing::warn!(feed = %out.name(), %symbol, "refused by the venue: {words}");
+            let from = [State::Pending, State::Stale, State::Live];
+            out.change_state([symbol], &from, State::Closed, "the venue refuses the symbol");
+        }
+        if let Some(online) = news.online.take()
+            && online == self.is_offline
+        {
+            self.is_offline = !online;
+            let symbols = link.requests.symbols();
+            let why = "the venue says that it does not trade normally";
+            if online {
+                out.change_state(symbols, &[State::Halted], State::Live, "the venue trades normally again");
+            } else {
+                out.change_state(symbols, &[State::Live, State::Pending], State::Halted, why);
+            }
+        }
+        if std::mem::take(&mut news.shutdown) {
+            tracing::info!(feed = %out.name(), "the venue announces the end of the connection");
+            self.rotate_at = Some(Instant::now());
+        }
+    }
+
+    /// Somebody listens to a symbol or nobody does any more.
+    fn look(&mut self) {
+        for symbol in self.feed.look(self.out) {
+            self.link.requests.want(symbol);
+            if let Some(link) = self.successor.as_mut().and_then(Successor::link) {
+                link.requests.want(symbol);
+            }
+        }
+    }
+
+    fn time(&mut self) {
+        let now = Instant::now();
+        let released = self.feed.wanted.release(now);
+        for symbol in &released {
+            self.link.requests.release(*symbol);
+            if let Some(link) = self.successor.as_mut().and_then(Successor::link) {
+                link.requests.release(*symbol);
+            }
+        }
+        self.released(released);
+        if self.successor.is_none() && self.rotate_at.is_some_and(|at| now >= at) {
+            tracing::info!(feed = %self.out.name(), "a new connection is to take over");
+            self.rotate_at = None;
+            self.metrics.connections.set(2);
+            self.successor = Some(Successor::start(&self.plan, self.feed.wanted.symbols()));
+        }
+    }
+
+    fn released(&mut self, symbols: Vec<Symbol>) {
+        if symbols.is_empty() {
+            return;
+        }
+        self.feed.intake.interrupt(symbols.iter().copied(), LossWhy::Reconnect);
+        let why = "nobody listens: not subscribed at the venue";
+        self.out.change_state(symbols, &[State::Live, State::Halted], State::Stale, why);
+    }
+
+    async fn arrived(&mut self, arrival: Arrival) {
+        let Some(successor) = &mut self.successor else { return };
+        let wanted = self.feed.wanted.symbols();
+        if let Err(why) = successor.take(arrival, &self.plan, self.out, wanted).await {
+            self.give_up(&why);
+        }
+    }
+
+    async fn tend_successor(&mut self) {
+        let Some(successor) = &mut self.successor else { return };
+        match successor.tend(&self.plan).await {
+            Ok(false) => {}
+            Ok(true) => {
+                if self.take_over() {
+                    tracing::info!(feed = %self.out.name(), "the new connection has taken over");
+                    self.metrics.rotated.inc();
+                }
+            }
+            Err(why) => self.give_up(&why),
+        }
+    }
+
+    /// The old connection goes on; another attempt is made later.
+    fn give_up(&mut self, why: &str) {
+        tracing::warn!(feed = %self.out.name(), "the new connection is given up, the old one goes on: {why}");
+        self.metrics.rotation_failed.inc();
+        self.metrics.connections.set(1);
+        if let Some(successor) = self.successor.take() {
+            successor.abandon();
+        }
+        self.rotate_at = Some(Instant::now() + self.plan.retry.1);
+    }
+
+    /// The successor becomes the connection in use. Returns whether there is one that can.
+    fn take_over(&mut self) -> bool {
+        let Some((link, mut kept)) = self.successor.take().and_then(Successor::into_parts) else {
+            return false;
+        };
+        let old = std::mem::replace(&mut self.link, link);
+        old.close();
+        let Self { feed, plan, out, metrics, .. } = self;
+        let wanted = feed.wanted.symbols();
+        feed.intake.take((plan, out, metrics), &mut kept, From::Successor, |ours| wanted.contains(&ours));
+        metrics.connections.set(1);
+        metrics.subscriptions.set(i64::try_from(self.link.requests.confirmed()).unwrap_or(i64::MAX));
+        self.rotate_at = self.plan.rotate_after.map(|after| self.link.opened + after);
+        true
+    }
+
+    /// The connection broke: the successor takes its place, if it is there already.
+    fn succeed_now(&mut self, broken: Break) -> Result<(), Break> {
+        let symbols: Vec<_> = self.link.requests.symbols().collect();
+        self.feed.intake.interrupt(symbols, LossWhy::Reconnect);
+        if !self.take_over() {
+            return Err(broken);
+        }
+        tracing::warn!(feed = %self.out.name(), "the new connection has taken over early: {broken}");
+        self.out.metrics().restart(broken.reason.as_str());
+        Ok(())
+    }
+}

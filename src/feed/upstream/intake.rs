@@ -1,0 +1,94 @@
+//! From what a connection brings to what is published: our names, no repetitions, and a loss where some are missing.
+
+use super::{
+    Plan,
+    link::Brought,
+    order::{Order, Verdict},
+};
+use crate::{
+    feed::Publisher,
+    market::{LossWhy, Symbol, Tick},
+    metrics::UpstreamMetrics,
+};
+
+/// Who brings the ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// The connection in use.
+    Link,
+    /// The one that takes over: most of its ticks came by the other already.
+    Successor,
+}
+
+/// The way of one feed's ticks, over all its connections.
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    order: Order,
+    burst: Vec<Tick>,
+}
+
+impl Intake {
+    /// From here on ticks of these symbols may be missing.
+    pub(super) fn interrupt(&mut self, symbols: impl IntoIterator<Item = Symbol>, why: LossWhy) {
+        self.order.interrupt(symbols, why);
+    }
+
+    /// Publishes what is new and leaves `ticks` empty. Symbols that `is_wanted` refuses are passed over.
+    pub(super) fn take(
+        &mut self,
+        (plan, out, metrics): (&Plan, &Publisher, &UpstreamMetrics),
+        ticks: &mut Vec<Brought>,
+        from: From,
+        is_wanted: impl Fn(Symbol) -> bool,
+    ) {
+        let mut delay = None;
+        for (mut tick, sequence) in ticks.drain(..) {
+            let Some(ours) = plan.names.ours(tick.symbol().as_str()).filter(|ours| is_wanted(*ours)) else {
+                out.count_ignored("not_subscribed");
+                continue;
+            };
+            delay = name(&mut tick, ours, plan).or(delay);
+            match self.order.check(&tick, sequence) {
+                Verdict::New => {}
+                Verdict::NewAfter(loss) => {
+                    metrics.loss(loss.channel, loss.why, loss.events);
+                    self.burst.push(Tick::Loss(loss));
+                }
+                Verdict::Repeated | Verdict::Late if from == From::Successor => {
+                    metrics.overlap.inc();
+                    continue;
+                }
+                Verdict::Repeated => {
+                    metrics.repeated.inc();
+                    continue;
+                }
+                Verdict::Late => {
+                    metrics.late.inc();
+                    continue;
+                }
+            }
+            self.burst.push(tick);
+        }
+        if let Some(delay) = delay {
+            metrics.latency(delay);
+        }
+        out.publish(&mut self.burst);
+    }
+}
+
+/// Gives a tick our symbol and source. Returns how long it was on its way, in microseconds.
+fn name(tick: &mut Tick, ours: Symbol, plan: &Plan) -> Option<i64> {
+    let (symbol, source, way) = match tick {
+        Tick::Trade(trade) => {
+            (&mut trade.symbol, &mut trade.source, trade.te.map(|te| trade.tr.0.saturating_sub(te.0)))
+        }
+        Tick::Quote(quote) => {
+            (&mut quote.symbol, &mut quote.source, quote.te.map(|te| quote.tr.0.saturating_sub(te.0)))
+        }
+        Tick::Status(status) => (&mut status.symbol, &mut status.source, None),
+        Tick::Loss(_) => return None,
+    };
+    *symbol = ours;
+    *source = plan.source.unwrap_or(*source);
+    way
+}

@@ -1,0 +1,239 @@
+//! One connection to a venue: greeting, credentials, requests, signs of life. What it brings is handed up in order,
+//! frame by frame; whether it is new is for others to tell.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Plan,
+    broken::{Break, Reason},
+    requests::Requests,
+    socket::{Received, Socket},
+    tap::Frame,
+};
+use crate::{
+    clock::Instant,
+    dialect::{Ack, Message, Refusal, Sequence, Venue},
+    feed::Publisher,
+    limits::UPSTREAM_BURST_FRAMES,
+    market::{LossWhy, Symbol, Tick},
+};
+
+/// Alpaca's codes of refusals that concern the connection and not a request: not authenticated, auth failed, already
+/// authenticated elsewhere, auth timeout; and the limit of connections.
+const ALPACA_AUTH: std::ops::RangeInclusive<i64> = 401..=404;
+const ALPACA_CONNECTIONS: i64 = 406;
+
+/// How far the connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Waits for the venue's greeting.
+    Greeting(Instant),
+    /// The credentials were sent.
+    Authenticating(Instant),
+    /// Requests are taken.
+    Open,
+}
+
+/// A tick under the venue's name, with its place among the venue's.
+pub(super) type Brought = (Tick, Option<Sequence>);
+
+/// What a connection brought since the last call.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Ticks under the venue's names, in order.
+    pub(super) ticks: Vec<Brought>,
+    /// Symbols whose subscription is confirmed now.
+    pub(super) on: Vec<Symbol>,
+    /// Symbols that the venue refuses, with its words.
+    pub(super) refused: Vec<(Symbol, String)>,
+    /// The venue as a whole works, or does not.
+    pub(super) online: Option<bool>,
+    /// The venue will end this connection.
+    pub(super) shutdown: bool,
+    /// A frame could not be read: anything may have been in it. The ticks before it are from before.
+    pub(super) unreadable: Option<LossWhy>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    socket: Socket,
+    phase: Phase,
+    pub(super) requests: Requests,
+    pub(super) opened: Instant,
+    heard: Instant,
+    pinged: bool,
+    messages: Vec<Message>,
+}
+
+impl Link {
+    /// Connects, and asks for these symbols as soon as it may.
+    ///
+    /// # Cancel safety
+    /// A connection half made is dropped.
+    pub(super) async fn open(plan: &Plan, symbols: &BTreeSet<Symbol>) -> Result<Self, Break> {
+        let socket = Socket::connect(&plan.address, &plan.tls, plan.connect_timeout).await?;
+        let now = Instant::now();
+        let phase = if plan.credentials.is_some() { Phase::Greeting(now) } else { Phase::Open };
+        let mut requests = Requests::new(plan.venue, now);
+        symbols.iter().for_each(|symbol| requests.want(*symbol));
+        Ok(Self { socket, phase, requests, opened: now, heard: now, pinged: false, messages: Vec::new() })
+    }
+
+    /// Waits for a frame.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub(super) async fn frame(&mut self) -> Result<Received, Break> {
+        self.socket.next().await
+    }
+
+    /// Takes a frame, and those behind it that are there already.
+    ///
+    /// # Cancel safety
+    /// Frames are lost when the future is dropped.
+    pub(super) async fn read(
+        &mut self,
+        first: Result<Received, Break>,
+        plan: &Plan,
+        out: &Publisher,
+        news: &mut News,
+    ) -> Result<(), Break> {
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(received) = next {
+            taken += 1;
+            self.heard = Instant::now();
+            self.pinged = false;
+            if let Received::Message(bytes) = received? {
+                let tr = out.clock().now();
+                if let Some(tap) = &plan.tap {
+                    tap.send(Frame { tr, bytes: bytes.clone() }).await;
+                }
+                out.count_message();
+                if let Err(error) = plan.venue.parse(&bytes, tr, &mut self.messages) {
+                    out.count_parse_error(&error);
+                    news.unreadable = Some(LossWhy::Venue);
+                    break;
+                }
+                self.take(plan, out, news).await?;
+            }
+            // The last one of a turn must not take another out of the socket.
+            next = if taken < UPSTREAM_BURST_FRAMES { self.socket.now() } else { None };
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, plan: &Plan, out: &Publisher, news: &mut News) -> Result<(), Break> {
+        let mut messages = std::mem::take(&mut self.messages);
+        for message in messages.drain(..) {
+            if let Some(rule) = message.rule() {
+                out.count_ignored(rule);
+            }
+            match message {
+                Message::Tick { tick, sequence } => news.ticks.push((tick, sequence)),
+                Message::Ack(Ack::Connected) => self.greeted(plan).await?,
+                Message::Ack(Ack::Authenticated) => self.phase = Phase::Open,
+                Message::Ack(Ack::Request(id)) => news.on.extend(self.requests.answered(id)),
+                Message::Refused(refusal) => self.refused(plan, refusal, news)?,
+                Message::Status { online } => news.online = Some(online),
+                Message::Shutdown => news.shutdown = true,
+                Message::Heartbeat | Message::Ignored(_) | Message::Unknown => {}
+            }
+        }
+        self.messages = messages;
+        Ok(())
+    }
+
+    async fn greeted(&mut self, plan: &Plan) -> Result<(), Break> {
+        let Some(credentials) = &plan.credentials else { return Ok(()) };
+        let frame = plan.venue.authenticate(credentials.key.reveal(), credentials.secret.reveal());
+        match frame {
+            Some(frame) => {
+                self.socket.send(frame).await?;
+                self.phase = Phase::Authenticating(Instant::now());
+            }
+            None => self.phase = Phase::Open,
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, plan: &Plan, refusal: Refusal, news: &mut News) -> Result<(), Break> {
+        if plan.venue == Venue::Alpaca {
+            match refusal.code {
+                Some(code) if ALPACA_AUTH.contains(&code) => {
+                    return Err(Reason::Auth.because(format!("{code} {}", refusal.words)));
+                }
+                Some(ALPACA_CONNECTIONS) => return Err(Reason::RateLimited.because(refusal.words)),
+                _other => {}
+            }
+        }
+        if self.phase != Phase::Open {
+            return Err(Reason::Auth.because(refusal.words));
+        }
+        match self.requests.refused(&refusal, &plan.names) {
+            Some((refused, on)) => {
+                news.refused.extend(refused.into_iter().map(|symbol| (symbol, refusal.words.clone())));
+                news.on.extend(on);
+            }
+            None => tracing::warn!(venue = plan.venue.as_str(), "the venue complains: {}", refusal.words),
+        }
+        Ok(())
+    }
+
+    /// Sends what is due: requests, a ping after half of the silence that is allowed.
+    ///
+    /// # Cancel safety
+    /// A frame may have been sent in part: the connection is good for nothing then.
+    pub(super) async fn tend(&mut self, plan: &Plan) -> Result<(), Break> {
+        let now = Instant::now();
+        if now >= self.heard + plan.silence_timeout {
+            let silence = plan.silence_timeout.as_millis();
+            return Err(Reason::Silent.because(format!("nothing came for {silence} ms")));
+        }
+        match self.phase {
+            Phase::Greeting(since) | Phase::Authenticating(since) if now >= since + plan.answer_timeout => {
+                return Err(Reason::Unanswered.because("the venue does not let us in"));
+            }
+            Phase::Greeting(_) | Phase::Authenticating(_) => return Ok(()),
+            Phase::Open => {}
+        }
+        if self.requests.waiting_since().is_some_and(|since| now >= since + plan.answer_timeout) {
+            return Err(Reason::Unanswered.because("a request was not answered"));
+        }
+        if !self.pinged && now >= self.heard + plan.silence_timeout / 2 {
+            self.pinged = true;
+            if !self.requests.push_ping() {
+                self.socket.ping().await?;
+            }
+        }
+        while let Some(frame) = self.requests.poll(&plan.names, now) {
+            self.socket.send(frame).await?;
+        }
+        Ok(())
+    }
+
+    /// When [`tend`](Self::tend) has something to do next.
+    pub(super) fn next(&self, plan: &Plan) -> Instant {
+        let half = if self.pinged { plan.silence_timeout } else { plan.silence_timeout / 2 };
+        let alive = self.heard + half;
+        let due = match self.phase {
+            Phase::Greeting(since) | Phase::Authenticating(since) => Some(since + plan.answer_timeout),
+            Phase::Open => {
+                let answer = self.requests.waiting_since().map(|since| since + plan.answer_timeout);
+                [answer, self.requests.next()].into_iter().flatten().min()
+            }
+        };
+        due.map_or(alive, |due| due.min(alive))
+    }
+
+    /// Whether it has all its subscriptions.
+    pub(super) fn is_settled(&self) -> bool {
+        self.phase == Phase::Open && self.requests.is_settled()
+    }
+
+    /// Says goodbye in the background.
+    pub(super) fn close(self) {
+        tokio::spawn(self.socket.close());
+    }
+}

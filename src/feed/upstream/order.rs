@@ -1,0 +1,299 @@
+//! Which ticks of a venue are new, and where some were never received: by the venue's own numbers, over all
+//! connections that there ever were.
+//!
+//! | the venue | repeated and late ticks | missing ticks |
+//! | --- | --- | --- |
+//! | counts (trades of Binance, Coinbase, Kraken) | told by the number | told by the number, exactly |
+//! | numbers with holes (most quotes) | told by the number | assumed after every interruption |
+//! | does not number quotes | told by event time, or by being the same | assumed after every interruption |
+//! | does not number trades (Alpaca) | told by id, source and time, among the last ones | assumed after every interruption |
+//!
+//! Refuses to wait: a late tick is dropped and not put in its place. Its loss was told already.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque, hash_map::DefaultHasher},
+    hash::{Hash as _, Hasher as _},
+};
+
+use crate::{
+    dialect::Sequence,
+    limits::{UPSTREAM_REMEMBERED_TRADES, UPSTREAM_RENUMBERED_AFTER},
+    market::{Channel, Loss, LossWhy, Quote, Symbol, Tick, Trade, UnixMicros},
+};
+
+/// What is to be done with a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Publish it.
+    New,
+    /// Publish the loss, then the tick.
+    NewAfter(Loss),
+    /// It came before.
+    Repeated,
+    /// It is older than what was published.
+    Late,
+}
+
+/// What is remembered of every symbol.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    symbols: HashMap<Symbol, Tracks>,
+}
+
+#[derive(Debug, Default)]
+struct Tracks {
+    trades: Track,
+    quotes: Track,
+    quote: Option<Quote>,
+    recent: Recent,
+}
+
+/// One (symbol, channel).
+#[derive(Debug, Default)]
+struct Track {
+    number: Option<u64>,
+    /// Bit i: the number before the newest one by i was published.
+    window: u64,
+    te: Option<UnixMicros>,
+    interrupted: Option<LossWhy>,
+}
+
+/// The trades that were published last, where numbers do not tell.
+#[derive(Debug, Default)]
+struct Recent {
+    known: HashSet<u64>,
+    order: VecDeque<u64>,
+}
+
+impl Order {
+    /// From here on ticks of these symbols may be missing.
+    pub(super) fn interrupt(&mut self, symbols: impl IntoIterator<Item = Symbol>, why: LossWhy) {
+        for symbol in symbols {
+            let tracks = self.symbols.entry(symbol).or_default();
+            tracks.trades.interrupted = Some(why);
+            tracks.quotes.interrupted = Some(why);
+        }
+    }
+
+    /// Looks at a tick, under our name of its symbol, and remembers it when it is new.
+    pub(super) fn check(&mut self, tick: &Tick, sequence: Option<Sequence>) -> Verdict {
+        match tick {
+            Tick::Trade(trade) => self.symbols.entry(trade.symbol).or_default().trade(trade, sequence),
+            Tick::Quote(quote) => self.symbols.entry(quote.symbol).or_default().quote(quote, sequence),
+            Tick::Status(_) | Tick::Loss(_) => Verdict::New,
+        }
+    }
+}
+
+impl Tracks {
+    fn trade(&mut self, trade: &Trade, sequence: Option<Sequence>) -> Verdict {
+        let place = Place { symbol: trade.symbol, channel: Channel::Trades, te: trade.te };
+        match sequence {
+            Some(sequence) => self.trades.numbered(place, sequence),
+            None if !self.recent.insert(trade) => Verdict::Repeated,
+            None => self.trades.unnumbered(place),
+        }
+    }
+
+    fn quote(&mut self, quote: &Quote, sequence: Option<Sequence>) -> Verdict {
+        let place = Place { symbol: quote.symbol, channel: Channel::Quotes, te: quote.te };
+        if let Some(sequence) = sequence {
+            return self.quotes.numbered(place, sequence);
+        }
+        let last = self.quote.as_ref();
+        let same = |last: &Quote| (last.bid, last.ask, last.te) == (quote.bid, quote.ask, quote.te);
+        if self.quotes.interrupted.is_none() && last.is_some_and(same) {
+            return Verdict::Repeated;
+        }
+        if let (Some(before), Some(te)) = (self.quotes.te, quote.te)
+            && te < before
+        {
+            return Verdict::Late;
+        }
+        self.quote = Some(quote.clone());
+        self.quotes.unnumbered(place)
+    }
+}
+
+/// What a tick says of itself.
+#[derive(Clone, Copy)]
+struct Place {
+    symbol: Symbol,
+    channel: Channel,
+    te: Option<UnixMicros>,
+}
+
+impl Track {
+    fn numbered(&mut self, place: Place, sequence: Sequence) -> Verdict {
+        let (number, counted) = match sequence {
+            Sequence::Counted(number) => (number, true),
+            Sequence::Rising(number) => (number, false),
+        };
+        let Some(last) = self.number else {
+            return self.accept(place, number, 0, self.interrupted.map(|why| (why, None)));
+        };
+        if number <= last && !self.is_renumbered(place.te) {
+            let back = last - number;
+            let known = if counted { back < 64 && self.window >> back & 1 == 1 } else { back == 0 };
+            return if known { Verdict::Repeated } else { Verdict::Late };
+        }
+        if number <= last {
+            return self.accept(place, number, 0, Some((LossWhy::Venue, None)));
+        }
+        let step = number - last;
+        let window = u32::try_from(step).ok().and_then(|step| self.window.checked_shl(step)).unwrap_or(0);
+        let loss = match (counted, step) {
+            (true, 1) => None,
+            (true, _) => Some((self.interrupted.unwrap_or(LossWhy::Venue), Some(step - 1))),
+            (false, _) => self.interrupted.map(|why| (why, None)),
+        };
+        self.accept(place, number, window, loss)
+    }
+
+    fn unnumbered(&mut self, place: Place) -> Verdict {
+        let loss = self.interrupted.map(|why| (why, None));
+        self.accept(place, 0, 0, loss)
+    }
+
+    /// A venue that starts to count anew must not be taken for one that repeats itself for ever.
+    fn is_renumbered(&self, te: Option<UnixMicros>) -> bool {
+        let (Some(te), Some(last)) = (te, self.te) else { return false };
+        let later = i64::try_from(UPSTREAM_RENUMBERED_AFTER.as_micros()).unwrap_or(i64::MAX);
+        te.0.saturating_sub(last.0) > later
+    }
+
+    fn accept(
+        &mut self,
+        place: Place,
+        number: u64,
+        window: u64,
+        loss: Option<(LossWhy, Option<u64>)>,
+    ) -> Verdict {
+        self.number = Some(number);
+        self.window = window | 1;
+        self.te = place.te.max(self.te);
+        self.interrupted = None;
+        match loss {
+            None => Verdict::New,
+            Some((why, events)) => {
+                Verdict::NewAfter(Loss { symbol: place.symbol, channel: place.channel, why, events })
+            }
+        }
+    }
+}
+
+impl Recent {
+    /// Returns whether the trade was not there yet.
+    fn insert(&mut self, trade: &Trade) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (&trade.id, trade.source, trade.te, trade.price.to_string(), trade.size.to_string())
+            .hash(&mut hasher);
+        let print = hasher.finish();
+        if !self.known.insert(print) {
+            return false;
+        }
+        self.order.push_back(print);
+        if self.order.len() > UPSTREAM_REMEMBERED_TRADES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::{Level, Source, TradeId};
+
+    fn symbol() -> Symbol {
+        Symbol::new("A").unwrap()
+    }
+
+    fn trade(id: u64, te: i64) -> Tick {
+        Tick::Trade(Trade {
+            symbol: symbol(),
+            price: "1".parse().unwrap(),
+            size: "1".parse().unwrap(),
+            side: None,
+            id: Some(TradeId::Number(id)),
+            source: Source::new("v").unwrap(),
+            te: Some(UnixMicros(te)),
+            tr: UnixMicros(te),
+        })
+    }
+
+    fn quote(bid: &str, te: Option<i64>) -> Tick {
+        let bid = Some(Level { price: bid.parse().unwrap(), size: None });
+        let (source, te) = (Source::new("v").unwrap(), te.map(UnixMicros));
+        Tick::Quote(Quote { symbol: symbol(), bid, ask: None, source, te, tr: UnixMicros(0) })
+    }
+
+    fn loss(channel: Channel, why: LossWhy, events: Option<u64>) -> Verdict {
+        Verdict::NewAfter(Loss { symbol: symbol(), channel, why, events })
+    }
+
+    #[test]
+    fn a_counting_venue_tells_repeats_late_ones_and_losses_exactly() {
+        let mut order = Order::default();
+        let mut check = |id| order.check(&trade(id, 1), Some(Sequence::Counted(id)));
+        assert_eq!((check(10), check(11), check(11)), (Verdict::New, Verdict::New, Verdict::Repeated));
+        assert_eq!(check(14), loss(Channel::Trades, LossWhy::Venue, Some(2)));
+        assert_eq!((check(12), check(10), check(9)), (Verdict::Late, Verdict::Repeated, Verdict::Late));
+        assert_eq!(check(15), Verdict::New);
+        order.interrupt([symbol()], LossWhy::Reconnect);
+        assert_eq!(order.check(&trade(15, 1), Some(Sequence::Counted(15))), Verdict::Repeated);
+        assert_eq!(order.check(&trade(16, 1), Some(Sequence::Counted(16))), Verdict::New, "nothing was lost");
+        order.interrupt([symbol()], LossWhy::Reconnect);
+        let after = order.check(&trade(18, 1), Some(Sequence::Counted(18)));
+        assert_eq!(after, loss(Channel::Trades, LossWhy::Reconnect, Some(1)));
+    }
+
+    #[test]
+    fn a_venue_that_counts_anew_is_not_silenced() {
+        let mut order = Order::default();
+        let mut check = |id, te| order.check(&trade(id, te), Some(Sequence::Counted(id)));
+        assert_eq!(check(1_000_000, 5_000_000), Verdict::New);
+        assert_eq!(check(1, 5_500_000), Verdict::Late);
+        assert_eq!(check(2, 6_500_000), loss(Channel::Trades, LossWhy::Venue, None));
+        assert_eq!(check(3, 6_500_000), Verdict::New);
+    }
+
+    #[test]
+    fn rising_numbers_tell_old_quotes_and_nothing_of_missing_ones() {
+        let mut order = Order::default();
+        let mut check = |number| order.check(&quote("1", None), Some(Sequence::Rising(number)));
+        assert_eq!((check(5), check(9), check(9)), (Verdict::New, Verdict::New, Verdict::Repeated));
+        assert_eq!(check(7), Verdict::Late);
+        order.interrupt([symbol()], LossWhy::Reconnect);
+        assert_eq!(
+            order.check(&quote("1", None), Some(Sequence::Rising(10))),
+            loss(Channel::Quotes, LossWhy::Reconnect, None)
+        );
+    }
+
+    #[test]
+    fn quotes_without_numbers_go_by_time_and_by_being_the_same() {
+        let mut order = Order::default();
+        let mut check = |bid, te| order.check(&quote(bid, te), None);
+        assert_eq!((check("1", Some(5)), check("1", Some(5))), (Verdict::New, Verdict::Repeated));
+        assert_eq!((check("2", Some(5)), check("1", Some(4))), (Verdict::New, Verdict::Late));
+        order.interrupt([symbol()], LossWhy::Reconnect);
+        let again = order.check(&quote("2", Some(5)), None);
+        assert_eq!(again, loss(Channel::Quotes, LossWhy::Reconnect, None), "it is a new statement");
+    }
+
+    #[test]
+    fn trades_without_numbers_are_remembered_for_a_while() {
+        let mut order = Order::default();
+        assert_eq!(order.check(&trade(7, 1), None), Verdict::New);
+        assert_eq!(order.check(&trade(3, 1), None), Verdict::New, "ids need not rise");
+        assert_eq!(order.check(&trade(7, 1), None), Verdict::Repeated);
+        assert_eq!(order.check(&trade(7, 2), None), Verdict::New, "another day's");
+        for id in 100..100 + UPSTREAM_REMEMBERED_TRADES as u64 {
+            assert_eq!(order.check(&trade(id, 1), None), Verdict::New);
+        }
+        assert_eq!(order.symbols[&symbol()].recent.known.len(), UPSTREAM_REMEMBERED_TRADES);
+    }
+}

@@ -1,0 +1,198 @@
+//! The WebSocket to a venue: connecting with or without TLS, reading, and writing with a deadline.
+//!
+//! Compression is not offered: it would cost more latency than it saves bandwidth. Certificates are checked against
+//! the authorities that are built in, or those of a file.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
+    tungstenite::{
+        self, Bytes, Message,
+        error::{CapacityError, ProtocolError},
+        protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+
+use super::broken::{Break, Reason};
+use crate::limits::{UPSTREAM_MESSAGE_BYTES, UPSTREAM_WRITE_TIMEOUT};
+
+/// Where a venue is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    /// `ws://…` or `wss://…`.
+    pub(super) url: String,
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+/// How certificates are checked.
+#[derive(Clone)]
+pub(super) struct Tls(Arc<ClientConfig>);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+impl Tls {
+    /// Trusts the authorities that browsers trust, or those of a PEM file instead.
+    pub(super) fn new(authorities: Option<&Path>) -> Result<Self, String> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        if let Some(path) = authorities {
+            let shown = path.display();
+            roots = RootCertStore::empty();
+            let found = CertificateDer::pem_file_iter(path).map_err(|why| format!("{shown}: {why}"))?;
+            for certificate in found {
+                let certificate = certificate.map_err(|why| format!("{shown}: {why}"))?;
+                roots.add(certificate).map_err(|why| format!("{shown}: {why}"))?;
+            }
+            if roots.is_empty() {
+                return Err(format!("{shown}: has no certificate"));
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|why| why.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+/// What came.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// A message of the venue, text or binary.
+    Message(Bytes),
+    /// A ping or pong frame: a sign of life only.
+    Control,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    /// Connects; everything up to the answered handshake must be done within `patience`.
+    ///
+    /// # Cancel safety
+    /// A connection half made is dropped.
+    pub(super) async fn connect(address: &Address, tls: &Tls, patience: Duration) -> Result<Self, Break> {
+        let late = |_elapsed| Reason::ConnectTimeout.because(format!("{} took too long", address.url));
+        timeout(patience, Self::open(address, tls)).await.map_err(late)?
+    }
+
+    async fn open(address: &Address, tls: &Tls) -> Result<Self, Break> {
+        let refused =
+            |why: &dyn std::fmt::Display| Reason::Connect.because(format!("{}: {why}", address.url));
+        let host = address.host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((host, address.port)).await.map_err(|why| refused(&why))?;
+        stream.set_nodelay(true).map_err(|why| refused(&why))?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(UPSTREAM_MESSAGE_BYTES))
+            .max_frame_size(Some(UPSTREAM_MESSAGE_BYTES));
+        let connector = Some(Connector::Rustls(Arc::clone(&tls.0)));
+        let opened = client_async_tls_with_config(&address.url, stream, Some(config), connector).await;
+        match opened {
+            Ok((socket, _answer)) => Ok(Self(socket)),
+            Err(tungstenite::Error::Http(answer)) => {
+                let status = answer.status();
+                let reason = match status.as_u16() {
+                    401 | 403 => Reason::Auth,
+                    // 418 is how Binance bans an address.
+                    418 | 429 => Reason::RateLimited,
+                    _ => Reason::Connect,
+                };
+                Err(reason.because(format!("{}: HTTP {status}", address.url)))
+            }
+            Err(why) => Err(refused(&why)),
+        }
+    }
+
+    /// The next frame.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub(super) async fn next(&mut self) -> Result<Received, Break> {
+        loop {
+            return match self.0.next().await {
+                Some(Ok(Message::Text(text))) => Ok(Received::Message(text.into())),
+                Some(Ok(Message::Binary(bytes))) => Ok(Received::Message(bytes)),
+                // Pings are answered by the library, with the next read or write.
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(Received::Control),
+                Some(Ok(Message::Frame(_))) => continue,
+                Some(Ok(Message::Close(frame))) => Err(closed(frame.as_ref())),
+                Some(Err(why)) => Err(failed(&why)),
+                None => Err(Reason::Dropped.because("the connection ended without a goodbye")),
+            };
+        }
+    }
+
+    /// The next frame, if it is there already.
+    pub(super) fn now(&mut self) -> Option<Result<Received, Break>> {
+        self.next().now_or_never()
+    }
+
+    /// Sends a text.
+    ///
+    /// # Cancel safety
+    /// The text may have been sent in part: the connection is good for nothing then.
+    pub(super) async fn send(&mut self, text: String) -> Result<(), Break> {
+        self.write(Message::Text(text.into())).await
+    }
+
+    /// Sends a ping frame.
+    pub(super) async fn ping(&mut self) -> Result<(), Break> {
+        self.write(Message::Ping(Bytes::from_static(b"tickcast"))).await
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), Break> {
+        match timeout(UPSTREAM_WRITE_TIMEOUT, self.0.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(failed(&why)),
+            Err(_elapsed) => Err(Reason::Stuck.because("the venue takes nothing")),
+        }
+    }
+
+    /// Says goodbye, without waiting for an answer longer than a moment.
+    pub(super) async fn close(mut self) {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        // Whether the venue hears it makes no difference.
+        let _told = timeout(Duration::from_secs(1), async {
+            self.0.close(Some(frame)).await?;
+            while let Some(Ok(_rest)) = self.0.next().await {}
+            Ok::<_, tungstenite::Error>(())
+        })
+        .await;
+    }
+}
+
+fn closed(frame: Option<&CloseFrame>) -> Break {
+    let Some(frame) = frame else { return Reason::Closed.because("close frame without a code") };
+    let code = u16::from(frame.code);
+    // 1008 is how venues end connections that ask too much.
+    let reason = if code == 1008 { Reason::RateLimited } else { Reason::Closed };
+    reason.because(format!("close frame {code} {:?}", frame.reason.as_str()))
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the library's many errors a few mean something here")]
+fn failed(why: &tungstenite::Error) -> Break {
+    let reason = match why {
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => Reason::Oversize,
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+        | tungstenite::Error::Io(_)
+        | tungstenite::Error::ConnectionClosed
+        | tungstenite::Error::AlreadyClosed => Reason::Dropped,
+        _ => Reason::Protocol,
+    };
+    reason.because(why)
+}

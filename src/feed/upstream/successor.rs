@@ -1,0 +1,158 @@
+//! A second connection that takes over from the first one without a hole: it gets all subscriptions, then both are
+//! read for a while, then it alone. Until then its ticks are kept; afterwards the venue's numbers tell which of them
+//! the first one brought already.
+
+use std::{collections::HashSet, sync::Arc};
+
+use tokio::task::JoinHandle;
+
+use super::{
+    Plan,
+    broken::Break,
+    link::{Brought, Link, News},
+    socket::Received,
+};
+use crate::{
+    clock::Instant,
+    feed::Publisher,
+    limits::{UPSTREAM_OVERLAP_TICKS, UPSTREAM_ROTATION_TIMEOUT},
+    market::{Symbol, Tick},
+};
+
+/// The second connection.
+#[derive(Debug)]
+pub(super) struct Successor {
+    stage: Stage,
+    deadline: Instant,
+    /// When it had all its subscriptions.
+    settled: Option<Instant>,
+    /// Its ticks so far.
+    kept: Vec<Brought>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Opening(JoinHandle<Result<Link, Break>>),
+    Open(Box<Link>),
+}
+
+/// Something of the second connection.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    Opened(Box<Result<Link, String>>),
+    Frame(Result<Received, Break>),
+}
+
+impl Successor {
+    /// Starts to connect in the background.
+    pub(super) fn start(plan: &Arc<Plan>, symbols: &std::collections::BTreeSet<Symbol>) -> Self {
+        let (plan, symbols) = (Arc::clone(plan), symbols.clone());
+        let opening = tokio::spawn(async move { Link::open(&plan, &symbols).await });
+        let deadline = Instant::now() + UPSTREAM_ROTATION_TIMEOUT;
+        Self { stage: Stage::Opening(opening), deadline, settled: None, kept: Vec::new() }
+    }
+
+    /// Waits until it is open, then for its next frame.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub(super) async fn arrival(&mut self) -> Arrival {
+        match &mut self.stage {
+            Stage::Opening(opening) => Arrival::Opened(Box::new(match opening.await {
+                Ok(opened) => opened.map_err(|why| why.to_string()),
+                Err(why) => Err(why.to_string()),
+            })),
+            Stage::Open(link) => Arrival::Frame(link.frame().await),
+        }
+    }
+
+    /// Takes what arrived.
+    pub(super) async fn take(
+        &mut self,
+        arrival: Arrival,
+        plan: &Plan,
+        out: &Publisher,
+        wanted: &std::collections::BTreeSet<Symbol>,
+    ) -> Result<(), String> {
+        match arrival {
+            Arrival::Opened(opened) => {
+                let mut link = (*opened)?;
+                // The wishes may have changed meanwhile.
+                wanted.iter().for_each(|symbol| link.requests.want(*symbol));
+                self.stage = Stage::Open(Box::new(link));
+            }
+            Arrival::Frame(frame) => {
+                let Stage::Open(link) = &mut self.stage else { return Ok(()) };
+                let mut news = News::default();
+                link.read(frame, plan, out, &mut news).await.map_err(|why| why.to_string())?;
+                if news.unreadable.is_some() || news.shutdown || !news.refused.is_empty() {
+                    return Err("it does not work as the old one does".into());
+                }
+                self.kept.append(&mut news.ticks);
+                if self.kept.len() > UPSTREAM_OVERLAP_TICKS {
+                    return Err(format!(
+                        "more than {UPSTREAM_OVERLAP_TICKS} ticks before it could take over"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what is due. Returns whether it can take over.
+    pub(super) async fn tend(&mut self, plan: &Plan) -> Result<bool, String> {
+        let now = Instant::now();
+        if let Stage::Open(link) = &mut self.stage {
+            link.tend(plan).await.map_err(|why| why.to_string())?;
+            if !link.is_settled() {
+                self.settled = None;
+            } else if self.settled.is_none() {
+                self.settled = Some(now);
+            }
+        }
+        if self.settled.is_none() && now >= self.deadline {
+            return Err("it did not get all its subscriptions in time".into());
+        }
+        Ok(self.settled.is_some_and(|settled| now >= settled + plan.overlap))
+    }
+
+    /// When [`tend`](Self::tend) has something to do next.
+    pub(super) fn next(&self, plan: &Plan) -> Instant {
+        let own = match &self.stage {
+            Stage::Opening(_) => self.deadline,
+            Stage::Open(link) => link.next(plan),
+        };
+        own.min(self.settled.map_or(self.deadline, |settled| settled + plan.overlap))
+    }
+
+    /// Its requests follow the wishes.
+    pub(super) fn link(&mut self) -> Option<&mut Link> {
+        match &mut self.stage {
+            Stage::Opening(_) => None,
+            Stage::Open(link) => Some(link),
+        }
+    }
+
+    /// The connection, and its ticks so far. Of quotes that nothing tells the age of, only the newest of each symbol
+    /// is one that the old connection cannot have overtaken.
+    pub(super) fn into_parts(self) -> Option<(Link, Vec<Brought>)> {
+        let Stage::Open(link) = self.stage else { return None };
+        let mut kept = self.kept;
+        let mut newer: HashSet<Symbol> = HashSet::new();
+        kept.reverse();
+        kept.retain(|(tick, sequence)| match tick {
+            Tick::Quote(quote) if sequence.is_none() && quote.te.is_none() => newer.insert(quote.symbol),
+            Tick::Quote(_) | Tick::Trade(_) | Tick::Status(_) | Tick::Loss(_) => true,
+        });
+        kept.reverse();
+        Some((*link, kept))
+    }
+
+    /// Gives it up.
+    pub(super) fn abandon(self) {
+        match self.stage {
+            Stage::Opening(opening) => opening.abort(),
+            Stage::Open(link) => link.close(),
+        }
+    }
+}
