@@ -3,7 +3,7 @@
 //! actix polls it only when its write buffer has room, so frames are assembled no earlier than they can be taken.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
@@ -24,11 +24,14 @@ pub(super) struct Port {
     gauge: Rc<Gauge>,
     writer: RefCell<Option<Waker>>,
     resumed: Notify,
+    /// All that waited has been taken, and nobody has said since that there is more. actix asks for more after every
+    /// chunk and whenever its connection is polled: this answers without the shard.
+    drained: Cell<bool>,
 }
 
 impl Port {
     pub(super) fn new(gauge: Rc<Gauge>) -> Self {
-        Self { gauge, writer: RefCell::new(None), resumed: Notify::new() }
+        Self { gauge, writer: RefCell::new(None), resumed: Notify::new(), drained: Cell::new(false) }
     }
 
     pub(super) fn is_cut(&self) -> bool {
@@ -57,6 +60,7 @@ impl Port {
 
 impl Transport for Port {
     fn wake(&self) {
+        self.drained.set(false);
         if let Some(waker) = self.writer.borrow().as_ref() {
             waker.wake_by_ref();
         }
@@ -82,11 +86,9 @@ pub(super) struct Body {
     pub(super) shard: LocalShard,
     pub(super) key: SessionKey,
     pub(super) port: Rc<Port>,
-    /// actix-ws' own body. It yields nothing, since nothing is sent through its session, but dropping it would end
-    /// the response.
+    /// actix-ws' own body. It knows the response's size but yields nothing, since nothing is sent through its session:
+    /// it is never polled.
     pub(super) inner: BoxBody,
-    /// Keeps `inner` open.
-    pub(super) _session: actix_ws::Session,
 }
 
 impl MessageBody for Body {
@@ -102,18 +104,23 @@ impl MessageBody for Body {
             return Poll::Ready(None);
         }
         this.port.remember(cx);
-        let outgoing = this.shard.borrow_mut().outgoing(this.key, Instant::now());
-        match outgoing {
-            Outgoing::Frames(bytes) => Poll::Ready(Some(Ok(bytes))),
+        if this.port.drained.get() {
+            return Poll::Pending;
+        }
+        let mut shard = this.shard.borrow_mut();
+        match shard.outgoing(this.key, Instant::now()) {
+            Outgoing::Frames(bytes) => {
+                this.port.drained.set(!shard.has_more(this.key));
+                Poll::Ready(Some(Ok(bytes)))
+            }
             Outgoing::Over => {
                 this.port.gauge.finish();
                 Poll::Ready(None)
             }
-            Outgoing::Nothing => match Pin::new(&mut this.inner).poll_next(cx) {
-                Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(Ok(bytes))),
-                Poll::Ready(Some(Err(_)) | None) => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            },
+            Outgoing::Nothing => {
+                this.port.drained.set(true);
+                Poll::Pending
+            }
         }
     }
 }

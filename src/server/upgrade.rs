@@ -52,7 +52,7 @@ pub(super) async fn accept(
         return rest::refusal(400, 400, "not a WebSocket upgrade");
     };
     let names = admit::PROTOCOLS.map(|(name, _)| name);
-    let (response, session, _messages) = match actix_ws::handle_with_protocols(request, nothing, &names) {
+    let (response, _session, _messages) = match actix_ws::handle_with_protocols(request, nothing, &names) {
         Ok(upgraded) => upgraded,
         Err(why) => {
             gateway.hub.metrics().sessions_refused("handshake").inc();
@@ -76,6 +76,5 @@ pub(super) async fn accept(
     let shard = LocalShard::clone(shard);
     let reader = Reader { shard: LocalShard::clone(&shard), key, port: Rc::clone(&port), purpose, most };
     actix_rt::spawn(reader.run(payload.into_inner()));
-    response
-        .map_body(|_head, inner| -> BoxBody { Body { shard, key, port, inner, _session: session }.boxed() })
+    response.map_body(|_head, inner| -> BoxBody { Body { shard, key, port, inner }.boxed() })
 }

@@ -195,6 +195,11 @@ impl Shard {
         }
     }
 
+    /// Whether a driver that was just given frames should ask again; if not, the transport is woken in time.
+    pub fn has_more(&self, key: SessionKey) -> bool {
+        self.sessions.get(key.index).is_none_or(|session| session.serial != key.serial || session.has_more())
+    }
+
     /// Puts what waits for a session into the empty scratch buffer.
     fn assemble(&mut self, index: usize, now: Instant) {
         let session = &mut *self.sessions[index];

@@ -263,6 +263,11 @@ impl Session {
         Some(dropped)
     }
 
+    /// Whether something is still to be written: messages, or the end.
+    pub(super) fn has_more(&self) -> bool {
+        !self.outbox.is_empty() || self.closing.is_some()
+    }
+
     /// Whether the driver has nothing more to do for it.
     pub(super) fn is_over(&self) -> bool {
         self.closing.as_ref().is_some_and(|closing| closing.close_sent && closing.answered)

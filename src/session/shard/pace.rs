@@ -148,8 +148,7 @@ impl Shard {
             let session = &self.sessions[index];
             session.transport.write(&self.scratch);
             self.scratch.clear();
-            let more = !session.outbox.is_empty() || session.closing.is_some();
-            if !more || session.is_over() || session.transport.way() != Way::Open {
+            if !session.has_more() || session.is_over() || session.transport.way() != Way::Open {
                 return;
             }
         }
