@@ -118,7 +118,11 @@ mod tests {
             ("", 416, "interval: is missing, there are 1m, 1h"),
             ("interval=", 416, "interval: is missing"),
             ("interval=2m", 415, "interval: \"2m\" is unknown, there are 1m, 1h"),
-            ("interval=1s", 415, "interval: \"1s\" is not computed here (history.intervals), there are 1m, 1h"),
+            (
+                "interval=1s",
+                415,
+                "interval: \"1s\" is not computed here (history.intervals), there are 1m, 1h",
+            ),
             ("interval=1m&from=1.5", 416, "from: \"1.5\" is not a time"),
             ("interval=1m&to=today", 416, "to: \"today\" is not a time"),
             ("interval=1m&to=9223372036854775808", 416, "to: \"9223372036854775808\" is not a time"),

@@ -13,7 +13,12 @@ use super::{Gateway, query::Bad};
 use crate::market::{Price, Source, State, Symbol, UnixMicros};
 
 /// The page at `/` when the dashboard is not built in.
-const PAGE: &str = include_str!("../../web/plain/index.html");
+const PAGE: &str = concat!(
+    include_str!("../../web/plain/index.html"),
+    "<script>\n",
+    include_str!("../../web/plain/chart.js"),
+    "</script>\n"
+);
 
 /// What the page may do: talk to its own gateway, and nothing else.
 const PAGE_POLICY: &str = "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; img-src data:";

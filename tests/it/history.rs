@@ -109,7 +109,10 @@ async fn pages_of_bars_are_walked_back(driver: Driver) {
     gateway.publish((0..25).map(|i| at("A", i, i64::try_from(i).unwrap() * 60_000)));
     let (_, first) = get(&gateway, "A?interval=1m&limit=10").await;
     let newest = first["bars"].as_array().unwrap().last().unwrap();
-    assert_eq!((&newest["final"], &newest["t"], &newest["i"]), (&json!(false), &json!(1_440 * SECOND), &json!("1m")));
+    assert_eq!(
+        (&newest["final"], &newest["t"], &newest["i"]),
+        (&json!(false), &json!(1_440 * SECOND), &json!("1m"))
+    );
     assert_eq!(first["position"], json!({"epoch": "test-epoch", "n": {"A": newest["n"]}}));
     let mut starts = Vec::new();
     let mut page = first;
