@@ -72,10 +72,7 @@ pub(super) async fn bars(
         Ok(page) => page,
         Err(bad) => return rest::bad(&bad),
     };
-    let topic = match history::topic(&gateway, &symbol) {
-        Ok(topic) => topic,
-        Err(unknown) => return unknown,
-    };
+    let Some(topic) = history::topic(&gateway, &symbol) else { return history::unknown(&symbol) };
     let about = About {
         epoch: gateway.hub.epoch(),
         symbol: topic.symbol(),

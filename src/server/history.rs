@@ -51,12 +51,15 @@ pub(super) fn time(name: &str, text: Option<&String>) -> Result<Option<i64>, Bad
     })
 }
 
-/// The topic that a path names, or the answer that there is none.
-pub(super) fn topic(gateway: &Gateway, name: &str) -> Result<Arc<Topic>, HttpResponse> {
-    Symbol::new(name).ok().and_then(|symbol| gateway.hub.topic(symbol)).ok_or_else(|| {
-        let msg = format!("symbol: {:?} is unknown", query::cut(name));
-        rest::refusal(404, Code::UnknownSymbol.number(), &msg)
-    })
+/// The topic that a path names.
+pub(super) fn topic(gateway: &Gateway, name: &str) -> Option<Arc<Topic>> {
+    Symbol::new(name).ok().and_then(|symbol| gateway.hub.topic(symbol))
+}
+
+/// The answer where there is none.
+pub(super) fn unknown(name: &str) -> HttpResponse {
+    let msg = format!("symbol: {:?} is unknown", query::cut(name));
+    rest::refusal(404, Code::UnknownSymbol.number(), &msg)
 }
 
 /// What an answer is about besides its events.
