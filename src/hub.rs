@@ -7,6 +7,7 @@ mod demand;
 mod derive;
 mod event;
 mod freshness;
+mod history;
 mod lane;
 mod ring;
 mod round;
@@ -15,6 +16,7 @@ mod topic;
 pub use demand::Demand;
 pub use event::Event;
 pub use freshness::FreshnessLimits;
+pub use history::{BarSpan, Page};
 pub use lane::{Drained, Lane};
 pub use topic::{Remembered, Topic, TopicId};
 

@@ -307,6 +307,12 @@ pub const TRADES_PAGE: RangeInclusive<usize> = 1..=1_000;
 /// Trades in one answer when the request does not say.
 pub const DEFAULT_TRADES_PAGE: usize = 100;
 
+/// Bars in one answer of `/v1/bars/{symbol}`. Outside: 400.
+pub const BARS_PAGE: RangeInclusive<usize> = 1..=1_000;
+
+/// Bars in one answer when the request does not say: a chart's width.
+pub const DEFAULT_BARS_PAGE: usize = 100;
+
 /// Largest body of `/v1/publish`, in bytes. Larger: 413, and nothing is published.
 pub const PUBLISH_BYTES: usize = 1024 * 1024;
 

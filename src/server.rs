@@ -1,10 +1,12 @@
 //! actix: listeners, routes and the session driver. The only room that knows an HTTP library.
 
 mod admit;
+mod bars;
 mod body;
 mod config;
 #[cfg(feature = "test-endpoints")]
 mod echo;
+mod history;
 mod inbound;
 mod line;
 mod listen;

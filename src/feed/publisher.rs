@@ -16,7 +16,7 @@ use crate::{
     dialect::ParseError,
     hub::{Demand, Hub, HubError},
     limits::MAX_BURST_TICKS,
-    market::{Source, State, Status, Symbol, Tick, UnixMicros},
+    market::{Price, Source, State, Status, Symbol, Tick, UnixMicros},
     metrics::{FeedMetrics, UpstreamMetrics},
 };
 
@@ -115,6 +115,13 @@ impl Publisher {
                 .map_err(|full: HubError| FeedError::Fatal(full.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Tells the smallest step of a declared symbol's prices. Unknown symbols have none.
+    pub fn tick_size(&self, symbol: Symbol, tick_size: Price) {
+        if let Some(topic) = self.hub.topic(symbol) {
+            topic.set_tick_size(tick_size);
+        }
     }
 
     /// Lets `demand` know whether somebody listens to these symbols, now and whenever that changes.

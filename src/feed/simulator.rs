@@ -48,6 +48,9 @@ impl Feed for Simulator {
     async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
         let source = self.source.unwrap_or(out.name());
         out.declare(self.generator.instruments().iter().map(|instrument| instrument.symbol))?;
+        for instrument in self.generator.instruments() {
+            out.tick_size(instrument.symbol, instrument.price(1));
+        }
         tracing::info!(feed = %out.name(), seed = self.seed, symbols = self.symbols(), "simulating");
         // Offset 0 of the market is now, on both clocks.
         let mut start = Instant::now();

@@ -7,7 +7,7 @@
 use std::{
     mem::size_of,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -18,13 +18,14 @@ use super::{
     Demand, Event,
     derive::{Channels, Derived, Step},
     freshness::{Change, Freshness, FreshnessLimits},
+    history::{self, BarSpan, Page},
     ring::Ring,
     round::{Round, Shared},
 };
 use crate::{
     clock::Instant,
     limits::MAX_TOPICS,
-    market::{Bar, Body, Channel, Interval, Source, State, Status, Symbol, Tick, UnixMicros},
+    market::{Bar, Body, Channel, Interval, Price, Source, State, Status, Symbol, Tick, UnixMicros},
 };
 
 /// What one remembered bar takes, without its encoded forms: the event, the bar, and two counters and a place.
@@ -68,6 +69,7 @@ pub struct Topic {
     inner: Mutex<Inner>,
     /// When, by the gateway's clock, time alone changes something derived; read without the lock.
     due: AtomicI64,
+    tick_size: OnceLock<Price>,
 }
 
 #[derive(Debug)]
@@ -128,7 +130,7 @@ impl Topic {
             watchers: Vec::new(),
         };
         let due = AtomicI64::new(i64::MAX);
-        Self { id, symbol, feed, shared, inner: Mutex::new(inner), due }
+        Self { id, symbol, feed, shared, inner: Mutex::new(inner), due, tick_size: OnceLock::new() }
     }
 
     /// Its position.
@@ -387,31 +389,35 @@ impl Topic {
         inner.last[channel.index()].clone()
     }
 
-    /// The remembered final bars of an interval that start at `from` or later and before `to`: the newest `limit` of
-    /// them, the oldest first. The forming bar is not among them; it is the [last](Self::last) event of its channel.
-    ///
-    /// The number of the last bar is a position: whoever subscribes with it in `since`, merging, gets every final bar
-    /// after it.
+    /// The newest remembered trades with numbers below `before`, at most `limit`.
     #[must_use]
-    pub fn bars(
-        &self,
-        interval: Interval,
-        from: UnixMicros,
-        to: UnixMicros,
-        limit: usize,
-    ) -> Vec<Arc<Event>> {
+    pub fn trades(&self, before: Option<u64>, limit: usize) -> Page {
         let inner = self.inner.lock();
-        let Some(memory) = &inner.derived else { return Vec::new() };
-        let events = memory.bars[interval.index()].events();
-        // Bars never go back in time, so their starts are sorted too.
-        let starts_before = |time: UnixMicros| {
-            events.partition_point(|event| matches!(&event.body, Body::Bar(bar) if bar.start < time))
+        history::trades(&inner.trades, inner.heads[Channel::Trades.index()], before, limit)
+    }
+
+    /// The newest remembered bars of a span, at most `limit`: final ones, and the one that forms now. The page's position
+    /// is for a merging subscription; to a stream the forming bars since then are a gap unless there were none.
+    #[must_use]
+    pub fn bars(&self, interval: Interval, span: &BarSpan, limit: usize) -> Page {
+        let inner = &mut *self.inner.lock();
+        let channel = Channel::Bars(interval);
+        self.catch_up(inner, channel);
+        let Some(memory) = &inner.derived else {
+            return Page { events: Vec::new(), has_older: false, position: 0 };
         };
-        let (first, end) = (starts_before(from), starts_before(to));
-        if first >= end {
-            return Vec::new();
-        }
-        events.range(first.max(end.saturating_sub(limit))..end).cloned().collect()
+        history::bars(&memory.bars[interval.index()], inner.last[channel.index()].as_ref(), span, limit)
+    }
+
+    /// The smallest step of its prices, where a feed knows one.
+    #[must_use]
+    pub fn tick_size(&self) -> Option<Price> {
+        self.tick_size.get().copied()
+    }
+
+    /// Tells the smallest step of its prices; only the first to tell is heard.
+    pub fn set_tick_size(&self, tick_size: Price) {
+        let _first_wins = self.tick_size.set(tick_size);
     }
 }
 

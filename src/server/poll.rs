@@ -29,6 +29,7 @@ pub(super) struct Query {
     symbols: Option<String>,
     channels: Option<String>,
     mode: Option<String>,
+    max_rate: Option<String>,
     after: Option<String>,
     wait: Option<String>,
 }
@@ -44,6 +45,19 @@ impl Query {
             let found = query::cut(text);
             Bad::parameter(format!("wait: {found:?} is not a whole number of seconds from {least} to {most}"))
         })
+    }
+
+    /// How long the request is held before it is looked for news, so that a loop of them gets no more than `max_rate`
+    /// events a second of each symbol. Nothing is kept between two requests, so a pause cannot be longer than one.
+    #[expect(clippy::float_arithmetic, reason = "a rate becomes an interval; no price is near")]
+    fn pause(max_rate: Option<f64>, wait: Duration) -> Result<Duration, Bad> {
+        let pause = max_rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
+        if pause > wait {
+            let (pause, wait) = (pause.as_secs_f64(), wait.as_secs());
+            let msg = format!("max_rate: one event in {pause} s is rarer than an answer, wait is {wait} s");
+            return Err(Bad::parameter(msg));
+        }
+        Ok(pause)
     }
 }
 
@@ -62,10 +76,15 @@ pub(super) async fn poll(
         symbols: query.symbols.as_deref(),
         channels: query.channels.as_deref(),
         mode: query.mode.as_deref(),
-        max_rate: None,
+        max_rate: query.max_rate.as_deref(),
     };
-    let (wanted, wait) = match wish.commands().and_then(|wanted| Ok((wanted, query.wait()?))) {
-        Ok(both) => both,
+    let parsed = wish.commands().and_then(|wanted| {
+        let wait = query.wait()?;
+        let max_rate = wanted.iter().find_map(|command| command.max_rate);
+        Ok((wanted, wait, Query::pause(max_rate, wait)?))
+    });
+    let (wanted, wait, pause) = match parsed {
+        Ok(parsed) => parsed,
         Err(bad) => return rest::bad(&bad),
     };
     let symbols = query.symbols.as_deref().unwrap_or_default();
@@ -85,7 +104,11 @@ pub(super) async fn poll(
     let key = shard.borrow_mut().open_road(Framing::Bare, Rc::clone(&port) as Rc<_>, admission, now);
     let visit = Visit { shard: LocalShard::clone(&shard), key, port, gauge: Rc::clone(gauge) };
     let after = query.after.as_deref().filter(|text| !text.is_empty());
-    if let Err(fault) = shard.borrow_mut().join(key, wanted, after, now) {
+    // Joined only then: what is merged meanwhile would be a second event of its symbol in one answer.
+    if after.is_some() && !visit.pause(now + pause).await {
+        return over();
+    }
+    if let Err(fault) = shard.borrow_mut().join(key, wanted, after, Instant::now()) {
         return rest::bad(&Bad { code: fault.code, msg: format!("symbols: {}", fault.msg) });
     }
     if shard.borrow_mut().subscriptions(key) > POLL_SUBSCRIPTIONS {
@@ -96,8 +119,12 @@ pub(super) async fn poll(
     let deadline = if after.is_some() { now + wait } else { now };
     match visit.news(deadline).await {
         Some(messages) => answer(&visit, &messages, &unknown),
-        None => rest::refusal(503, 503, "the gateway is draining: ask another one, or later"),
+        None => over(),
     }
+}
+
+fn over() -> HttpResponse {
+    rest::refusal(503, 503, "the gateway is draining: ask another one, or later")
 }
 
 fn answer(visit: &Visit, messages: &[u8], unknown: &[String]) -> HttpResponse {
@@ -141,15 +168,34 @@ impl Visit {
         }
     }
 
+    /// Waits without looking for news. Returns whether the session is still open, and the client there.
+    async fn pause(&self, until: Instant) -> bool {
+        while Instant::now() < until {
+            if self.is_over() {
+                return false;
+            }
+            let gone = poll_fn(|_| if self.gauge.has_left() { Poll::Ready(()) } else { Poll::Pending });
+            tokio::select! {
+                _turn = timeout_at(until, self.port.turn.notified()) => {}
+                () = gone => return false,
+            }
+        }
+        !self.is_over()
+    }
+
+    fn is_over(&self) -> bool {
+        self.port.cut.get() || self.shard.borrow_mut().closing(self.key).is_some()
+    }
+
     /// Everything that waits, which the session's own queues bound.
     fn fetch(&self) -> Option<Vec<u8>> {
-        let mut shard = self.shard.borrow_mut();
         let mut messages = Vec::new();
         loop {
-            if self.port.cut.get() || shard.closing(self.key).is_some() {
+            if self.is_over() {
                 return None;
             }
-            match shard.outgoing(self.key, Instant::now()) {
+            let outgoing = self.shard.borrow_mut().outgoing(self.key, Instant::now());
+            match outgoing {
                 Outgoing::Frames(more) => {
                     if !messages.is_empty() {
                         messages.push(b',');

@@ -10,10 +10,15 @@ use actix_web::{
 use serde::Serialize;
 
 use super::{Gateway, query::Bad};
-use crate::market::{Source, State, Symbol, UnixMicros};
+use crate::market::{Price, Source, State, Symbol, UnixMicros};
 
 /// The page at `/` when the dashboard is not built in.
-const PAGE: &str = include_str!("../../web/plain/index.html");
+const PAGE: &str = concat!(
+    include_str!("../../web/plain/index.html"),
+    "<script>\n",
+    include_str!("../../web/plain/chart.js"),
+    "</script>\n"
+);
 
 /// What the page may do: talk to its own gateway, and nothing else.
 const PAGE_POLICY: &str = "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; img-src data:";
@@ -142,6 +147,8 @@ pub(super) async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
         symbol: Symbol,
         feed: Source,
         state: State,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tick_size: Option<Price>,
     }
     #[derive(Serialize)]
     struct Symbols<'a> {
@@ -152,7 +159,12 @@ pub(super) async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
         .hub
         .topics_since(0)
         .iter()
-        .map(|topic| Known { symbol: topic.symbol(), feed: topic.feed(), state: topic.state() })
+        .map(|topic| Known {
+            symbol: topic.symbol(),
+            feed: topic.feed(),
+            state: topic.state(),
+            tick_size: topic.tick_size(),
+        })
         .collect();
     symbols.sort_by_key(|known| known.symbol);
     HttpResponse::Ok().json(Symbols { epoch: gateway.hub.epoch(), symbols })

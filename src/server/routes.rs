@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, middleware::Compress, web};
 
-use super::{poll, publish, rest, snapshot, sse, trades, upgrade};
+use super::{bars, poll, publish, rest, snapshot, sse, trades, upgrade};
 
 /// Registers routes, and tells which they are.
 macro_rules! routes {
@@ -32,6 +32,7 @@ routes! { register_plain, PLAIN:
     get "/v1/symbols" => rest::symbols,
     get "/v1/snapshot" => snapshot::snapshot,
     get "/v1/trades/{symbol:.+}" => trades::trades,
+    get "/v1/bars/{symbol:.+}" => bars::bars,
     get "/v1/poll" => poll::poll,
     post "/v1/publish" => publish::publish,
     get "/v1/openapi.json" => rest::openapi,

@@ -16,6 +16,7 @@ mod config;
 mod derived;
 mod drain;
 mod feeds;
+mod history;
 mod interface;
 mod poll;
 mod publish;

@@ -1,6 +1,6 @@
 //! `/v1/poll`: a loop of requests sees what a WebSocket client sees.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use tickcast::{
@@ -14,9 +14,11 @@ use crate::util::{Client, PATIENCE, TestGateway, eventually, quote, trade};
 on_both_drivers! {
     a_loop_sees_what_a_socket_sees,
     it_waits_for_news_and_no_longer,
+    a_rate_spaces_the_answers_and_merges,
     what_is_not_remembered_is_a_gap,
     refusals_name_what_is_wrong,
     a_drain_ends_the_wait,
+    a_drain_ends_the_pause_of_a_rate,
 }
 
 async fn poll(client: &reqwest::Client, gateway: &TestGateway, query: &str) -> (u16, Value) {
@@ -114,6 +116,43 @@ async fn it_waits_for_news_and_no_longer(driver: Driver) {
     eventually("the session has left", || gateway.gateway.census.total() == 0).await;
 }
 
+async fn a_rate_spaces_the_answers_and_merges(driver: Driver) {
+    const TRADES: u64 = 400;
+    let gateway = TestGateway::on(driver);
+    gateway.declare(&["A", "B"]);
+    let http = reqwest::Client::new();
+    let query = "symbols=A,B&channels=trades&wait=10&max_rate=20";
+    let (_, first) = poll(&http, &gateway, query).await;
+    let mut position = first["position"].as_str().unwrap().to_owned();
+    let hub = std::sync::Arc::clone(&gateway.gateway.hub);
+    let publisher = std::thread::spawn(move || {
+        for id in 0..TRADES {
+            hub.publish(crate::util::source(), ["A", "B"].map(|name| trade(name, id, "1.5")));
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    });
+    let (mut last, mut answers) = ((0, 0), 0);
+    let started = Instant::now();
+    while last != (TRADES, TRADES) {
+        let (status, answer) = poll(&http, &gateway, &format!("{query}&after={position}")).await;
+        assert_eq!(status, 200, "{answer}");
+        answers += 1;
+        // Each symbol at most once an answer, and newer each time.
+        let mut found = BTreeMap::new();
+        for (name, n) in events(answer["messages"].as_array().unwrap()) {
+            assert_eq!(found.insert(name, n), None, "{answer}");
+        }
+        for (name, last) in [("A", &mut last.0), ("B", &mut last.1)] {
+            let n = found.get(name).copied().unwrap_or(*last);
+            assert!(n > *last || !found.contains_key(name), "{answer}");
+            *last = n;
+        }
+        position = answer["position"].as_str().unwrap().to_owned();
+    }
+    assert!(started.elapsed() >= Duration::from_millis(50) * answers, "{answers} in {:?}", started.elapsed());
+    publisher.join().unwrap();
+}
+
 async fn what_is_not_remembered_is_a_gap(driver: Driver) {
     let gateway = TestGateway::on(driver);
     gateway.declare(&["A"]);
@@ -146,27 +185,40 @@ async fn refusals_name_what_is_wrong(driver: Driver) {
         ("symbols=ZZZ", 404, 414, "symbols"),
         ("symbols=S1&wait=61", 400, 416, "wait"),
         ("symbols=S1&wait=-1", 400, 416, "wait"),
-        ("symbols=S1&max_rate=1", 400, 416, "max_rate"),
+        ("symbols=S1&max_rate=0", 400, 416, "max_rate"),
+        ("symbols=S1&max_rate=0.03", 400, 416, "max_rate: one event in"),
+        ("symbols=S1&max_rate=2&wait=0", 400, 416, "max_rate: one event in 0.5 s is rarer than an answer"),
+        ("symbols=S1&rate=1", 400, 416, "rate"),
         ("symbols=*&channels=trades,quotes", 400, 405, "symbols"),
     ] {
         let (got, body) = poll(&http, &gateway, query).await;
         assert_eq!((got, &body["code"]), (status, &json!(code)), "{query}: {body}");
         assert!(body["msg"].as_str().unwrap().contains(part), "{query}: {body}");
     }
-    let _place = gateway.connect().await;
+    let mut place = gateway.connect().await;
+    // The handshake is answered before the session has its place.
+    place.expect("welcome").await;
     let (status, body) = poll(&http, &gateway, "symbols=S1").await;
     assert_eq!((status, &body["code"]), (503, &json!(406)));
 }
 
 async fn a_drain_ends_the_wait(driver: Driver) {
+    a_drain_ends(driver, "symbols=A&wait=60").await;
+}
+
+async fn a_drain_ends_the_pause_of_a_rate(driver: Driver) {
+    a_drain_ends(driver, "symbols=A&wait=60&max_rate=0.02").await;
+}
+
+async fn a_drain_ends(driver: Driver, query: &str) {
     let gateway = TestGateway::with(
         ServerConfig { driver, drain: Duration::from_millis(50), ..ServerConfig::default() },
         SessionConfig::default(),
     );
     gateway.declare(&["A"]);
     let http = reqwest::Client::new();
-    let (_, first) = poll(&http, &gateway, "symbols=A").await;
-    let query = format!("symbols=A&wait=60&after={}", first["position"].as_str().unwrap());
+    let (_, first) = poll(&http, &gateway, query).await;
+    let query = format!("{query}&after={}", first["position"].as_str().unwrap());
     let waiting = poll(&http, &gateway, &query);
     let drain = async {
         gateway.metric_is("tickcast_sessions{encoding=\"json\",road=\"poll\"}", |open| open > 0.0).await;

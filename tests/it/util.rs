@@ -15,7 +15,7 @@ use tickcast::{
     clock::Clock,
     feed::Publisher,
     hub::{Hub, HubConfig},
-    market::{Level, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
+    market::{Interval, Level, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
     server::{Driver, Gateway, PushView, ServerConfig, listen},
     session::{Census, SessionConfig},
@@ -73,24 +73,33 @@ impl TestGateway {
 
     /// A gateway with default settings whose numbering has that name.
     pub(crate) fn named(driver: Driver, epoch: &str) -> Self {
-        Self::build(epoch, ServerConfig { driver, ..ServerConfig::default() }, SessionConfig::default(), &[])
+        let server = ServerConfig { driver, ..ServerConfig::default() };
+        Self::build(Self::hub(HubConfig::default(), epoch), server, SessionConfig::default(), &[])
+    }
+
+    /// A gateway that computes bars of these intervals only.
+    pub(crate) fn with_intervals(driver: Driver, intervals: &[Interval]) -> Self {
+        let server = ServerConfig { driver, ..ServerConfig::default() };
+        let hub = HubConfig { intervals: intervals.iter().copied().collect(), ..HubConfig::default() };
+        Self::build(Self::hub(hub, "test-epoch"), server, SessionConfig::default(), &[])
     }
 
     /// A gateway with feeds that producers publish to: their names, and whether these may be anywhere.
     pub(crate) fn with_push(driver: Driver, feeds: &[(&str, bool)]) -> Self {
         let server = ServerConfig { driver, ..ServerConfig::default() };
-        Self::build("test-epoch", server, SessionConfig::default(), feeds)
+        Self::build(Self::hub(HubConfig::default(), "test-epoch"), server, SessionConfig::default(), feeds)
     }
 
     /// A gateway with these settings; always on a free port, on two workers.
     pub(crate) fn with(server: ServerConfig, session: SessionConfig) -> Self {
-        Self::build("test-epoch", server, session, &[])
+        Self::build(Self::hub(HubConfig::default(), "test-epoch"), server, session, &[])
     }
 
-    fn build(epoch: &str, server: ServerConfig, session: SessionConfig, push: &[(&str, bool)]) -> Self {
-        let hub = HubConfig::default();
-        let clock = Clock::system();
-        let hub = Arc::new(Hub::new(hub, epoch.into(), clock, Arc::new(Metrics::new())));
+    fn hub(config: HubConfig, epoch: &str) -> Arc<Hub> {
+        Arc::new(Hub::new(config, epoch.into(), Clock::system(), Arc::new(Metrics::new())))
+    }
+
+    fn build(hub: Arc<Hub>, server: ServerConfig, session: SessionConfig, push: &[(&str, bool)]) -> Self {
         let push = push.iter().map(|(name, allow_remote)| {
             let name = Source::new(name).unwrap();
             let publisher = Publisher::new(name, Arc::clone(&hub), CancellationToken::new());

@@ -129,16 +129,17 @@ fn a_quiet_bar_becomes_final_by_the_clock() {
     let end = 2 * SECOND + BAR_GRACE;
     assert_eq!(topic.due(), UnixMicros(end));
     assert!(!hub.tick_clock(UnixMicros(end - 1)));
-    assert_eq!(topic.bars(Interval::Second, UnixMicros(0), UnixMicros(i64::MAX), 10).len(), 0);
+    let seconds = || all(&topic.bars(Interval::Second, &BarSpan::ALL, 10).events);
+    assert_eq!(seconds(), ["1 1s 1 forming"]);
     assert!(!hub.tick_clock(UnixMicros(end)));
-    assert_eq!(all(&topic.bars(Interval::Second, UnixMicros(0), UnixMicros(i64::MAX), 10)), ["1 1s 1 final"]);
+    assert_eq!(seconds(), ["2 1s 1 final"]);
     assert_eq!(topic.due(), UnixMicros(60 * SECOND + BAR_GRACE), "the minute is next");
     // What comes for it now is late, and only for it.
     hub.publish(source(), [trade(2 * SECOND - 1, "9")]);
     let excluded = "tickcast_excluded_trades_total{channel=\"bars.";
     assert_eq!(metric(&hub, &format!("{excluded}1s\",reason=\"late\"}}")), 1);
     assert_eq!(metric(&hub, &format!("{excluded}1m\",reason=\"late\"}}")), 0);
-    assert_eq!(shown(&topic.last(SECONDS).unwrap()), "1 1s 1 final");
+    assert_eq!(shown(&topic.last(SECONDS).unwrap()), "2 1s 1 final");
     assert_eq!(shown(&topic.last(Channel::Bars(Interval::Minute)).unwrap()), "1 0s 9 forming");
 }
 
@@ -165,18 +166,63 @@ fn the_ring_forgets_and_says_so() {
     let hub = hub(HubConfig { bars: 3, ..HubConfig::default() });
     let topic = topic(&hub);
     hub.publish(source(), (0..8).map(|i| trade(i * SECOND, &i.to_string())));
-    let bars = |from: i64, to: i64, limit| {
-        all(&topic.bars(Interval::Second, UnixMicros(from * SECOND), UnixMicros(to * SECOND), limit))
-    };
-    assert_eq!(bars(0, 100, 100), ["5 4s 4 final", "6 5s 5 final", "7 6s 6 final"]);
-    assert_eq!(bars(5, 6, 100), ["6 5s 5 final"]);
-    assert_eq!(bars(0, 100, 2), ["6 5s 5 final", "7 6s 6 final"]);
-    assert_eq!((bars(6, 5, 9).len(), bars(0, 100, 0).len(), bars(0, 4, 9).len()), (0, 0, 0));
     let remembered = topic.since(SECONDS, 4);
     assert_eq!((remembered.forgotten, remembered.events.len()), (4, 4));
     assert_eq!(topic.since(Channel::Trades, 2).events.len(), 6);
     assert_eq!(metric(&hub, "tickcast_history_bars{channel=\"bars.1s\"}"), 3);
     assert_eq!(metric(&hub, "tickcast_history_bars_bytes"), 3 * BAR_BYTES as u64);
+}
+
+#[test]
+fn pages_of_bars_are_chosen_by_time_and_by_number() {
+    let hub = hub(HubConfig { bars: 3, ..HubConfig::default() });
+    let topic = topic(&hub);
+    let page = |from: i64, to: i64, before, limit| {
+        let span = BarSpan { from: UnixMicros(from * SECOND), to: UnixMicros(to * SECOND), before };
+        let page = topic.bars(Interval::Second, &span, limit);
+        (all(&page.events).join(", "), page.has_older, page.position)
+    };
+    let is = |text: &str, has_older, position| (text.to_owned(), has_older, position);
+    assert_eq!(page(0, 100, None, 100), is("", false, 0));
+    hub.publish(source(), (0..8).map(|i| trade(i * SECOND, &i.to_string())));
+    // Of the final bars 0 to 6 the last three are remembered, and 7 forms.
+    assert_eq!(
+        page(0, 100, None, 100),
+        is("5 4s 4 final, 6 5s 5 final, 7 6s 6 final, 8 7s 7 forming", false, 8)
+    );
+    assert_eq!(page(0, 100, None, 2), is("7 6s 6 final, 8 7s 7 forming", true, 8));
+    assert_eq!(page(0, 100, Some(7), 2), is("5 4s 4 final, 6 5s 5 final", false, 8));
+    assert_eq!(page(0, 100, None, 1), is("8 7s 7 forming", true, 8));
+    assert_eq!(page(0, 100, Some(8), 1), is("7 6s 6 final", true, 8));
+    assert_eq!(page(5, 100, Some(7), 1), is("6 5s 5 final", false, 8));
+    // A page of the past tells the position behind itself.
+    assert_eq!(page(5, 6, None, 100), is("6 5s 5 final", false, 6));
+    assert_eq!(page(5, 7, None, 1), is("7 6s 6 final", true, 7));
+    assert_eq!(page(8, 100, None, 9), is("", false, 8));
+    assert_eq!(page(6, 5, None, 9), is("", false, 5));
+    // Bars that are forgotten lie behind this one: its position makes that a gap.
+    assert_eq!(page(0, 4, None, 9), is("", false, 0));
+    assert_eq!(page(0, 100, Some(0), 9), is("", false, 8));
+    assert_eq!(page(0, 100, None, 0), is("", true, 8));
+    hub.tick_clock(UnixMicros(60 * SECOND));
+    assert_eq!(page(7, 100, None, 9), is("9 7s 7 final", false, 9));
+}
+
+#[test]
+fn pages_of_trades_are_chosen_by_number() {
+    let hub = hub(HubConfig { trades_per_symbol: 4, ..HubConfig::default() });
+    let topic = topic(&hub);
+    let page = |before, limit| {
+        let page = topic.trades(before, limit);
+        (page.events.iter().map(|trade| trade.n).collect::<Vec<_>>(), page.has_older, page.position)
+    };
+    assert_eq!(page(None, 10), (vec![], false, 0));
+    hub.publish(source(), (0..7).map(|i| trade(i, "1")));
+    assert_eq!(page(None, 10), (vec![4, 5, 6, 7], false, 7));
+    assert_eq!(page(None, 2), (vec![6, 7], true, 7));
+    assert_eq!(page(Some(6), 2), (vec![4, 5], false, 7));
+    assert_eq!(page(Some(4), 2), (vec![], false, 7));
+    assert_eq!(page(Some(99), 1), (vec![7], true, 7));
 }
 
 #[test]

@@ -5,4 +5,5 @@ mod derived;
 mod promises;
 mod roads;
 mod rules;
+mod stitch;
 mod upstream;

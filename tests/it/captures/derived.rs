@@ -15,7 +15,7 @@ use tickcast::{
     clock::Clock,
     dialect::{Message, Venue},
     feed::{End, Feed as _, Publisher, replay::Definition},
-    hub::{Event, Hub, HubConfig},
+    hub::{BarSpan, Event, Hub, HubConfig},
     market::{Bar, Body, Channel, Interval, Price, Source, Symbol, Tick, Trade, UnixMicros},
     metrics::Metrics,
 };
@@ -59,10 +59,8 @@ fn bars(hub: &Hub, symbol: Symbol) -> Vec<String> {
     let topic = hub.topic(symbol).unwrap();
     let mut lines = Vec::new();
     for interval in Interval::ALL {
-        let finals = topic.bars(interval, UnixMicros(i64::MIN), UnixMicros(i64::MAX), usize::MAX);
-        let newest = topic.last(Channel::Bars(interval));
-        let forming = newest.filter(|newest| !newest.is_final_bar());
-        lines.extend(finals.iter().chain(&forming).map(|event| bar_line(bar(event))));
+        let bars = topic.bars(interval, &BarSpan::ALL, usize::MAX).events;
+        lines.extend(bars.iter().map(|event| bar_line(bar(event))));
     }
     lines
 }

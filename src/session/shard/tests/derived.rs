@@ -2,7 +2,7 @@
 
 use super::client::{Bench, quote, source, symbol, trade_at};
 use crate::{
-    hub::HubConfig,
+    hub::{BarSpan, HubConfig},
     market::{Interval, UnixMicros},
     session::SessionConfig,
 };
@@ -90,8 +90,8 @@ fn since_recovers_final_bars_and_the_forming_one() {
     bench.hub.declare(symbol(0), source()).unwrap();
     trades(&mut bench, (0..8).map(|second| second * 10));
     let topic = bench.hub.topic(symbol(0)).unwrap();
-    let bars = topic.bars(Interval::Second, UnixMicros(0), UnixMicros(i64::MAX), 100);
-    assert_eq!(bars.iter().map(|bar| bar.n).collect::<Vec<_>>(), [4, 5, 6, 7]);
+    let bars = topic.bars(Interval::Second, &BarSpan::ALL, 100).events;
+    assert_eq!(bars.iter().map(|bar| bar.n).collect::<Vec<_>>(), [4, 5, 6, 7, 8]);
     for (position, recovered, expected) in
         [(5, true, "5f 6f 7"), (3, true, "3f 4f 5f 6f 7"), (2, false, "gap3-8 7"), (8, true, "")]
     {

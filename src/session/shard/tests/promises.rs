@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::client::{Bench, Client, loss, quote, source, symbol, trade, trade_at};
 use crate::{
-    hub::{Hub, HubConfig},
+    hub::{BarSpan, Hub, HubConfig},
     market::{Channel, UnixMicros},
     session::SessionConfig,
 };
@@ -128,7 +128,8 @@ fn everybody_is_up_to_date(bench: &Bench, clients: &[Client]) {
             assert!(at.n >= head, "the newest event of {name} {channel} arrived");
             if let Some(Channel::Bars(interval)) = Channel::parse(channel) {
                 let had = &client.bars[&(name.clone(), *channel)];
-                for bar in topic.bars(interval, UnixMicros(i64::MIN), UnixMicros(i64::MAX), usize::MAX) {
+                let bars = topic.bars(interval, &BarSpan::ALL, usize::MAX).events;
+                for bar in bars.iter().filter(|bar| bar.is_final_bar()) {
                     let told = had.gaps.iter().any(|(from, to)| (*from..=*to).contains(&bar.n));
                     let reached = bar.n <= had.from || told || had.finals.contains(&bar.n);
                     assert!(

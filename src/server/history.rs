@@ -1,0 +1,108 @@
+//! What the roads of history have in common: how a query says which page, and how a page is answered. Which events are
+//! on a page is the hub's decision.
+
+use std::{ops::RangeInclusive, sync::Arc};
+
+use actix_web::HttpResponse;
+
+use super::{
+    Gateway,
+    query::{self, Bad},
+    rest,
+};
+use crate::{
+    dialect::native::{Code, Encoding},
+    hub::{Page, Topic},
+    market::Symbol,
+};
+
+/// A parameter that is there and not empty.
+fn given(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
+}
+
+/// `limit`: how many events the page has at most.
+pub(super) fn limit(
+    text: Option<&String>,
+    range: &RangeInclusive<usize>,
+    default: usize,
+) -> Result<usize, Bad> {
+    let Some(text) = given(text) else { return Ok(default) };
+    text.parse().ok().filter(|limit| range.contains(limit)).ok_or_else(|| {
+        let (least, most) = (range.start(), range.end());
+        Bad::parameter(format!("limit: {:?} is not a number from {least} to {most}", query::cut(text)))
+    })
+}
+
+/// `before`: only events with lower numbers.
+pub(super) fn before(text: Option<&String>) -> Result<Option<u64>, Bad> {
+    let Some(text) = given(text) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_why| {
+        Bad::parameter(format!("before: {:?} is not the number of an event", query::cut(text)))
+    })
+}
+
+/// `from` or `to`: a time, in microseconds.
+pub(super) fn time(name: &str, text: Option<&String>) -> Result<Option<i64>, Bad> {
+    let Some(text) = given(text) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_why| {
+        let found = query::cut(text);
+        Bad::parameter(format!("{name}: {found:?} is not a time in microseconds since 1970"))
+    })
+}
+
+/// The topic that a path names.
+pub(super) fn topic(gateway: &Gateway, name: &str) -> Option<Arc<Topic>> {
+    Symbol::new(name).ok().and_then(|symbol| gateway.hub.topic(symbol))
+}
+
+/// The answer where there is none.
+pub(super) fn unknown(name: &str) -> HttpResponse {
+    let msg = format!("symbol: {:?} is unknown", query::cut(name));
+    rest::refusal(404, Code::UnknownSymbol.number(), &msg)
+}
+
+/// What an answer is about besides its events.
+pub(super) struct About<'a> {
+    pub(super) epoch: &'a str,
+    pub(super) symbol: Symbol,
+    pub(super) interval: Option<&'static str>,
+    /// Whether it is the first page, which tells where a subscription goes on.
+    pub(super) is_first: bool,
+}
+
+/// The page as an answer, its events under `name`.
+pub(super) fn answer(about: &About<'_>, name: &str, page: &Page) -> HttpResponse {
+    let mut body = Vec::with_capacity(page.events.len() * 192 + 256);
+    let put = |body: &mut Vec<u8>, key: &str, value: &serde_json::Value| {
+        body.extend_from_slice(if body.is_empty() { b"{" } else { b"," });
+        Encoding::Json.encode_into(&key, body);
+        body.push(b':');
+        Encoding::Json.encode_into(value, body);
+    };
+    put(&mut body, "epoch", &about.epoch.into());
+    put(&mut body, "S", &about.symbol.as_str().into());
+    if let Some(interval) = about.interval {
+        put(&mut body, "interval", &interval.into());
+    }
+    if about.is_first {
+        let n = serde_json::json!({about.symbol.as_str(): page.position});
+        put(&mut body, "position", &serde_json::json!({"epoch": about.epoch, "n": n}));
+    }
+    if page.has_older
+        && let Some(oldest) = page.events.first()
+    {
+        put(&mut body, "before", &oldest.n.into());
+    }
+    body.push(b',');
+    Encoding::Json.encode_into(&name, &mut body);
+    body.extend_from_slice(b":[");
+    for (i, event) in page.events.iter().enumerate() {
+        if i > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(event.encoded(Encoding::Json));
+    }
+    body.extend_from_slice(b"]}");
+    rest::fresh_json(body)
+}
