@@ -24,7 +24,7 @@ use super::{
 use crate::{
     clock::Instant,
     limits::MAX_TOPICS,
-    market::{Bar, Body, Channel, Interval, Source, State, Status, Symbol, Tick, UnixMicros},
+    market::{Bar, Body, Channel, Increments, Interval, Source, State, Status, Symbol, Tick, UnixMicros},
 };
 
 /// What one remembered bar takes, without its encoded forms: the event, the bar, and two counters and a place.
@@ -68,6 +68,7 @@ pub struct Topic {
     inner: Mutex<Inner>,
     /// When, by the gateway's clock, time alone changes something derived; read without the lock.
     due: AtomicI64,
+    increments: Mutex<Increments>,
 }
 
 #[derive(Debug)]
@@ -128,7 +129,8 @@ impl Topic {
             watchers: Vec::new(),
         };
         let due = AtomicI64::new(i64::MAX);
-        Self { id, symbol, feed, shared, inner: Mutex::new(inner), due }
+        let increments = Mutex::default();
+        Self { id, symbol, feed, shared, inner: Mutex::new(inner), due, increments }
     }
 
     /// Its position.
@@ -147,6 +149,17 @@ impl Topic {
     #[must_use]
     pub const fn feed(&self) -> Source {
         self.feed
+    }
+
+    /// The steps in which it is priced and traded, as far as its feed knows them.
+    #[must_use]
+    pub fn increments(&self) -> Increments {
+        *self.increments.lock()
+    }
+
+    /// Makes its steps known.
+    pub fn describe(&self, increments: Increments) {
+        *self.increments.lock() = increments;
     }
 
     /// Its present state.

@@ -10,7 +10,7 @@ use actix_web::{
 use serde::Serialize;
 
 use super::{Gateway, query::Bad};
-use crate::market::{Source, State, Symbol, UnixMicros};
+use crate::market::{Increments, Price, Size, Source, State, Symbol, UnixMicros};
 
 /// The page at `/` when the dashboard is not built in.
 const PAGE: &str = include_str!("../../web/plain/index.html");
@@ -142,6 +142,10 @@ pub(super) async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
         symbol: Symbol,
         feed: Source,
         state: State,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tick: Option<Price>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lot: Option<Size>,
     }
     #[derive(Serialize)]
     struct Symbols<'a> {
@@ -152,7 +156,10 @@ pub(super) async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
         .hub
         .topics_since(0)
         .iter()
-        .map(|topic| Known { symbol: topic.symbol(), feed: topic.feed(), state: topic.state() })
+        .map(|topic| {
+            let Increments { tick, lot } = topic.increments();
+            Known { symbol: topic.symbol(), feed: topic.feed(), state: topic.state(), tick, lot }
+        })
         .collect();
     symbols.sort_by_key(|known| known.symbol);
     HttpResponse::Ok().json(Symbols { epoch: gateway.hub.epoch(), symbols })
