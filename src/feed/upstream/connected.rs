@@ -205,6 +205,10 @@ impl<'a> Connected<'a> {
     async fn listed(&mut self, list: ProductList) {
         let gone = self.feed.found(self.out, list).await;
         self.each_link(|requests| gone.iter().for_each(|symbol| requests.forget(*symbol)));
+        if !gone.is_empty() {
+            let confirmed = self.link.requests.confirmed();
+            self.metrics.subscriptions.set(i64::try_from(confirmed).unwrap_or(i64::MAX));
+        }
         self.follow();
     }
 

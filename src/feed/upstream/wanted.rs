@@ -37,7 +37,8 @@ impl Wanted {
         if !wanted {
             self.waiting.remove(&symbol);
             if self.symbols.contains(&symbol) {
-                self.leaving.entry(symbol).or_insert(now + self.linger);
+                let linger = if self.waiting.is_empty() { self.linger } else { Duration::ZERO };
+                self.leaving.entry(symbol).or_insert(now + linger);
             }
             return false;
         }
@@ -145,11 +146,13 @@ mod tests {
         assert!(!wanted.update(c, true, now), "no place");
         assert_eq!((wanted.turned_away(), wanted.turned_away(), wanted.waiting()), (vec![c], vec![], 1));
         assert!(wanted.release(now).is_empty() && wanted.admit().is_empty());
-        // One that nobody listens to stays for the linger, unless somebody needs its place.
+        // One that nobody listens to stays for the linger, unless somebody waits for its place already or comes later.
         wanted.update(a, false, now);
-        assert!(wanted.release(now).is_empty());
-        assert!(!wanted.update(d, true, now));
         assert_eq!((wanted.release(now), wanted.admit()), (vec![a], vec![c]));
+        wanted.update(c, false, now);
+        assert!(wanted.release(now).is_empty());
+        assert!(!wanted.update(d, true, now) && !wanted.update(c, true, now));
+        assert!(wanted.release(now).is_empty(), "it is wanted again");
         assert_eq!(wanted.turned_away(), [d]);
         wanted.forget(b);
         assert_eq!((wanted.admit(), wanted.waiting()), (vec![d], 0));
