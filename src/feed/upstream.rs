@@ -101,6 +101,8 @@ pub struct Upstream {
     wanted: Wanted,
     /// Symbols that are wanted since the last look, and were not.
     asked: Vec<Symbol>,
+    /// How many symbols wait for a place, as the metric tells it.
+    waiting: usize,
     demand: Arc<Demand>,
     intake: Intake,
     has_started: bool,
@@ -114,6 +116,7 @@ impl Upstream {
             catalogue,
             lists: None,
             asked: Vec::new(),
+            waiting: 0,
             demand: Arc::default(),
             intake: Intake::default(),
             has_started: false,
@@ -130,6 +133,12 @@ impl Upstream {
     #[must_use]
     pub fn symbols(&self) -> usize {
         self.plan.names().len()
+    }
+
+    /// Whether it also looks for symbols in the venue's product list.
+    #[must_use]
+    pub const fn has_patterns(&self) -> bool {
+        self.catalogue.is_some()
     }
 
     /// Subscribes to everything, whoever listens, and hands every frame to the tap as well. Does nothing once the
@@ -184,7 +193,9 @@ impl Upstream {
         let now = Instant::now();
         let mut asked = std::mem::take(&mut self.asked);
         for symbol in self.demand.take() {
-            if self.wanted.update(symbol, out.is_wanted(symbol), now) {
+            // What the venue has no more nobody can have, whoever listens.
+            let is_closed = self.catalogue.as_ref().is_some_and(|catalogue| catalogue.is_closed(symbol));
+            if self.wanted.update(symbol, !is_closed && out.is_wanted(symbol), now) {
                 asked.push(symbol);
             }
         }
@@ -202,7 +213,10 @@ impl Upstream {
             let why = "it waits for a place: the connection carries as many symbols as it can";
             out.change_state(away, &[State::Pending, State::Live, State::Stale], State::Stale, why);
         }
-        out.upstream_metrics().waiting(self.wanted.waiting());
+        if self.waiting != self.wanted.waiting() {
+            self.waiting = self.wanted.waiting();
+            out.upstream_metrics().waiting(self.waiting);
+        }
         (asked, released)
     }
 }

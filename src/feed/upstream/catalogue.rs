@@ -102,6 +102,11 @@ impl Catalogue {
         changes
     }
 
+    /// Whether it was found once and is gone.
+    pub(super) fn is_closed(&self, symbol: Symbol) -> bool {
+        self.known.get(&symbol).is_some_and(|known| known.standing == Standing::Closed)
+    }
+
     /// Takes a product in that was unknown so far, if it is wanted.
     fn find(&mut self, names: &mut Names, product: &Product, changes: &mut Changes) -> Option<Symbol> {
         let ours = self.renamed.get(&product.theirs).copied().unwrap_or(product.ours);
@@ -199,6 +204,7 @@ mod tests {
         // Both are gone; only the one that was found is closed.
         let changes = catalogue.take(&mut names, trades(&[("SOLUSD", "SOL-USD")]));
         assert_eq!((changes.found, changes.closed), (symbols(&["SOL-USD"]), symbols(&["ETH-USD"])));
+        assert_eq!(["BTC-USD", "ETH-USD"].map(|name| catalogue.is_closed(symbol(name))), [false, true]);
         let back = trades(&[("SOLUSD", "SOL-USD"), ("ETHUSD", "ETH-USD")]);
         let changes = catalogue.take(&mut names, back);
         assert_eq!((changes.reopened, changes.found), (symbols(&["ETH-USD"]), vec![]));

@@ -1,6 +1,6 @@
 //! One GET of a product list.
 
-use std::{io::Read as _, sync::Arc};
+use std::{convert::Infallible, io::Read as _, sync::Arc};
 
 use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt as _, Empty};
@@ -66,9 +66,22 @@ where
     let request = request(plan, shop).map_err(|why| failed(&why))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|why| failed(&why))?;
-    // It ends with the sender; what goes wrong, the answer tells.
-    tokio::spawn(connection);
-    let answer = sender.send_request(request).await.map_err(|why| failed(&why))?;
+    // What goes wrong with the connection the answer tells; what has come of that may be read after its end.
+    let driven = async {
+        let _ended = connection.await;
+        std::future::pending::<Infallible>().await
+    };
+    let exchanged = async {
+        let answer = sender.send_request(request).await.map_err(|why| failed(&why))?;
+        read_answer(answer).await
+    };
+    tokio::select! {
+        done = exchanged => done,
+        never = driven => match never {},
+    }
+}
+
+async fn read_answer(answer: Response<Incoming>) -> Result<Body, ShopError> {
     let status = answer.status();
     if status.is_success() {
         return body(answer, PRODUCT_LIST_BYTES).await;

@@ -72,6 +72,7 @@ async fn patterns_find_products_and_their_prices_flow() {
     for venue in Venue::ALL {
         let setup = setup(venue, &names, &names, &[], "symbols = [\"*-USD\", \"!DOGE-*\"]").await;
         known(&setup, &["BTC-USD", "ETH-USD"]).await;
+        eventually("its steps are told", || symbols(&setup)["BTC-USD"]["tick"].is_string()).await;
         let btc = symbols(&setup)["BTC-USD"].clone();
         assert_eq!((&btc["state"], &btc["feed"]), (&json!("pending"), &json!("feed")), "{venue:?}");
         let is_cent = |step: &Value| step.as_str().unwrap().trim_end_matches('0') == "0.01";
