@@ -155,12 +155,12 @@ impl Upstream {
             let why = "the venue asks for credentials, and there are none".to_owned();
             return Err(FeedError::Fatal(why));
         }
-        let names = self.plan.names();
-        let symbols = || names.all();
-        out.declare(symbols())?;
         if self.has_started {
             return Ok(());
         }
+        let names = self.plan.names();
+        let symbols = || names.all();
+        out.declare(symbols())?;
         self.has_started = true;
         if let Some(shop) = &self.plan.shop {
             self.lists = Some(Lists::start(Arc::clone(&self.plan), Arc::clone(shop), out.clone()));
