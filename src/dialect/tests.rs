@@ -212,7 +212,10 @@ fn damaged_commands_and_ticks_do_no_harm() {
         }
     });
     println!("{commands} commands, {faults} faults, {ticks} ticks");
-    assert!(commands > RUNS / 100 && faults > RUNS / 100 && ticks > RUNS / 100, "the damage is of one kind only");
+    assert!(
+        commands > RUNS / 100 && faults > RUNS / 100 && ticks > RUNS / 100,
+        "the damage is of one kind only"
+    );
 }
 
 #[test]

@@ -39,7 +39,8 @@ async fn venue(listener: TcpListener, acceptor: TlsAcceptor) {
 
 /// Answers every request with a list of one product, decompressed only by those who know how.
 async fn list(listener: TcpListener, acceptor: TlsAcceptor) {
-    let body = br#"{"symbols":[{"symbol":"BTCUSD","status":"TRADING","baseAsset":"BTC","quoteAsset":"USD"}]}"#;
+    let body =
+        br#"{"symbols":[{"symbol":"BTCUSD","status":"TRADING","baseAsset":"BTC","quoteAsset":"USD"}]}"#;
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(body).unwrap();
     let packed = packed.finish().unwrap();
@@ -47,7 +48,8 @@ async fn list(listener: TcpListener, acceptor: TlsAcceptor) {
         let Ok(mut stream) = acceptor.accept(stream).await else { continue };
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") && stream.read_buf(&mut request).await.unwrap() > 0 {}
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", packed.len());
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", packed.len());
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(&packed).await.unwrap();
         stream.flush().await.unwrap();
@@ -78,9 +80,8 @@ async fn certificates_are_checked() {
 
     let gateway = TestGateway::start();
     let stop = CancellationToken::new();
-    let keys = format!(
-        "url = \"wss://localhost:{port}/\"\ndemand = \"always\"\nretry_ms = 20\nretry_max_ms = 40"
-    );
+    let keys =
+        format!("url = \"wss://localhost:{port}/\"\ndemand = \"always\"\nretry_ms = 20\nretry_max_ms = 40");
     let trusting = format!("{keys}\ntls_ca_file = {:?}", authority.display().to_string());
     let named = "symbols = [\"BTC-USD\"]";
     let found = format!("symbols = [\"BTC-*\"]\nproducts_url = \"https://localhost:{shop}/list\"");
