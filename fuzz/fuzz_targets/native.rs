@@ -2,8 +2,6 @@
 
 #![no_main]
 
-mod promises;
-
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| promises::native_kept(bytes));
+fuzz_target!(|bytes: &[u8]| tickcast_fuzz::native_kept(bytes));

@@ -2,12 +2,10 @@
 
 #![no_main]
 
-mod promises;
-
 use libfuzzer_sys::fuzz_target;
 use tickcast::dialect::Venue;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((venue, list)) = bytes.split_first() else { return };
-    promises::products_kept(Venue::ALL[usize::from(*venue) % Venue::ALL.len()], list);
+    tickcast_fuzz::products_kept(Venue::ALL[usize::from(*venue) % Venue::ALL.len()], list);
 });

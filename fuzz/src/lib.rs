@@ -42,12 +42,17 @@ pub fn products_kept(venue: Venue, list: &[u8]) {
     match venue.products(list) {
         Ok(read) => {
             assert!(!read.products.is_empty(), "an empty list is an error");
-            assert!(read.products.len() + read.skipped <= list.len(), "no more products than the list can hold");
+            assert!(
+                read.products.len() + read.skipped <= list.len(),
+                "no more products than the list can hold"
+            );
             assert_eq!(read.skipped > 0, read.complaint.is_some(), "what is skipped has a reason");
             let complaint = read.complaint.map(|why| why.to_string().len()).unwrap_or_default();
             assert!(complaint <= LONGEST_ERROR, "a complaint quotes no more than it needs");
         }
-        Err(error) => assert!(error.to_string().len() <= LONGEST_ERROR, "an error quotes no more than it needs"),
+        Err(error) => {
+            assert!(error.to_string().len() <= LONGEST_ERROR, "an error quotes no more than it needs")
+        }
     }
 }
 
@@ -77,7 +82,9 @@ fn source() -> Source {
 fn published(message: &TickMessage<'_>) {
     match message.tick(source(), UnixMicros(1)) {
         Ok(tick) => told(&tick),
-        Err(error) => assert!(error.to_string().len() <= LONGEST_ERROR, "an error quotes no more than it needs"),
+        Err(error) => {
+            assert!(error.to_string().len() <= LONGEST_ERROR, "an error quotes no more than it needs")
+        }
     }
 }
 
