@@ -11,7 +11,7 @@ endef
 
 # The steps of a test run must come one after the other, with -j too.
 .NOTPARALLEL:
-.PHONY: help run test test-rust test-clients test-browser deps lint bench doc recordings clean-deps
+.PHONY: help run test test-rust test-clients test-browser deps lint bench fuzz doc recordings clean-deps
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,14 @@ lint: ## formatting and lints, as strict as before landing
 bench: ## tickcast and its peers under the same load; prints ratios and writes benches/README.md (20 minutes)
 	@scripts/bench-deps
 	cargo bench --bench load -- --write
+
+# More than the longest frame of a seed; what bounds memory is explained in fuzz/README.md.
+FUZZ := kraken
+SECONDS := 300
+fuzz: ## any bytes to one reader of foreign bytes: FUZZ=kraken SECONDS=300 (needs cargo-fuzz and a nightly toolchain)
+	mkdir -p fuzz/corpus/$(FUZZ)
+	cargo +nightly fuzz run $(FUZZ) fuzz/corpus/$(FUZZ) fuzz/seeds/$(FUZZ) -- -dict=fuzz/words.dict -max_len=4096 \
+		-malloc_limit_mb=16 -rss_limit_mb=512 -timeout=5 -max_total_time=$(SECONDS)
 
 doc: ## API documentation; broken links are errors
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps

@@ -1,7 +1,8 @@
 //! Wire formats: bytes to values and back. No I/O and no clock; times are passed in.
 //!
 //! [`native`] is tickcast's own protocol (JSON and MessagePack). The others are venues' formats: [`Venue::parse`] reads
-//! what a venue says, on a live connection or in a recording, and [`Venue::subscribe`] writes what it is asked.
+//! what a venue says, on a live connection or in a recording, [`Venue::subscribe`] writes what it is asked, and
+//! [`Venue::products`] reads what it trades.
 //!
 //! Refuses to keep state: gaps, duplicates and reconnecting are the feed's business, which [`Sequence`] is made for.
 
@@ -12,9 +13,11 @@ pub(crate) mod field;
 pub mod kraken;
 mod message;
 pub mod native;
+mod product;
 mod request;
 
 pub use message::{Ack, Message, ParseError, Refusal, Sequence};
+pub use product::{Listing, Product, ProductList, ProductListError};
 
 use crate::market::UnixMicros;
 

@@ -144,8 +144,29 @@ pub const ROTATE_MS_RANGE: RangeInclusive<u64> = 1_000..=604_800_000;
 /// The other times of a venue's feed, in milliseconds: never zero, at most an hour.
 pub const UPSTREAM_MS_RANGE: RangeInclusive<u64> = 10..=3_600_000;
 
-/// Symbols of one venue's feed. More: the definition is refused.
-pub const UPSTREAM_SYMBOLS: usize = 10_000;
+/// Symbols of one venue's feed. More in its definition: refused. More found by its patterns: those that come later in
+/// the order of the venue's names are left out, which is logged and counted.
+pub const UPSTREAM_SYMBOLS: usize = 20_000;
+
+/// Patterns of one venue's feed, exclusions included. More: the definition is refused.
+pub const UPSTREAM_PATTERNS: usize = 1_000;
+
+/// Longest product list of a venue, in bytes, as sent and after decompression. Longer: the attempt has failed, what is
+/// known stays.
+pub const PRODUCT_LIST_BYTES: usize = 32 * 1024 * 1024;
+
+/// Products of one list. More: the same.
+pub const MAX_PRODUCTS: usize = 50_000;
+
+/// How often a venue's product list is fetched again when the definition does not say.
+pub const PRODUCTS_REFRESH: Duration = Duration::from_secs(900);
+
+/// `products_refresh_ms` of a venue's feed: venues count requests, so not often; a day at most.
+pub const PRODUCTS_REFRESH_MS_RANGE: RangeInclusive<u64> = 1_000..=86_400_000;
+
+/// A venue's product list must have come whole within this time when the definition does not say. Later: the attempt
+/// has failed.
+pub const PRODUCTS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Symbols in one request to a venue; a longer list becomes several. Our own choice: Binance takes more than the 200
 /// streams that these are, others state no number, and a refusal then concerns few.

@@ -2,9 +2,7 @@
 
 #![no_main]
 
-mod promises;
-
 use libfuzzer_sys::fuzz_target;
 use tickcast::dialect::Venue;
 
-fuzz_target!(|frame: &[u8]| promises::kept(Venue::Kraken, frame));
+fuzz_target!(|frame: &[u8]| tickcast_fuzz::kept(Venue::Kraken, frame));

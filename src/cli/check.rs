@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::ServeArgs;
-use crate::config::{self, Config, FeedConfig};
+use crate::config::{self, AnyFeed, Config, FeedConfig};
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -47,10 +47,15 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
 fn summary(out: &mut impl Write, feeds: &[FeedConfig]) -> io::Result<()> {
     for feed in feeds {
         write!(out, "  feed {}: {}", feed.name, feed.feed.kind())?;
-        match feed.symbols {
-            0 => writeln!(out)?,
-            symbols => writeln!(out, ", {}", counted(symbols, "symbol"))?,
+        if feed.symbols > 0 {
+            write!(out, ", {}", counted(feed.symbols, "symbol"))?;
         }
+        if let AnyFeed::Upstream(upstream) = &feed.feed
+            && upstream.has_patterns()
+        {
+            write!(out, ", patterns")?;
+        }
+        writeln!(out)?;
     }
     match feeds.iter().map(|feed| feed.symbols).sum() {
         0 => writeln!(out, "  {}", counted(feeds.len(), "feed")),

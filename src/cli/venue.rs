@@ -7,11 +7,13 @@
 mod connection;
 mod counter;
 mod fault;
+mod shop;
 mod side;
 mod stand;
 mod tape;
 
 pub use fault::{Fault, Planned};
+pub use shop::ListFault;
 pub use stand::{Counts, Script, Stand};
 pub use tape::{Recorded, read};
 
@@ -40,6 +42,9 @@ pub struct VenueArgs {
     /// A fault at the data frame of that number, from 1: FAULT@N; may be repeated. Without @N at the hundredth
     #[arg(long = "fault", value_name = "FAULT[@N]", value_parser = Planned::parse)]
     faults: Vec<Planned>,
+    /// What goes wrong with the product list: one request after the other; may be repeated. After that all is well
+    #[arg(long = "list-fault", value_enum, value_name = "FAULT")]
+    list_faults: Vec<ListFault>,
     /// Frames that nobody gets when a fault ends the connection, as on a real venue
     #[arg(long, default_value_t = 0, value_name = "N")]
     lose: usize,
@@ -87,13 +92,16 @@ pub fn run(args: &VenueArgs) -> anyhow::Result<()> {
         speed: args.speed,
         lose: args.lose,
         held: false,
+        list_faults: args.list_faults.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await;
         let listener = listener.with_context(|| format!("cannot listen on port {}", args.port))?;
         let stand = Stand::start(listener, script)?;
-        writeln!(std::io::stdout().lock(), "ws://{}/ plays {count} data frames", stand.address())?;
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "ws://{}/ plays {count} data frames", stand.address())?;
+        writeln!(out, "http://{}{} lists their products", stand.address(), stand.list_path())?;
         tokio::signal::ctrl_c().await?;
         Ok(())
     })

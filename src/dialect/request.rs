@@ -177,11 +177,16 @@ impl Venue {
             Self::Binance => None,
             Self::Coinbase => Some(Symbol::new(theirs)),
             Self::Alpaca => Some(Symbol::new(&theirs.replacen('/', "-", 1))),
-            Self::Kraken => {
-                let Some((base, quote)) = theirs.split_once('/') else { return Some(Symbol::new(theirs)) };
-                Some(Symbol::new(&format!("{}-{}", kraken_asset(base), kraken_asset(quote))))
-            }
+            Self::Kraken => Some(Symbol::new(&kraken_pair(theirs).replacen('/', "-", 1))),
         }
+    }
+}
+
+/// The name that Kraken's WebSocket v2 has for a pair of its older interfaces: `XBT/USD` is `BTC/USD` there.
+pub(super) fn kraken_pair(theirs: &str) -> String {
+    match theirs.split_once('/') {
+        Some((base, quote)) => format!("{}/{}", kraken_asset(base), kraken_asset(quote)),
+        None => theirs.to_owned(),
     }
 }
 

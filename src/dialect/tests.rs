@@ -1,5 +1,6 @@
 //! What every dialect promises, on documented frames that were damaged at random: no panic, nothing left behind by an
-//! error, and no more kept than the frame was long. `fuzz/` goes on from here for as long as one likes.
+//! error, and no more kept than the frame was long. The same for product lists, for commands of clients and for ticks of
+//! producers. `fuzz/` goes on from here for as long as one likes.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -124,6 +125,104 @@ fn damaged_frames_do_no_harm() {
         }
         println!("{venue:?}: {good} could be read, {bad} could not");
         assert!(good > RUNS / 100 && bad > RUNS / 100, "{venue:?}: the damage is of one kind only");
+    }
+}
+
+/// So many damaged ones of these, with a seed that is printed.
+fn damaged(frames: &[Vec<u8>], runs: usize, seed: u64, mut read: impl FnMut(&[u8])) {
+    println!("seed {seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    for _ in 0..runs {
+        let mut frame = frames[random.random_range(0..frames.len())].clone();
+        damage(&mut frame, frames, &mut random);
+        read(&frame);
+    }
+}
+
+#[test]
+fn damaged_product_lists_do_no_harm() {
+    for (venue, list) in [
+        (
+            Venue::Binance,
+            r#"{"symbols":[{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT","filters":[{"filterType":"PRICE_FILTER","tickSize":"0.01"}]},{"symbol":"AB","status":"BREAK","baseAsset":"A","quoteAsset":"B"}]}"#,
+        ),
+        (
+            Venue::Coinbase,
+            r#"[{"id":"BTC-USD","quote_increment":"0.01","base_increment":"0.00000001","status":"online","cancel_only":false},{"id":"A","status":"delisted"}]"#,
+        ),
+        (
+            Venue::Kraken,
+            r#"{"error":[],"result":{"XXBTZUSD":{"wsname":"XBT/USD","lot_decimals":8,"tick_size":"0.1","status":"online"},"XDGEUR":{"wsname":"XDG/EUR"}}}"#,
+        ),
+        (
+            Venue::Alpaca,
+            r#"[{"symbol":"BTC/USD","status":"active","min_trade_increment":"0.0001","price_increment":"1"},{"symbol":"A","status":"inactive"}]"#,
+        ),
+    ] {
+        let (mut good, mut bad) = (0, 0);
+        damaged(&[list.as_bytes().to_vec()], RUNS / 4, 7, |list| match venue.products(list) {
+            Ok(read) => {
+                good += 1;
+                assert!((1..=list.len()).contains(&(read.products.len() + read.skipped)), "{list:?}");
+                assert_eq!(read.skipped > 0, read.complaint.is_some(), "{list:?}");
+            }
+            Err(error) => {
+                bad += 1;
+                assert!(error.to_string().len() <= 4 * LONGEST_ERROR, "{error}");
+            }
+        });
+        println!("{venue:?}: {good} could be read, {bad} could not");
+        assert!(good > RUNS / 100 && bad > RUNS / 100, "{venue:?}: the damage is of one kind only");
+    }
+}
+
+#[test]
+fn damaged_commands_and_ticks_do_no_harm() {
+    use super::native::{Encoding, TickMessage, encode_tick, parse_command};
+    use serde::Deserialize as _;
+    let texts = [
+        r#"{"op":"subscribe","id":7,"channel":"quotes","symbols":["BTC-USD","ETH-*"],"mode":"merge","max_rate":"2.5","since":{"epoch":"e","n":{"A":9}}}"#,
+        r#"{"op":"unsubscribe","id":"x","channel":"bars.1m","symbols":["*"]}"#,
+        r#"{"T":"t","S":"BTC-USD","n":9,"p":"67210.10","s":"0.015","side":"buy","id":"995098700","x":"binance","te":1700000000000000,"tr":7}"#,
+        r#"{"S":"EUR/USD","bp":"1.38727","bs":"1","ap":"1.4","x":"fxcm"}"#,
+    ];
+    let packed = |text: &&str| {
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        rmp_serde::to_vec_named(&value).unwrap()
+    };
+    // Apart: bytes of one encoding in the other are garbage at once.
+    let plain: Vec<_> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    let packed: Vec<_> = texts.iter().map(packed).collect();
+    let source = crate::market::Source::new("x").unwrap();
+    for (encoding, frames) in [(Encoding::Json, plain), (Encoding::MsgPack, packed)] {
+        let (mut commands, mut faults, mut ticks) = (0, 0, 0);
+        damaged(&frames, RUNS, 8, |frame| {
+            match parse_command(frame, encoding) {
+                Ok(_command) => commands += 1,
+                Err(fault) => {
+                    faults += 1;
+                    assert!(fault.msg.len() <= 4 * LONGEST_ERROR, "{}", fault.msg);
+                }
+            }
+            let mut unpacker = rmp_serde::Deserializer::from_read_ref(frame);
+            let message = match encoding {
+                Encoding::Json => serde_json::from_slice::<TickMessage<'_>>(frame).ok(),
+                Encoding::MsgPack => TickMessage::deserialize(&mut unpacker).ok(),
+            };
+            if let Some(Ok(tick)) = message.map(|message| message.tick(source, UnixMicros(1))) {
+                ticks += 1;
+                let told = encode_tick(1, &tick, Encoding::Json);
+                let again = serde_json::from_slice::<TickMessage<'_>>(&told).unwrap();
+                assert_eq!(again.tick(source, UnixMicros(1)).unwrap(), tick, "{frame:?}");
+            }
+        });
+        println!("{encoding:?}: {commands} commands, {faults} faults, {ticks} ticks");
+        // The readers are strict, and each takes one half of the frames only: few survive.
+        let enough = RUNS / 400;
+        assert!(
+            commands > enough && faults > enough && ticks > enough,
+            "{encoding:?}: the damage is of one kind only"
+        );
     }
 }
 

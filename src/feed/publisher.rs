@@ -1,6 +1,7 @@
 //! What a feed may do: declare symbols, publish ticks, count what it skipped, and ask whether to stop.
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     sync::{
         Arc,
@@ -16,7 +17,7 @@ use crate::{
     dialect::ParseError,
     hub::{Demand, Hub, HubError},
     limits::MAX_BURST_TICKS,
-    market::{Price, Source, State, Status, Symbol, Tick, UnixMicros},
+    market::{Increments, Source, State, Status, Symbol, Tick, UnixMicros},
     metrics::{FeedMetrics, UpstreamMetrics},
 };
 
@@ -117,10 +118,12 @@ impl Publisher {
         Ok(())
     }
 
-    /// Tells the smallest step of a declared symbol's prices. Unknown symbols have none.
-    pub fn tick_size(&self, symbol: Symbol, tick_size: Price) {
-        if let Some(topic) = self.hub.topic(symbol) {
-            topic.set_tick_size(tick_size);
+    /// Makes the steps of symbols known, of those that are this feed's.
+    pub fn describe(&self, steps: impl IntoIterator<Item = (Symbol, Increments)>) {
+        for (symbol, increments) in steps {
+            if let Some(topic) = self.hub.topic(symbol).filter(|topic| topic.feed() == self.name) {
+                topic.describe(increments);
+            }
         }
     }
 
@@ -143,10 +146,22 @@ impl Publisher {
         to: State,
         why: &'static str,
     ) {
+        self.tell_state(symbols, from, to, why);
+    }
+
+    /// Likewise, for a reason that is made up at run time.
+    pub fn tell_state(
+        &self,
+        symbols: impl IntoIterator<Item = Symbol>,
+        from: &[State],
+        to: State,
+        why: impl Into<Cow<'static, str>>,
+    ) {
+        let why = why.into();
         let has =
             |symbol: &Symbol| self.hub.topic(*symbol).is_some_and(|topic| from.contains(&topic.state()));
         let (source, since) = (self.name, self.clock.now());
-        let tell = |symbol| Tick::Status(Status { symbol, state: to, source, since, why: why.into() });
+        let tell = |symbol| Tick::Status(Status { symbol, state: to, source, since, why: why.clone() });
         self.hub.publish(self.name, symbols.into_iter().filter(has).map(tell));
     }
 

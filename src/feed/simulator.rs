@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::{End, Feed, FeedError, Publisher};
 use crate::{
     limits::{MAX_BURST_TICKS, SIMULATOR_CLOCK_STEP, SIMULATOR_LAG},
-    market::{Source, Tick, UnixMicros},
+    market::{Increments, Source, Tick, UnixMicros},
 };
 
 /// A simulated market as a feed.
@@ -48,9 +48,9 @@ impl Feed for Simulator {
     async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
         let source = self.source.unwrap_or(out.name());
         out.declare(self.generator.instruments().iter().map(|instrument| instrument.symbol))?;
-        for instrument in self.generator.instruments() {
-            out.tick_size(instrument.symbol, instrument.price(1));
-        }
+        out.describe(self.generator.instruments().iter().map(|instrument| {
+            (instrument.symbol, Increments { tick: Some(instrument.price(1)), lot: None })
+        }));
         tracing::info!(feed = %out.name(), seed = self.seed, symbols = self.symbols(), "simulating");
         // Offset 0 of the market is now, on both clocks.
         let mut start = Instant::now();

@@ -6,23 +6,31 @@
 //!  attempts    is open      connection  deadlines
 //!     │           └─ Successor: a second Link that takes over from the first
 //!     ├─ Wanted: which symbols        Requests: asking for them, within the venue's limits
-//!     └─ Intake: our names, Order: no repetition, and a loss where ticks are missing
+//!     ├─ Intake: our names, Order: no repetition, and a loss where ticks are missing
+//!     └─ Lists ── fetch ── the venue's product list, over HTTPS
+//!          Catalogue: what the patterns find in it
 //! ```
 //!
 //! The venue's words are [`crate::dialect`]'s business. The supervisor connects again after a [`Break`]; everything
 //! that must outlive a connection is kept here. Refuses to guess: ticks that may be missing are told as a loss.
 
 mod broken;
+mod catalogue;
 mod connected;
 mod definition;
+mod fetch;
+mod found;
 mod intake;
 mod link;
 mod names;
 mod order;
+mod patterns;
+mod products;
 mod requests;
 mod secret;
 mod socket;
 mod successor;
+mod symbols;
 mod tap;
 mod wanted;
 
@@ -33,20 +41,24 @@ pub use tap::{Frame, Tap, tap};
 
 use std::{sync::Arc, time::Duration};
 
+use parking_lot::RwLock;
+
 use self::{
+    catalogue::Catalogue,
     connected::{Connected, Left},
     intake::Intake,
     link::Link,
     names::Names,
+    products::{Lists, Shop},
     socket::{Address, Tls},
     wanted::Wanted,
 };
 use super::{Backoff, End, Feed, FeedError, Publisher};
 use crate::{
     clock::Instant,
-    dialect::Venue,
+    dialect::{ProductList, Venue},
     hub::Demand,
-    market::{Source, Symbol},
+    market::{LossWhy, Source, State, Symbol},
 };
 
 /// What is to be done, checked.
@@ -55,7 +67,11 @@ struct Plan {
     venue: Venue,
     address: Address,
     tls: Tls,
-    names: Names,
+    /// Grows when patterns find something; nobody holds the lock for longer than a copy of the pointer.
+    names: RwLock<Arc<Names>>,
+    shop: Option<Arc<Shop>>,
+    /// Symbols that one connection carries.
+    places: usize,
     source: Option<Source>,
     credentials: Option<Credentials>,
     needs_credentials: bool,
@@ -70,21 +86,37 @@ struct Plan {
     tap: Option<Tap>,
 }
 
+impl Plan {
+    fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.names.read())
+    }
+}
+
 /// A venue as a feed.
 #[derive(Debug)]
 pub struct Upstream {
     plan: Arc<Plan>,
+    catalogue: Option<Catalogue>,
+    lists: Option<Lists>,
     wanted: Wanted,
+    /// Symbols that are wanted since the last look, and were not.
+    asked: Vec<Symbol>,
+    /// How many symbols wait for a place, as the metric tells it.
+    waiting: usize,
     demand: Arc<Demand>,
     intake: Intake,
     has_started: bool,
 }
 
 impl Upstream {
-    fn new(plan: Plan) -> Self {
+    fn new(plan: Plan, catalogue: Option<Catalogue>) -> Self {
         Self {
-            wanted: Wanted::new(plan.linger),
+            wanted: Wanted::new(plan.linger, plan.places),
             plan: Arc::new(plan),
+            catalogue,
+            lists: None,
+            asked: Vec::new(),
+            waiting: 0,
             demand: Arc::default(),
             intake: Intake::default(),
             has_started: false,
@@ -97,10 +129,16 @@ impl Upstream {
         self.plan.venue
     }
 
-    /// How many symbols it has.
+    /// How many symbols it has so far: those of its definition, and those that were found.
     #[must_use]
     pub fn symbols(&self) -> usize {
-        self.plan.names.len()
+        self.plan.names().len()
+    }
+
+    /// Whether it also looks for symbols in the venue's product list.
+    #[must_use]
+    pub const fn has_patterns(&self) -> bool {
+        self.catalogue.is_some()
     }
 
     /// Subscribes to everything, whoever listens, and hands every frame to the tap as well. Does nothing once the
@@ -117,33 +155,69 @@ impl Upstream {
             let why = "the venue asks for credentials, and there are none".to_owned();
             return Err(FeedError::Fatal(why));
         }
-        let symbols = || self.plan.names.all();
-        out.declare(symbols())?;
         if self.has_started {
             return Ok(());
         }
+        let names = self.plan.names();
+        let symbols = || names.all();
+        out.declare(symbols())?;
         self.has_started = true;
+        if let Some(shop) = &self.plan.shop {
+            self.lists = Some(Lists::start(Arc::clone(&self.plan), Arc::clone(shop), out.clone()));
+        }
         if self.plan.is_on_demand {
             out.watch(symbols(), &self.demand);
             return Ok(());
         }
         let now = Instant::now();
-        for symbol in self.plan.names.all() {
+        for symbol in symbols() {
             self.wanted.update(symbol, true, now);
         }
         Ok(())
     }
 
-    /// Takes changed wishes. Returns the symbols that are to be subscribed now and were not.
-    fn look(&mut self, out: &Publisher) -> Vec<Symbol> {
+    /// The next product list; never, when there are no patterns.
+    ///
+    /// # Cancel safety
+    /// A list is not lost when the future is dropped.
+    async fn list(&mut self) -> ProductList {
+        match &mut self.lists {
+            Some(lists) => lists.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes changed wishes, and lets go what nobody wants any more. Returns the symbols that are to be subscribed
+    /// now and were not, and those that are to be subscribed no more.
+    fn settle(&mut self, out: &Publisher) -> (Vec<Symbol>, Vec<Symbol>) {
         let now = Instant::now();
-        let mut new = Vec::new();
+        let mut asked = std::mem::take(&mut self.asked);
         for symbol in self.demand.take() {
-            if self.wanted.update(symbol, out.is_wanted(symbol), now) {
-                new.push(symbol);
+            // What the venue has no more nobody can have, whoever listens.
+            let is_closed = self.catalogue.as_ref().is_some_and(|catalogue| catalogue.is_closed(symbol));
+            if self.wanted.update(symbol, !is_closed && out.is_wanted(symbol), now) {
+                asked.push(symbol);
             }
         }
-        new
+        let released = self.wanted.release(now);
+        asked.extend(self.wanted.admit());
+        if !released.is_empty() {
+            self.intake.interrupt(released.iter().copied(), LossWhy::Reconnect);
+            let why = "nobody listens: not subscribed at the venue";
+            out.change_state(released.iter().copied(), &[State::Live, State::Halted], State::Stale, why);
+        }
+        let away = self.wanted.turned_away();
+        if !away.is_empty() {
+            let (feed, places) = (out.name(), self.plan.places);
+            tracing::warn!(%feed, "{} symbols wait: a connection carries {places}", away.len());
+            let why = "it waits for a place: the connection carries as many symbols as it can";
+            out.change_state(away, &[State::Pending, State::Live, State::Stale], State::Stale, why);
+        }
+        if self.waiting != self.wanted.waiting() {
+            self.waiting = self.wanted.waiting();
+            out.upstream_metrics().waiting(self.waiting);
+        }
+        (asked, released)
     }
 }
 
@@ -151,13 +225,19 @@ impl Feed for Upstream {
     async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
         self.start(out)?;
         loop {
-            self.look(out);
-            // What nobody wants any more was told as lost with the connection.
-            let _released = self.wanted.release(Instant::now());
+            if let Some(list) = self.lists.as_mut().and_then(Lists::now) {
+                self.found(out, list).await;
+            }
+            // The next connection asks for everything that is wanted.
+            let _moves = self.settle(out);
             if self.wanted.symbols().is_empty() {
+                let demand = Arc::clone(&self.demand);
                 tokio::select! {
                     () = out.cancelled() => return Ok(End::Cancelled),
-                    () = self.demand.woken() => {}
+                    () = demand.woken() => {}
+                    list = self.list() => {
+                        self.found(out, list).await;
+                    }
                 }
                 continue;
             }

@@ -7,7 +7,7 @@
 use std::{
     mem::size_of,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::Instant,
     limits::MAX_TOPICS,
-    market::{Bar, Body, Channel, Interval, Price, Source, State, Status, Symbol, Tick, UnixMicros},
+    market::{Bar, Body, Channel, Increments, Interval, Source, State, Status, Symbol, Tick, UnixMicros},
 };
 
 /// What one remembered bar takes, without its encoded forms: the event, the bar, and two counters and a place.
@@ -69,7 +69,7 @@ pub struct Topic {
     inner: Mutex<Inner>,
     /// When, by the gateway's clock, time alone changes something derived; read without the lock.
     due: AtomicI64,
-    tick_size: OnceLock<Price>,
+    increments: Mutex<Increments>,
 }
 
 #[derive(Debug)]
@@ -130,7 +130,8 @@ impl Topic {
             watchers: Vec::new(),
         };
         let due = AtomicI64::new(i64::MAX);
-        Self { id, symbol, feed, shared, inner: Mutex::new(inner), due, tick_size: OnceLock::new() }
+        let increments = Mutex::default();
+        Self { id, symbol, feed, shared, inner: Mutex::new(inner), due, increments }
     }
 
     /// Its position.
@@ -149,6 +150,17 @@ impl Topic {
     #[must_use]
     pub const fn feed(&self) -> Source {
         self.feed
+    }
+
+    /// The steps in which it is priced and traded, as far as its feed knows them.
+    #[must_use]
+    pub fn increments(&self) -> Increments {
+        *self.increments.lock()
+    }
+
+    /// Makes its steps known.
+    pub fn describe(&self, increments: Increments) {
+        *self.increments.lock() = increments;
     }
 
     /// Its present state.
@@ -407,17 +419,6 @@ impl Topic {
             return Page { events: Vec::new(), has_older: false, position: 0 };
         };
         history::bars(&memory.bars[interval.index()], inner.last[channel.index()].as_ref(), span, limit)
-    }
-
-    /// The smallest step of its prices, where a feed knows one.
-    #[must_use]
-    pub fn tick_size(&self) -> Option<Price> {
-        self.tick_size.get().copied()
-    }
-
-    /// Tells the smallest step of its prices; only the first to tell is heard.
-    pub fn set_tick_size(&self, tick_size: Price) {
-        let _first_wins = self.tick_size.set(tick_size);
     }
 }
 

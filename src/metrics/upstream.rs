@@ -20,6 +20,10 @@ pub(super) struct UpstreamFamilies {
     lost: IntCounterVec,
     duplicates: IntCounterVec,
     rotations: IntCounterVec,
+    waiting: IntGaugeVec,
+    products: IntGaugeVec,
+    left_out: IntGaugeVec,
+    lists: IntCounterVec,
     latency: HistogramVec,
 }
 
@@ -30,20 +34,28 @@ fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Int
 }
 
 fn gauges(registry: &Registry, name: &str, help: &str) -> IntGaugeVec {
-    let family = IntGaugeVec::new(Opts::new(name, help), &["feed"]).expect("the name and labels are valid");
+    labelled(registry, name, help, &["feed"])
+}
+
+fn labelled(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    let family = IntGaugeVec::new(Opts::new(name, help), labels).expect("the name and labels are valid");
+    registry.register(Box::new(family.clone())).expect("the name is used once");
+    family
+}
+
+fn latency(registry: &Registry) -> HistogramVec {
+    let opts = HistogramOpts::new(
+        "tickcast_upstream_latency_seconds",
+        "From a tick's time at the venue to its receipt, by two clocks; the newest tick of each burst.",
+    );
+    let family = HistogramVec::new(opts.buckets(LATENCY_BUCKETS.to_vec()), &["feed"]);
+    let family = family.expect("the buckets rise");
     registry.register(Box::new(family.clone())).expect("the name is used once");
     family
 }
 
 impl UpstreamFamilies {
     pub(super) fn new(r: &Registry) -> Self {
-        let opts = HistogramOpts::new(
-            "tickcast_upstream_latency_seconds",
-            "From a tick's time at the venue to its receipt, by two clocks; the newest tick of each burst.",
-        );
-        let latency = HistogramVec::new(opts.buckets(LATENCY_BUCKETS.to_vec()), &["feed"]);
-        let latency = latency.expect("the buckets rise");
-        r.register(Box::new(latency.clone())).expect("the name is used once");
         Self {
             connected: gauges(
                 r,
@@ -85,7 +97,29 @@ impl UpstreamFamilies {
                 "Planned changes of connection.",
                 &["feed", "outcome"],
             ),
-            latency,
+            waiting: gauges(
+                r,
+                "tickcast_upstream_waiting",
+                "Symbols that somebody listens to and for which the connection has no place.",
+            ),
+            products: gauges(
+                r,
+                "tickcast_upstream_products",
+                "Products of the venue's newest list that are the feed's.",
+            ),
+            left_out: labelled(
+                r,
+                "tickcast_upstream_products_left_out",
+                "Products of the venue's newest list that are left out: unreadable, collision (of names), or no_room.",
+                &["feed", "reason"],
+            ),
+            lists: counters(
+                r,
+                "tickcast_upstream_product_lists_total",
+                "Attempts to fetch the venue's product list.",
+                &["feed", "outcome"],
+            ),
+            latency: latency(r),
         }
     }
 
@@ -106,9 +140,17 @@ impl UpstreamFamilies {
             rotated: self.rotations.with_label_values(&[name, "done"]),
             rotation_failed: self.rotations.with_label_values(&[name, "failed"]),
             latency: self.latency.with_label_values(&[name]),
+            waiting: self.waiting.clone(),
+            products: self.products.clone(),
+            left_out: self.left_out.clone(),
+            lists: self.lists.clone(),
+            feed: name.to_owned(),
         }
     }
 }
+
+/// Why a product is left out, as a label.
+const LEFT_OUT: [&str; 3] = ["unreadable", "collision", "no_room"];
 
 /// One feed's handles.
 #[derive(Debug, Clone)]
@@ -134,9 +176,35 @@ pub struct UpstreamMetrics {
     /// Planned changes of connection that were given up.
     pub rotation_failed: IntCounter,
     latency: Histogram,
+    /// Families of which a feed may have no member: few have a product list.
+    waiting: IntGaugeVec,
+    products: IntGaugeVec,
+    left_out: IntGaugeVec,
+    lists: IntCounterVec,
+    feed: String,
 }
 
 impl UpstreamMetrics {
+    /// So many symbols wait for a place.
+    pub fn waiting(&self, count: usize) {
+        self.waiting.with_label_values(&[&self.feed]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Of a product list so many are the feed's, and so many are left out: unreadable, for a collision of names, and
+    /// for want of room.
+    pub fn products(&self, matched: usize, left_out: [usize; 3]) {
+        let as_gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.products.with_label_values(&[&self.feed]).set(as_gauge(matched));
+        for (reason, count) in LEFT_OUT.into_iter().zip(left_out) {
+            self.left_out.with_label_values(&[&self.feed, reason]).set(as_gauge(count));
+        }
+    }
+
+    /// A product list was fetched, or why not.
+    pub fn product_list(&self, outcome: &str) {
+        self.lists.with_label_values(&[&self.feed, outcome]).inc();
+    }
+
     /// Events of a channel were lost; how many, if that is known.
     pub fn loss(&self, channel: Channel, why: LossWhy, events: Option<u64>) {
         self.losses[channel.index()][why as usize].inc();

@@ -10,7 +10,7 @@ use actix_web::{
 use serde::Serialize;
 
 use super::{Gateway, query::Bad};
-use crate::market::{Price, Source, State, Symbol, UnixMicros};
+use crate::market::{Increments, Price, Size, Source, State, Symbol, UnixMicros};
 
 /// The page at `/` when the dashboard is not built in.
 const PAGE: &str = concat!(
@@ -149,6 +149,8 @@ pub(super) async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
         state: State,
         #[serde(skip_serializing_if = "Option::is_none")]
         tick_size: Option<Price>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lot_size: Option<Size>,
     }
     #[derive(Serialize)]
     struct Symbols<'a> {
@@ -159,11 +161,9 @@ pub(super) async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
         .hub
         .topics_since(0)
         .iter()
-        .map(|topic| Known {
-            symbol: topic.symbol(),
-            feed: topic.feed(),
-            state: topic.state(),
-            tick_size: topic.tick_size(),
+        .map(|topic| {
+            let Increments { tick: tick_size, lot: lot_size } = topic.increments();
+            Known { symbol: topic.symbol(), feed: topic.feed(), state: topic.state(), tick_size, lot_size }
         })
         .collect();
     symbols.sort_by_key(|known| known.symbol);

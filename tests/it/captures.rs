@@ -10,6 +10,7 @@ mod derived;
 mod json;
 mod literal;
 mod live;
+mod products;
 mod said;
 mod upstream;
 

@@ -2,6 +2,7 @@
 //! made up here; what real sessions look like is shown in `captures/upstream.rs`.
 
 mod demand;
+mod discovery;
 mod faults;
 mod rotation;
 mod tape;
@@ -83,7 +84,7 @@ impl Setup {
         (speed, keys): (Option<f64>, &str),
     ) -> Self {
         let faults: Vec<_> = faults.iter().map(|fault| Planned::parse(fault).unwrap()).collect();
-        let script = Script { venue, frames, faults, speed, lose: 3, held: true };
+        let script = Script { venue, frames, faults, speed, lose: 3, held: true, list_faults: Vec::new() };
         let stand = stand(script).await;
         // A client that is late must not be mistaken for a feed that loses.
         let session = SessionConfig { stream_bytes: 1 << 28, ..SessionConfig::default() };

@@ -4,7 +4,7 @@
 //! was subscribed before is so again: what a client gets does not depend on how quick it is.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::Duration,
@@ -12,7 +12,7 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
     task::JoinHandle,
 };
@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     connection::{self, Order, Trouble},
     fault::{Fault, Planned},
+    shop::{self, ListFault, Products},
     tape::{Recorded, Topic},
 };
 use crate::{clock::Instant, dialect::Venue, limits::REPLAY_JITTER, market::Channel};
@@ -44,6 +45,8 @@ pub struct Script {
     pub lose: usize,
     /// Whether the tape waits for [`Stand::release`].
     pub held: bool,
+    /// What goes wrong with the product list, one request after the other.
+    pub list_faults: Vec<ListFault>,
 }
 
 /// A client of the stand-in.
@@ -63,6 +66,8 @@ pub(super) struct Shared {
     trouble: Mutex<Option<Trouble>>,
     changed: watch::Sender<u64>,
     held: watch::Sender<bool>,
+    products: Mutex<Products>,
+    list_faults: Mutex<VecDeque<ListFault>>,
 }
 
 /// A running stand-in; ends when it is dropped.
@@ -81,9 +86,12 @@ impl Stand {
     pub fn start(listener: TcpListener, script: Script) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let known = script.frames.iter().flat_map(|frame| &frame.topics).map(|topic| topic.1.clone());
+        let known: BTreeSet<_> = known.collect();
         let shared = Arc::new(Shared {
             venue: script.venue,
-            known: known.collect(),
+            products: Mutex::new(known.iter().map(|name| (name.clone(), true)).collect()),
+            list_faults: Mutex::new(script.list_faults.iter().copied().collect()),
+            known,
             peers: Mutex::default(),
             counts: Mutex::default(),
             trouble: Mutex::default(),
@@ -105,6 +113,18 @@ impl Stand {
     /// Lets the tape play, or holds it.
     pub fn release(&self, go: bool) {
         self.shared.held.send_replace(!go);
+    }
+
+    /// Where its product list is.
+    #[must_use]
+    pub fn list_path(&self) -> &'static str {
+        shop::path(self.shared.venue)
+    }
+
+    /// From here on these products are listed, under the venue's names and with whether they trade now. Before, it is
+    /// what the recording has.
+    pub fn offer(&self, products: impl IntoIterator<Item = (String, bool)>) {
+        *self.shared.products.lock() = products.into_iter().collect();
     }
 
     /// What clients did so far.
@@ -132,17 +152,31 @@ impl Drop for Stand {
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     // A connection that cannot be taken is the client's to try again.
     while let Ok((stream, _from)) = listener.accept().await {
-        let trouble = shared.trouble.lock().take();
-        let key = {
-            let mut counts = shared.counts.lock();
-            counts.connections += 1;
-            counts.connections
-        };
-        tokio::spawn(connection::serve(stream, key, Arc::clone(&shared), trouble));
+        tokio::spawn(meet(stream, Arc::clone(&shared)));
     }
 }
 
+/// Tells those who want the product list from those who want the stream.
+async fn meet(stream: TcpStream, shared: Arc<Shared>) {
+    let in_trouble = *shared.trouble.lock() == Some(Trouble::NoAnswer);
+    if !in_trouble && shop::is_asked(&stream, shared.venue).await {
+        shared.counts.lock().lists += 1;
+        let fault = shared.list_faults.lock().pop_front();
+        return shop::serve(stream, shared, fault).await;
+    }
+    let (key, trouble) = {
+        let mut counts = shared.counts.lock();
+        counts.connections += 1;
+        (counts.connections, shared.trouble.lock().take())
+    };
+    connection::serve(stream, key, shared, trouble).await;
+}
+
 impl Shared {
+    pub(super) fn products(&self) -> Products {
+        self.products.lock().clone()
+    }
+
     /// A client was let in; what it is to be sent comes out of the receiver.
     pub(super) fn enter(&self, key: usize) -> mpsc::Receiver<Order> {
         let (orders, receiver) = mpsc::channel(WAITING);

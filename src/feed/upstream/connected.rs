@@ -8,13 +8,15 @@ use super::{
     broken::Break,
     intake::From,
     link::{Link, News},
+    requests::Requests,
     socket::Received,
     successor::{Arrival, Successor},
 };
 use crate::{
     clock::Instant,
+    dialect::ProductList,
     feed::Publisher,
-    market::{LossWhy, State, Symbol},
+    market::{LossWhy, State},
     metrics::UpstreamMetrics,
 };
 
@@ -44,6 +46,7 @@ enum Happened {
     Cancelled,
     Wishes,
     Time,
+    List(ProductList),
     Frame(Result<Received, Break>),
     Successor(Arrival),
 }
@@ -98,8 +101,9 @@ impl<'a> Connected<'a> {
             let happened = self.wait().await;
             match happened {
                 Happened::Cancelled => return Ok(Left::Cancelled),
-                Happened::Wishes => self.look(),
+                Happened::Wishes => self.follow(),
                 Happened::Time => self.time(),
+                Happened::List(list) => self.listed(list).await,
                 Happened::Frame(frame) => {
                     let read = self.link.read(frame, &self.plan, self.out, &mut self.news).await;
                     self.digest();
@@ -122,6 +126,7 @@ impl<'a> Connected<'a> {
         for other in others.into_iter().flatten() {
             wake = wake.min(other);
         }
+        let demand = Arc::clone(&self.feed.demand);
         let arrival = async {
             match &mut self.successor {
                 Some(successor) => successor.arrival().await,
@@ -130,7 +135,8 @@ impl<'a> Connected<'a> {
         };
         tokio::select! {
             () = self.out.cancelled() => Happened::Cancelled,
-            () = self.feed.demand.woken() => Happened::Wishes,
+            () = demand.woken() => Happened::Wishes,
+            list = self.feed.list() => Happened::List(list),
             () = tokio::time::sleep_until(wake) => Happened::Time,
             frame = self.link.frame() => Happened::Frame(frame),
             arrival = arrival => Happened::Successor(arrival),
@@ -178,41 +184,43 @@ impl<'a> Connected<'a> {
         }
     }
 
-    /// Somebody listens to a symbol or nobody does any more.
-    fn look(&mut self) {
-        for symbol in self.feed.look(self.out) {
-            self.link.requests.want(symbol);
-            if let Some(link) = self.successor.as_mut().and_then(Successor::link) {
-                link.requests.want(symbol);
-            }
+    /// Somebody listens to a symbol, or nobody does any more: the connections follow.
+    fn follow(&mut self) {
+        let (asked, released) = self.feed.settle(self.out);
+        // Room first.
+        self.each_link(|requests| {
+            released.iter().for_each(|symbol| requests.release(*symbol));
+            asked.iter().for_each(|symbol| requests.want(*symbol));
+        });
+    }
+
+    fn each_link(&mut self, tell: impl Fn(&mut Requests)) {
+        tell(&mut self.link.requests);
+        if let Some(link) = self.successor.as_mut().and_then(Successor::link) {
+            tell(&mut link.requests);
         }
     }
 
-    fn time(&mut self) {
-        let now = Instant::now();
-        let released = self.feed.wanted.release(now);
-        for symbol in &released {
-            self.link.requests.release(*symbol);
-            if let Some(link) = self.successor.as_mut().and_then(Successor::link) {
-                link.requests.release(*symbol);
-            }
+    /// The venue's product list came.
+    async fn listed(&mut self, list: ProductList) {
+        let gone = self.feed.found(self.out, list).await;
+        self.each_link(|requests| gone.iter().for_each(|symbol| requests.forget(*symbol)));
+        if !gone.is_empty() {
+            let confirmed = self.link.requests.confirmed();
+            self.metrics.subscriptions.set(i64::try_from(confirmed).unwrap_or(i64::MAX));
         }
-        self.released(released);
+        self.follow();
+    }
+
+    fn time(&mut self) {
+        self.follow();
+        let now = Instant::now();
         if self.successor.is_none() && self.rotate_at.is_some_and(|at| now >= at) {
             tracing::info!(feed = %self.out.name(), "a new connection is to take over");
             self.rotate_at = None;
             self.metrics.connections.set(2);
             self.successor = Some(Successor::start(&self.plan, self.feed.wanted.symbols()));
         }
-    }
-
-    fn released(&mut self, symbols: Vec<Symbol>) {
-        if symbols.is_empty() {
-            return;
-        }
-        self.feed.intake.interrupt(symbols.iter().copied(), LossWhy::Reconnect);
-        let why = "nobody listens: not subscribed at the venue";
-        self.out.change_state(symbols, &[State::Live, State::Halted], State::Stale, why);
     }
 
     async fn arrived(&mut self, arrival: Arrival) {

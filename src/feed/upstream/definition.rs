@@ -3,23 +3,27 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::RwLock;
 use serde::Deserialize;
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::{
     Plan, Upstream,
-    names::Names,
+    products::Shop,
     secret::Credentials,
     socket::{Address, Tls},
+    symbols::Symbols,
 };
 use crate::{
     dialect::Venue,
     feed::DefinitionError,
     limits::{
-        FEED_BACKOFF, LINGER_MS_RANGE, ROTATE_MS_RANGE, UPSTREAM_MS_RANGE, UPSTREAM_OVERLAP, UPSTREAM_SYMBOLS,
+        FEED_BACKOFF, LINGER_MS_RANGE, PRODUCTS_REFRESH, PRODUCTS_REFRESH_MS_RANGE, PRODUCTS_TIMEOUT,
+        ROTATE_MS_RANGE, UPSTREAM_MS_RANGE, UPSTREAM_OVERLAP, UPSTREAM_SYMBOLS,
     },
     market::{Source, Symbol},
 };
@@ -28,8 +32,17 @@ use crate::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
-    /// Our names, or the venue's by ours.
-    symbols: SymbolNames,
+    /// Our names and patterns of them, or the venue's names by ours.
+    symbols: Symbols,
+    /// The venue's names by ours, of symbols that are listed or found.
+    #[serde(default)]
+    names: BTreeMap<Symbol, String>,
+    /// Where the venue's product list is, instead of its usual place.
+    products_url: Option<String>,
+    products_refresh_ms: Option<u64>,
+    products_timeout_ms: Option<u64>,
+    /// How many symbols one connection carries, where that is less than the venue's own number.
+    symbols_per_connection: Option<usize>,
     /// Where the venue is, instead of its usual place.
     url: Option<String>,
     /// Whether a symbol is subscribed always, or while somebody listens.
@@ -49,13 +62,6 @@ pub struct Definition {
     credentials_file: Option<PathBuf>,
     /// A PEM file with the certificate authorities to trust, instead of the usual ones.
     tls_ca_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "a list of symbols, or a table of the venue's names by ours")]
-enum SymbolNames {
-    List(Vec<Symbol>),
-    Table(BTreeMap<Symbol, String>),
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -113,8 +119,17 @@ impl Definition {
         credentials: Option<&Credentials>,
     ) -> Result<Upstream, DefinitionError> {
         let usual = usual(venue);
-        let names = names(venue, self.symbols)?;
-        let address = address(self.url.as_deref().unwrap_or(usual.url))?;
+        let stream = self.url.as_deref().unwrap_or(usual.url);
+        let address = address("url", stream, Scheme::WebSocket)?;
+        let chosen = self.symbols.clone().check(venue, self.names.clone())?;
+        let finds = chosen.catalogue.is_some();
+        let shop = self.list(finds, venue.products_url(stream), host(usual.url) == Some(&address.host))?;
+        let always = self.demand == Wish::Always;
+        let most = places(venue, self.symbols_per_connection)?;
+        if always && chosen.names.len() > most {
+            let why = format!("{} are more than the {most} of one connection", chosen.names.len());
+            return Err(DefinitionError::new("symbols", why));
+        }
         let authorities = self.tls_ca_file.map(|path| base.join(path));
         let tls = Tls::new(authorities.as_deref()).map_err(|why| DefinitionError::new("tls_ca_file", why))?;
         let own = match &self.credentials_file {
@@ -139,15 +154,17 @@ impl Definition {
             Some(value) => Some(rotate(value)?),
             None => usual.rotate_after,
         };
-        Ok(Upstream::new(Plan {
+        let plan = Plan {
             venue,
             address,
             tls,
-            names,
+            names: RwLock::new(Arc::new(chosen.names)),
+            shop: shop.map(Arc::new),
+            places: most,
             source: self.source,
             credentials: own.or_else(|| credentials.cloned()).filter(|_| usual.needs_credentials),
             needs_credentials: usual.needs_credentials,
-            is_on_demand: self.demand == Wish::On,
+            is_on_demand: !always,
             linger: millis("linger_ms", self.linger_ms, &LINGER_MS_RANGE, LINGER)?,
             rotate_after,
             overlap: within("overlap_ms", self.overlap_ms, UPSTREAM_OVERLAP)?,
@@ -156,57 +173,84 @@ impl Definition {
             silence_timeout: within("silence_timeout_ms", self.silence_timeout_ms, usual.silence)?,
             retry: (retry, longest),
             tap: None,
-        }))
+        };
+        Ok(Upstream::new(plan, chosen.catalogue))
     }
 }
 
-fn names(venue: Venue, symbols: SymbolNames) -> Result<Names, DefinitionError> {
-    let symbols: Vec<(String, Symbol, Option<String>)> = match symbols {
-        SymbolNames::List(list) => {
-            let keyed = |(i, symbol)| (format!("symbols[{i}]"), symbol, None);
-            list.into_iter().enumerate().map(keyed).collect()
+impl Definition {
+    /// Where the product list is, when patterns are to be found in one: `usual`, unless the stream is another host's.
+    fn list(&self, finds: bool, usual: &str, is_own_host: bool) -> Result<Option<Shop>, DefinitionError> {
+        let wrong = |why: &str| Err(DefinitionError::new("products_url", why));
+        match (&self.products_url, self.products_refresh_ms, self.products_timeout_ms) {
+            (None, None, None) if !finds => Ok(None),
+            _ if !finds => {
+                wrong("is of no use: there is no pattern in symbols, so no product list is asked for")
+            }
+            (None, ..) if !is_own_host => {
+                wrong("must be given: the url is not the venue's, and there are patterns")
+            }
+            (url, refresh, patience) => shop(url.as_deref().unwrap_or(usual), refresh, patience).map(Some),
         }
-        SymbolNames::Table(table) => {
-            let keyed = |(symbol, theirs)| (format!("symbols.{symbol}"), symbol, Some(theirs));
-            table.into_iter().map(keyed).collect()
-        }
-    };
-    if symbols.is_empty() {
-        return Err(DefinitionError::new("symbols", "there is none"));
     }
+}
+
+/// How many symbols one connection carries.
+fn places(venue: Venue, own: Option<usize>) -> Result<usize, DefinitionError> {
     let most = venue.symbols_per_connection().unwrap_or(UPSTREAM_SYMBOLS);
-    if symbols.len() > most {
-        let why = format!("{} are more than the {most} of one connection", symbols.len());
-        return Err(DefinitionError::new("symbols", why));
-    }
-    let mut names = Names::default();
-    for (key, ours, theirs) in symbols {
-        if theirs.as_deref().is_some_and(|theirs| Symbol::new(theirs).is_err()) {
-            return Err(DefinitionError::new(
-                key,
-                "the venue's name has characters that symbols do not have",
-            ));
-        }
-        if let Err(other) = names.add(venue, ours, theirs) {
-            let why =
-                format!("{ours} is the same instrument at the venue as {other}, which was named before");
-            return Err(DefinitionError::new(key, why));
+    match own {
+        None => Ok(most),
+        Some(own) if (1..=most).contains(&own) => Ok(own),
+        Some(own) => {
+            let why = format!("{own} is not within 1 to {most}");
+            Err(DefinitionError::new("symbols_per_connection", why))
         }
     }
-    Ok(names)
 }
 
-fn address(url: &str) -> Result<Address, DefinitionError> {
-    let wrong = |why: &str| DefinitionError::new("url", format!("{url:?} {why}"));
+fn shop(url: &str, refresh: Option<u64>, patience: Option<u64>) -> Result<Shop, DefinitionError> {
+    let url = address("products_url", url, Scheme::Http)?;
+    Ok(Shop {
+        is_tls: url.url.starts_with("https:"),
+        url,
+        refresh: millis("products_refresh_ms", refresh, &PRODUCTS_REFRESH_MS_RANGE, PRODUCTS_REFRESH)?,
+        patience: millis("products_timeout_ms", patience, &UPSTREAM_MS_RANGE, PRODUCTS_TIMEOUT)?,
+    })
+}
+
+fn host(url: &str) -> Option<&str> {
+    url.split_once("://")?.1.split([':', '/']).next()
+}
+
+/// What is spoken at an address.
+#[derive(Debug, Clone, Copy)]
+enum Scheme {
+    WebSocket,
+    Http,
+}
+
+impl Scheme {
+    /// With encryption and without.
+    const fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::WebSocket => ["wss", "ws"],
+            Self::Http => ["https", "http"],
+        }
+    }
+}
+
+fn address(key: &str, url: &str, scheme: Scheme) -> Result<Address, DefinitionError> {
+    let wrong = |why: &str| DefinitionError::new(key, format!("{url:?} {why}"));
     let uri: Uri = url.parse().map_err(|why| wrong(&format!("is no URL: {why}")))?;
+    let [encrypted, plain] = scheme.names();
     let port = match uri.scheme_str() {
-        Some("wss") => 443,
-        Some("ws") => 80,
-        _ => return Err(wrong("must start with wss:// or ws://")),
+        Some(found) if found == encrypted => 443,
+        Some(found) if found == plain => 80,
+        _ => return Err(wrong(&format!("must start with {encrypted}:// or {plain}://"))),
     };
     let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("has no host"))?;
-    if uri.scheme_str() == Some("ws") && !is_loopback(host) {
-        return Err(wrong("is not encrypted; ws:// is for this machine only"));
+    if port == 80 && !is_loopback(host) {
+        return Err(wrong(&format!("is not encrypted; {plain}:// is for this machine only")));
     }
     Ok(Address { url: url.to_owned(), host: host.to_owned(), port: uri.port_u16().unwrap_or(port) })
 }
@@ -233,74 +277,4 @@ fn millis(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn build(venue: Venue, keys: &str) -> Result<Upstream, String> {
-        let definition: Definition = toml::from_str(keys).map_err(|why| why.message().to_owned())?;
-        definition.build(venue, Path::new("/nowhere"), None).map_err(|why| why.to_string())
-    }
-
-    #[test]
-    fn what_is_usual_needs_symbols_only() {
-        for venue in Venue::ALL {
-            let feed = build(venue, "symbols = [\"BTC-USD\", \"ETH-USD\"]").unwrap();
-            assert_eq!((feed.symbols(), feed.venue()), (2, venue));
-            assert!(feed.plan.is_on_demand && feed.plan.address.url.starts_with("wss://"));
-        }
-        let feed = build(Venue::Kraken, "symbols = { BTC-USD = \"XBT/USD\" }").unwrap();
-        assert_eq!(feed.plan.names.theirs(Symbol::new("BTC-USD").unwrap()), Some("XBT/USD"));
-        assert!(
-            build(Venue::Binance, "symbols = [\"A\"]\nrotate_after_ms = 0")
-                .unwrap()
-                .plan
-                .rotate_after
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn mistakes_are_named_with_their_key() {
-        for (venue, keys, start) in [
-            (Venue::Binance, "symbols = []", "symbols: there is none"),
-            (Venue::Binance, "symbols = [\"BTC-USDT\", \"BTCUSDT\"]", "symbols[1]: BTCUSDT is the same"),
-            (Venue::Kraken, "symbols = { A = \"x y\" }", "symbols.A: the venue's name"),
-            (Venue::Kraken, "symbols = 3", "a list of symbols"),
-            (Venue::Kraken, "symbols = [\"A\"]\nurl = \"https://x\"", "url: \"https://x\" must start"),
-            (
-                Venue::Kraken,
-                "symbols = [\"A\"]\nurl = \"ws://example.com\"",
-                "url: \"ws://example.com\" is not encrypted",
-            ),
-            (Venue::Kraken, "symbols = [\"A\"]\ndemand = \"off\"", "unknown variant `off`"),
-            (
-                Venue::Kraken,
-                "symbols = [\"A\"]\nlinger_ms = 90000000",
-                "linger_ms: 90000000 is not within 0 to",
-            ),
-            (Venue::Kraken, "symbols = [\"A\"]\nretry_ms = 60000", "retry_max_ms"),
-            (Venue::Kraken, "symbols = [\"A\"]\nrotate_after_ms = 5", "rotate_after_ms: 5 is not within"),
-            (Venue::Kraken, "symbols = [\"A\"]\nsilence = 5", "unknown field `silence`"),
-            (
-                Venue::Kraken,
-                "symbols = [\"A\"]\ncredentials_file = \"x\"",
-                "credentials_file: the venue asks",
-            ),
-            (Venue::Alpaca, "symbols = [\"A\"]\ncredentials_file = \"x\"", "credentials_file: /nowhere/x"),
-            (Venue::Alpaca, "symbols = [\"A\"]\ntls_ca_file = \"x\"", "tls_ca_file: /nowhere/x"),
-        ] {
-            match build(venue, keys) {
-                // A long first pause alone raises the longest one with it.
-                Ok(feed) => {
-                    assert_eq!((feed.plan.retry.0, start), (feed.plan.retry.1, "retry_max_ms"), "{keys}")
-                }
-                Err(why) => assert!(why.starts_with(start), "{why}\n{start}"),
-            }
-        }
-        let many: Vec<_> = (0..513).map(|i| format!("\"S{i}\"")).collect();
-        let why = build(Venue::Binance, &format!("symbols = [{}]", many.join(","))).unwrap_err();
-        assert_eq!(why, "symbols: 513 are more than the 512 of one connection");
-        let why = build(Venue::Kraken, "symbols = [\"A\"]\nretry_ms = 50\nretry_max_ms = 20").unwrap_err();
-        assert_eq!(why, "retry_max_ms: is shorter than retry_ms");
-    }
-}
+mod tests;

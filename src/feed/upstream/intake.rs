@@ -41,9 +41,13 @@ impl Intake {
         from: From,
         is_wanted: impl Fn(Symbol) -> bool,
     ) {
+        if ticks.is_empty() {
+            return;
+        }
         let mut delay = None;
+        let names = plan.names();
         for (mut tick, sequence) in ticks.drain(..) {
-            let Some(ours) = plan.names.ours(tick.symbol().as_str()).filter(|ours| is_wanted(*ours)) else {
+            let Some(ours) = names.ours(tick.symbol().as_str()).filter(|ours| is_wanted(*ours)) else {
                 out.count_ignored("not_subscribed");
                 continue;
             };

@@ -171,7 +171,7 @@ impl Link {
         if self.phase != Phase::Open {
             return Err(Reason::Auth.because(refusal.words));
         }
-        match self.requests.refused(&refusal, &plan.names) {
+        match self.requests.refused(&refusal, &plan.names()) {
             Some((refused, on)) => {
                 news.refused.extend(refused.into_iter().map(|symbol| (symbol, refusal.words.clone())));
                 news.on.extend(on);
@@ -207,7 +207,11 @@ impl Link {
                 self.socket.ping().await?;
             }
         }
-        while let Some(frame) = self.requests.poll(&plan.names, now) {
+        if self.requests.next().is_none() {
+            return Ok(());
+        }
+        let names = plan.names();
+        while let Some(frame) = self.requests.poll(&names, now) {
             self.socket.send(frame).await?;
         }
         Ok(())

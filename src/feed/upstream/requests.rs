@@ -84,6 +84,13 @@ impl Requests {
         }
     }
 
+    /// The symbol is gone at the venue: nothing is to be asked of it, not even its end.
+    pub(super) fn forget(&mut self, symbol: Symbol) {
+        self.to_ask.remove(&symbol);
+        self.to_drop.remove(&symbol);
+        self.symbols.remove(&symbol);
+    }
+
     /// A request of another kind, such as a ping: it goes before the others.
     pub(super) fn push_ping(&mut self) -> bool {
         match self.venue.ping(self.next_id) {

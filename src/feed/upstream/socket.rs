@@ -26,15 +26,22 @@ use crate::limits::{UPSTREAM_MESSAGE_BYTES, UPSTREAM_WRITE_TIMEOUT};
 /// Where a venue is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
-    /// `ws://…` or `wss://…`.
+    /// With its scheme.
     pub(super) url: String,
     pub(super) host: String,
     pub(super) port: u16,
 }
 
+impl Address {
+    /// The host without the brackets of an IPv6 address.
+    pub(super) fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+}
+
 /// How certificates are checked.
 #[derive(Clone)]
-pub(super) struct Tls(Arc<ClientConfig>);
+pub(super) struct Tls(pub(super) Arc<ClientConfig>);
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -94,8 +101,8 @@ impl Socket {
     async fn open(address: &Address, tls: &Tls) -> Result<Self, Break> {
         let refused =
             |why: &dyn std::fmt::Display| Reason::Connect.because(format!("{}: {why}", address.url));
-        let host = address.host.trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((host, address.port)).await.map_err(|why| refused(&why))?;
+        let stream =
+            TcpStream::connect((address.bare_host(), address.port)).await.map_err(|why| refused(&why))?;
         stream.set_nodelay(true).map_err(|why| refused(&why))?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(UPSTREAM_MESSAGE_BYTES))

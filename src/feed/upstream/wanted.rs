@@ -1,8 +1,9 @@
 //! Which symbols the venue is to send: all, or those that somebody listens to and those that were let go a short
-//! while ago.
+//! while ago; and no more than one connection carries. One that finds no place makes one that nobody listens to go at
+//! once, or waits until there is a place.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -12,15 +13,18 @@ use crate::{clock::Instant, market::Symbol};
 #[derive(Debug)]
 pub(super) struct Wanted {
     linger: Duration,
+    places: usize,
     symbols: BTreeSet<Symbol>,
     /// Those of them that nobody listens to any more, and when they go.
     leaving: HashMap<Symbol, Instant>,
+    /// Those for which there is no place, and whether that was told.
+    waiting: BTreeMap<Symbol, bool>,
 }
 
 impl Wanted {
-    /// Nothing yet; what is no longer wanted stays for that long.
-    pub(super) fn new(linger: Duration) -> Self {
-        Self { linger, symbols: BTreeSet::new(), leaving: HashMap::new() }
+    /// Nothing yet; what is no longer wanted stays for that long. There are so many places.
+    pub(super) fn new(linger: Duration, places: usize) -> Self {
+        Self { linger, places, symbols: BTreeSet::new(), leaving: HashMap::new(), waiting: BTreeMap::new() }
     }
 
     /// The symbols to be subscribed.
@@ -30,12 +34,25 @@ impl Wanted {
 
     /// Somebody listens to the symbol, or nobody does. Returns whether it is to be subscribed now and was not.
     pub(super) fn update(&mut self, symbol: Symbol, wanted: bool, now: Instant) -> bool {
-        if wanted {
-            self.leaving.remove(&symbol);
+        if !wanted {
+            self.waiting.remove(&symbol);
+            if self.symbols.contains(&symbol) {
+                let linger = if self.waiting.is_empty() { self.linger } else { Duration::ZERO };
+                self.leaving.entry(symbol).or_insert(now + linger);
+            }
+            return false;
+        }
+        self.leaving.remove(&symbol);
+        if self.symbols.contains(&symbol) {
+            return false;
+        }
+        if self.symbols.len() < self.places {
             return self.symbols.insert(symbol);
         }
-        if self.symbols.contains(&symbol) {
-            self.leaving.entry(symbol).or_insert(now + self.linger);
+        self.waiting.entry(symbol).or_insert(false);
+        let next = self.leaving.iter_mut().filter(|(_, at)| **at > now).min_by_key(|(_, at)| **at);
+        if let Some((_, at)) = next {
+            *at = now;
         }
         false
     }
@@ -59,6 +76,41 @@ impl Wanted {
         }
         over
     }
+
+    /// Those that waited and have a place now: they are to be subscribed.
+    pub(super) fn admit(&mut self) -> Vec<Symbol> {
+        let mut admitted = Vec::new();
+        while self.symbols.len() < self.places
+            && let Some((symbol, _)) = self.waiting.pop_first()
+        {
+            self.symbols.insert(symbol);
+            admitted.push(symbol);
+        }
+        admitted
+    }
+
+    /// Those that wait and were not told so yet.
+    pub(super) fn turned_away(&mut self) -> Vec<Symbol> {
+        let untold = self.waiting.iter_mut().filter(|(_, told)| !**told);
+        untold
+            .map(|(symbol, told)| {
+                *told = true;
+                *symbol
+            })
+            .collect()
+    }
+
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The symbol is gone at the venue.
+    pub(super) fn forget(&mut self, symbol: Symbol) {
+        self.symbols.remove(&symbol);
+        self.leaving.remove(&symbol);
+        self.waiting.remove(&symbol);
+    }
 }
 
 #[cfg(test)]
@@ -70,7 +122,7 @@ mod tests {
         let [a, b] = ["A", "B"].map(|name| Symbol::new(name).unwrap());
         let start = Instant::now();
         let second = Duration::from_secs(1);
-        let mut wanted = Wanted::new(10 * second);
+        let mut wanted = Wanted::new(10 * second, 10);
         assert!(wanted.update(a, true, start) && wanted.update(b, true, start));
         assert!(!wanted.update(a, true, start), "subscribed already");
         assert!(!wanted.update(a, false, start));
@@ -83,5 +135,29 @@ mod tests {
         assert_eq!(wanted.release(start + 10 * second), [a]);
         assert_eq!(wanted.symbols().iter().collect::<Vec<_>>(), [&b]);
         assert!(wanted.update(a, true, start + 10 * second), "asked for anew");
+    }
+
+    #[test]
+    fn a_full_connection_takes_the_next_one_when_there_is_a_place() {
+        let [a, b, c, d] = ["A", "B", "C", "D"].map(|name| Symbol::new(name).unwrap());
+        let now = Instant::now();
+        let mut wanted = Wanted::new(Duration::from_secs(10), 2);
+        assert!(wanted.update(a, true, now) && wanted.update(b, true, now));
+        assert!(!wanted.update(c, true, now), "no place");
+        assert_eq!((wanted.turned_away(), wanted.turned_away(), wanted.waiting()), (vec![c], vec![], 1));
+        assert!(wanted.release(now).is_empty() && wanted.admit().is_empty());
+        // One that nobody listens to stays for the linger, unless somebody waits for its place already or comes later.
+        wanted.update(a, false, now);
+        assert_eq!((wanted.release(now), wanted.admit()), (vec![a], vec![c]));
+        wanted.update(c, false, now);
+        assert!(wanted.release(now).is_empty());
+        assert!(!wanted.update(d, true, now) && !wanted.update(c, true, now));
+        assert!(wanted.release(now).is_empty(), "it is wanted again");
+        assert_eq!(wanted.turned_away(), [d]);
+        wanted.forget(b);
+        assert_eq!((wanted.admit(), wanted.waiting()), (vec![d], 0));
+        wanted.update(a, true, now);
+        wanted.update(a, false, now);
+        assert_eq!(wanted.waiting(), 0, "whoever leaves waits no more");
     }
 }

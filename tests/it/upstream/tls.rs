@@ -1,6 +1,6 @@
 //! TLS: a venue whose authority is named is believed, any other is not.
 
-use std::sync::Arc;
+use std::{io::Write as _, sync::Arc};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -9,7 +9,10 @@ use tickcast::{
     feed::{Publisher, supervise},
     market::Source,
 };
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +37,25 @@ async fn venue(listener: TcpListener, acceptor: TlsAcceptor) {
     }
 }
 
+/// Answers every request with a list of one product, decompressed only by those who know how.
+async fn list(listener: TcpListener, acceptor: TlsAcceptor) {
+    let body =
+        br#"{"symbols":[{"symbol":"BTCUSD","status":"TRADING","baseAsset":"BTC","quoteAsset":"USD"}]}"#;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(body).unwrap();
+    let packed = packed.finish().unwrap();
+    while let Ok((stream, _)) = listener.accept().await {
+        let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") && stream.read_buf(&mut request).await.unwrap() > 0 {}
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", packed.len());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&packed).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn certificates_are_checked() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -47,24 +69,35 @@ async fn certificates_are_checked() {
         .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    tokio::spawn(venue(listener, TlsAcceptor::from(Arc::new(config))));
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(venue(listener, acceptor.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let shop = listener.local_addr().unwrap().port();
+    tokio::spawn(list(listener, acceptor));
     let folder = tempfile::tempdir().unwrap();
     let authority = folder.path().join("ca.pem");
     std::fs::write(&authority, made.cert.pem()).unwrap();
 
     let gateway = TestGateway::start();
     let stop = CancellationToken::new();
-    let keys = format!(
-        "url = \"wss://localhost:{port}/\"\nsymbols = [\"BTC-USD\"]\ndemand = \"always\"\nretry_ms = 20\nretry_max_ms = 40"
-    );
+    let keys =
+        format!("url = \"wss://localhost:{port}/\"\ndemand = \"always\"\nretry_ms = 20\nretry_max_ms = 40");
     let trusting = format!("{keys}\ntls_ca_file = {:?}", authority.display().to_string());
-    for (name, keys) in [("stranger", keys), ("friend", trusting)] {
+    let named = "symbols = [\"BTC-USD\"]";
+    let found = format!("symbols = [\"BTC-*\"]\nproducts_url = \"https://localhost:{shop}/list\"");
+    for (name, keys) in [
+        ("stranger", format!("{keys}\n{named}")),
+        ("suspicious", format!("{keys}\n{found}")),
+        ("friend", format!("{trusting}\n{found}")),
+    ] {
         let hub = gateway.gateway.hub.clone();
         let publisher = Publisher::new(Source::new(name).unwrap(), hub, stop.clone());
         tokio::spawn(supervise(build(Venue::Binance, &keys), publisher));
     }
     gateway.metric_reaches("tickcast_feed_ticks_total{channel=\"trades\",feed=\"friend\"}", 1.0).await;
     gateway.metric_reaches("tickcast_feed_restarts_total{feed=\"stranger\",reason=\"connect\"}", 2.0).await;
+    let lists = "tickcast_upstream_product_lists_total{feed=\"suspicious\",outcome=\"connect\"}";
+    gateway.metric_reaches(lists, 2.0).await;
     assert!(gateway.metric("tickcast_feed_messages_total{feed=\"stranger\"}") < 1.0);
     stop.cancel();
 }

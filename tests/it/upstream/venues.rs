@@ -73,7 +73,16 @@ async fn what_is_recorded_can_be_replayed() {
         // Forty steps, then a goodbye: once the feed is back, everything before it has been written.
         let frames = tape::session(venue, &SYMBOLS, 41);
         let faults = vec![Planned { fault: Fault::Close1012, at: 161 }];
-        let stand = stand(Script { venue, frames, faults, speed: None, lose: 4, held: true }).await;
+        let stand = stand(Script {
+            venue,
+            frames,
+            faults,
+            speed: None,
+            lose: 4,
+            held: true,
+            list_faults: Vec::new(),
+        })
+        .await;
         let feed = build(
             venue,
             &format!("url = \"ws://{}/\"\nsymbols = [\"BTC-USD\", \"ETH-USD\"]", stand.address()),

@@ -1,0 +1,103 @@
+//! What the readers of foreign bytes promise of any bytes.
+
+use serde::Deserialize as _;
+use tickcast::{
+    dialect::{
+        Message, Venue,
+        native::{Encoding, TickMessage, encode_tick, parse_command},
+    },
+    market::{Source, Tick, UnixMicros},
+};
+
+/// Longest text of an error, in bytes: its words and what frames them.
+const LONGEST_ERROR: usize = 2_000;
+
+/// Reads the bytes as one frame of the venue and checks what came of it.
+///
+/// # Panics
+/// When a promise is broken: that is the finding.
+pub fn kept(venue: Venue, frame: &[u8]) {
+    let mut said = vec![Message::Shutdown];
+    match venue.parse(frame, UnixMicros(1), &mut said) {
+        Ok(()) => {
+            assert!((2..=frame.len() + 1).contains(&said.len()), "as many messages as the frame can hold");
+            for message in &said {
+                if let Message::Tick { tick, .. } = message {
+                    told(tick);
+                }
+            }
+        }
+        Err(error) => {
+            assert_eq!(said, [Message::Shutdown], "an error leaves nothing behind");
+            assert!(error.to_string().len() <= LONGEST_ERROR, "an error quotes no more than it needs");
+        }
+    }
+}
+
+/// Reads the bytes as the venue's product list.
+///
+/// # Panics
+/// When a promise is broken.
+pub fn products_kept(venue: Venue, list: &[u8]) {
+    match venue.products(list) {
+        Ok(read) => {
+            assert!(!read.products.is_empty(), "an empty list is an error");
+            assert!(
+                read.products.len() + read.skipped <= list.len(),
+                "no more products than the list can hold"
+            );
+            assert_eq!(read.skipped > 0, read.complaint.is_some(), "what is skipped has a reason");
+            let complaint = read.complaint.map(|why| why.to_string().len()).unwrap_or_default();
+            assert!(complaint <= LONGEST_ERROR, "a complaint quotes no more than it needs");
+        }
+        Err(error) => {
+            assert!(error.to_string().len() <= LONGEST_ERROR, "an error quotes no more than it needs")
+        }
+    }
+}
+
+/// Reads the bytes as a client's command and as a producer's tick, in both encodings.
+///
+/// # Panics
+/// When a promise is broken.
+pub fn native_kept(bytes: &[u8]) {
+    for encoding in Encoding::ALL {
+        if let Err(fault) = parse_command(bytes, encoding) {
+            assert!(fault.msg.len() <= LONGEST_ERROR, "a fault quotes no more than it needs");
+        }
+    }
+    if let Ok(message) = serde_json::from_slice::<TickMessage<'_>>(bytes) {
+        published(&message);
+    }
+    let mut packed = rmp_serde::Deserializer::from_read_ref(bytes);
+    if let Ok(message) = TickMessage::deserialize(&mut packed) {
+        published(&message);
+    }
+}
+
+fn source() -> Source {
+    Source::new("fuzz").expect("the name is short and plain")
+}
+
+fn published(message: &TickMessage<'_>) {
+    match message.tick(source(), UnixMicros(1)) {
+        Ok(tick) => told(&tick),
+        Err(error) => {
+            assert!(error.to_string().len() <= LONGEST_ERROR, "an error quotes no more than it needs")
+        }
+    }
+}
+
+/// What is told to clients can be read, and is the same tick when it is given to another gateway.
+fn told(tick: &Tick) {
+    let text = encode_tick(1, tick, Encoding::Json);
+    let value: serde_json::Value = serde_json::from_slice(&text).expect("what is told is JSON");
+    let packed = encode_tick(1, tick, Encoding::MsgPack);
+    assert_eq!(rmp_serde::from_slice::<serde_json::Value>(&packed).expect("and MessagePack"), value);
+    let has_side = matches!(tick, Tick::Quote(quote) if quote.bid.is_some() || quote.ask.is_some());
+    if has_side || matches!(tick, Tick::Trade(_)) {
+        let message: TickMessage<'_> = serde_json::from_slice(&text).expect("and a tick again");
+        let again = message.tick(source(), UnixMicros(1)).expect("with values that can be");
+        assert_eq!(&again, tick, "and the same one");
+    }
+}

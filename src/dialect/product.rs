@@ -1,0 +1,157 @@
+//! What a venue trades: its product list, read into our names, states and steps.
+//!
+//! An entry that cannot be read is counted and skipped; the list as a whole is refused when it is none, when it is
+//! empty, or when it has more entries than [`MAX_PRODUCTS`].
+//!
+//! | venue | list | our name |
+//! | --- | --- | --- |
+//! | Binance | `exchangeInfo` | `baseAsset-quoteAsset`, and what the symbol has behind both (`_260327` of a dated future) |
+//! | Coinbase Exchange | `products` | the product's id |
+//! | Kraken | `AssetPairs` | `wsname` with its older assets renamed ([`Venue::our_symbol`]): `XBT/USD` is `BTC-USD` |
+//! | Alpaca | `assets` | the symbol; of crypto `BTC/USD` is `BTC-USD` |
+
+mod alpaca;
+mod binance;
+mod coinbase;
+mod entries;
+mod kraken;
+
+use super::{ParseError, Venue, field};
+use crate::{
+    limits::MAX_PRODUCTS,
+    market::{Increments, Price, Size, Symbol},
+};
+
+/// One instrument of a venue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Product {
+    /// The venue's name, as its messages write it.
+    pub theirs: String,
+    /// Our name.
+    pub ours: Symbol,
+    /// Whether it trades.
+    pub listing: Listing,
+    /// Its steps.
+    pub increments: Increments,
+}
+
+/// Whether a product trades.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// It does, perhaps with limits on the kinds of orders.
+    Trades,
+    /// Not now: the venue's word for it, cut to [`crate::limits::MAX_VENUE_WORDS`].
+    Halted(String),
+    /// Never again. Most venues leave such a product out instead.
+    Delisted,
+}
+
+/// A venue's products.
+#[derive(Debug, Default)]
+pub struct ProductList {
+    /// Those that could be read, in the venue's order.
+    pub products: Vec<Product>,
+    /// How many could not be.
+    pub skipped: usize,
+    /// Why the first of those could not be.
+    pub complaint: Option<ParseError>,
+}
+
+/// Why a product list was refused as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum ProductListError {
+    /// Not JSON, or of another shape.
+    #[error(transparent)]
+    Shape(#[from] ParseError),
+    /// The venue says that something is wrong, in its own words.
+    #[error("the venue says {0:?}")]
+    Refused(String),
+    /// There is nothing in it: no venue trades nothing.
+    #[error("there is no product in it")]
+    Empty,
+}
+
+impl From<serde_json::Error> for ProductListError {
+    fn from(why: serde_json::Error) -> Self {
+        Self::Shape(ParseError::Shape(why))
+    }
+}
+
+impl ProductList {
+    fn push(&mut self, product: Result<Product, ParseError>) {
+        match product {
+            Ok(product) => self.products.push(product),
+            Err(why) => {
+                self.skipped += 1;
+                self.complaint.get_or_insert(why);
+            }
+        }
+    }
+}
+
+impl Venue {
+    /// Reads the venue's product list.
+    ///
+    /// # Errors
+    /// When it is none, or has nothing that could be read.
+    pub fn products(self, list: &[u8]) -> Result<ProductList, ProductListError> {
+        let mut read = ProductList::default();
+        match self {
+            Self::Binance => binance::read(list, &mut read)?,
+            Self::Coinbase => coinbase::read(list, &mut read)?,
+            Self::Kraken => kraken::read(list, &mut read)?,
+            Self::Alpaca => alpaca::read(list, &mut read)?,
+        }
+        if read.products.is_empty() {
+            return Err(read.complaint.map_or(ProductListError::Empty, ProductListError::Shape));
+        }
+        Ok(read)
+    }
+
+    /// Where the venue's product list is; `stream` is the address of its WebSocket, which tells Alpaca's stocks from its
+    /// crypto. Alpaca's list needs credentials, and those of a live account another host (`api.alpaca.markets`).
+    #[must_use]
+    pub fn products_url(self, stream: &str) -> &'static str {
+        match self {
+            // Who may trade what would be most of the answer.
+            Self::Binance => {
+                "https://api.binance.com/api/v3/exchangeInfo?permissions=SPOT&showPermissionSets=false"
+            }
+            Self::Coinbase => "https://api.exchange.coinbase.com/products",
+            Self::Kraken => "https://api.kraken.com/0/public/AssetPairs",
+            Self::Alpaca if stream.contains("/crypto/") => {
+                "https://paper-api.alpaca.markets/v2/assets?status=active&asset_class=crypto"
+            }
+            Self::Alpaca => "https://paper-api.alpaca.markets/v2/assets?status=active&asset_class=us_equity",
+        }
+    }
+
+    /// The names of the headers that carry key and secret to the venue's product list, where it wants them.
+    #[must_use]
+    pub const fn credential_headers(self) -> Option<[&'static str; 2]> {
+        match self {
+            Self::Alpaca => Some(["apca-api-key-id", "apca-api-secret-key"]),
+            Self::Binance | Self::Coinbase | Self::Kraken => None,
+        }
+    }
+}
+
+/// A step of prices; zero is how some venues say that there is none.
+fn tick(field: &'static str, text: Option<&str>) -> Result<Option<Price>, ParseError> {
+    let tick = text.map(|text| field::price(field, text)).transpose()?;
+    Ok(tick.filter(|tick| tick.decimal() > rust_decimal::Decimal::ZERO))
+}
+
+/// A step of sizes; likewise.
+fn lot(field: &'static str, text: Option<&str>) -> Result<Option<Size>, ParseError> {
+    let lot = text.map(|text| field::size(field, text)).transpose()?;
+    Ok(lot.filter(|lot| !lot.decimal().is_zero()))
+}
+
+/// The venue's name, if its messages can be read under it.
+fn theirs(text: &str) -> Result<String, ParseError> {
+    Ok(field::symbol(text)?.to_string())
+}
+
+#[cfg(test)]
+mod tests;

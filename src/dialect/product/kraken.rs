@@ -1,0 +1,63 @@
+//! Kraken spot: `GET /0/public/AssetPairs`. It names pairs as WebSocket v1 does (`XBT/USD`); v2, which is spoken here,
+//! has the usual names of assets.
+
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Listing, ParseError, Product, ProductList, ProductListError, entries, field, lot, theirs, tick};
+use crate::{dialect::request::kraken_pair, market::Increments};
+
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(default)]
+    error: Vec<String>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+}
+
+/// `{"altname":"XBTUSD","wsname":"XBT/USD","base":"XXBT","quote":"ZUSD","pair_decimals":1,"lot_decimals":8,
+/// "tick_size":"0.1","status":"online"}`
+#[derive(Deserialize)]
+struct Entry<'a> {
+    wsname: Option<&'a str>,
+    status: Option<&'a str>,
+    tick_size: Option<&'a str>,
+    lot_decimals: Option<u32>,
+}
+
+pub(super) fn read(list: &[u8], into: &mut ProductList) -> Result<(), ProductListError> {
+    let answer: Answer<'_> = serde_json::from_slice(list)?;
+    if let Some(words) = answer.error.first() {
+        return Err(ProductListError::Refused(field::words(words)));
+    }
+    let Some(result) = answer.result else {
+        return Err(ParseError::Missing { field: "result", kind: "AssetPairs" }.into());
+    };
+    Ok(entries::of_map(result.get().as_bytes(), product, into)?)
+}
+
+fn product(entry: &RawValue) -> Result<Product, ParseError> {
+    let entry: Entry<'_> = serde_json::from_str(entry.get())?;
+    let Some(name) = entry.wsname else {
+        return Err(ParseError::Missing { field: "wsname", kind: "AssetPairs" });
+    };
+    let listing = match entry.status {
+        // Orders still meet in the second and third, of some kinds only.
+        None | Some("online" | "limit_only" | "reduce_only") => Listing::Trades,
+        Some("delisted") => Listing::Delisted,
+        Some(other) => Listing::Halted(field::words(other)),
+    };
+    let step = entry.lot_decimals.filter(|digits| *digits <= Decimal::MAX_SCALE);
+    let step = step.map(|digits| Decimal::new(1, digits).to_string());
+    let pair = kraken_pair(name);
+    Ok(Product {
+        ours: field::symbol(&pair.replacen('/', "-", 1))?,
+        theirs: theirs(&pair)?,
+        listing,
+        increments: Increments {
+            tick: tick("tick_size", entry.tick_size)?,
+            lot: lot("lot_decimals", step.as_deref())?,
+        },
+    })
+}

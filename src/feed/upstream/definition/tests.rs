@@ -1,0 +1,107 @@
+use super::*;
+
+fn build(venue: Venue, keys: &str) -> Result<Upstream, String> {
+    let definition: Definition = toml::from_str(keys).map_err(|why| why.message().to_owned())?;
+    definition.build(venue, Path::new("/nowhere"), None).map_err(|why| why.to_string())
+}
+
+#[test]
+fn what_is_usual_needs_symbols_only() {
+    for venue in Venue::ALL {
+        let feed = build(venue, "symbols = [\"BTC-USD\", \"ETH-USD\"]").unwrap();
+        assert_eq!((feed.symbols(), feed.venue()), (2, venue));
+        assert!(feed.plan.is_on_demand && feed.plan.address.url.starts_with("wss://"));
+    }
+    let feed = build(Venue::Kraken, "symbols = { BTC-USD = \"XBT/USD\" }").unwrap();
+    assert_eq!(feed.plan.names().theirs(Symbol::new("BTC-USD").unwrap()), Some("XBT/USD"));
+    assert!(
+        build(Venue::Binance, "symbols = [\"A\"]\nrotate_after_ms = 0").unwrap().plan.rotate_after.is_none()
+    );
+}
+
+#[test]
+fn mistakes_are_named_with_their_key() {
+    for (venue, keys, start) in [
+        (Venue::Binance, "symbols = []", "symbols: there is none"),
+        (Venue::Binance, "symbols = [\"BTC-USDT\", \"BTCUSDT\"]", "symbols[1]: BTCUSDT is the same"),
+        (Venue::Kraken, "symbols = { A = \"x y\" }", "symbols.A: the venue's name"),
+        (Venue::Kraken, "symbols = 3", "a list of symbols and patterns"),
+        (Venue::Kraken, "symbols = [\"A\"]\nurl = \"https://x\"", "url: \"https://x\" must start"),
+        (
+            Venue::Kraken,
+            "symbols = [\"A\"]\nurl = \"ws://example.com\"",
+            "url: \"ws://example.com\" is not encrypted",
+        ),
+        (Venue::Kraken, "symbols = [\"A\"]\ndemand = \"off\"", "unknown variant `off`"),
+        (Venue::Kraken, "symbols = [\"A\"]\nlinger_ms = 90000000", "linger_ms: 90000000 is not within 0 to"),
+        (Venue::Kraken, "symbols = [\"A\"]\nretry_ms = 60000", "retry_max_ms"),
+        (Venue::Kraken, "symbols = [\"A\"]\nrotate_after_ms = 5", "rotate_after_ms: 5 is not within"),
+        (Venue::Kraken, "symbols = [\"A\"]\nsilence = 5", "unknown field `silence`"),
+        (Venue::Kraken, "symbols = [\"A\"]\ncredentials_file = \"x\"", "credentials_file: the venue asks"),
+        (Venue::Alpaca, "symbols = [\"A\"]\ncredentials_file = \"x\"", "credentials_file: /nowhere/x"),
+        (Venue::Alpaca, "symbols = [\"A\"]\ntls_ca_file = \"x\"", "tls_ca_file: /nowhere/x"),
+    ] {
+        match build(venue, keys) {
+            // A long first pause alone raises the longest one with it.
+            Ok(feed) => {
+                assert_eq!((feed.plan.retry.0, start), (feed.plan.retry.1, "retry_max_ms"), "{keys}")
+            }
+            Err(why) => assert!(why.starts_with(start), "{why}\n{start}"),
+        }
+    }
+    let many: Vec<_> = (0..513).map(|i| format!("\"S{i}\"")).collect();
+    let list = format!("symbols = [{}]", many.join(","));
+    assert_eq!(
+        build(Venue::Binance, &list).unwrap().symbols(),
+        513,
+        "on demand not all are subscribed at once"
+    );
+    let why = build(Venue::Binance, &format!("{list}\ndemand = \"always\"")).unwrap_err();
+    assert_eq!(why, "symbols: 513 are more than the 512 of one connection");
+    let why = build(Venue::Kraken, "symbols = [\"A\"]\nretry_ms = 50\nretry_max_ms = 20").unwrap_err();
+    assert_eq!(why, "retry_max_ms: is shorter than retry_ms");
+}
+#[test]
+fn patterns_names_and_the_product_list() {
+    let feed = build(Venue::Kraken, "symbols = [\"BTC-USD\", \"*-EUR\", \"!DOGE-*\"]").unwrap();
+    assert_eq!((feed.symbols(), feed.catalogue.is_some()), (1, true));
+    let shop = feed.plan.shop.as_ref().unwrap();
+    assert!(shop.is_tls && shop.url.url.starts_with("https://api.kraken.com/"));
+    assert!(
+        build(Venue::Kraken, "symbols = [\"BTC-USD\"]").unwrap().plan.shop.is_none(),
+        "nobody asks for it"
+    );
+    let crypto = "url = \"wss://stream.data.alpaca.markets/v1beta3/crypto/us\"\nsymbols = [\"*\"]";
+    let feed = build(Venue::Alpaca, crypto).unwrap();
+    assert!(feed.plan.shop.as_ref().unwrap().url.url.ends_with("asset_class=crypto"));
+    let named = "symbols = [\"BTC-USD\", \"*-EUR\"]\nnames = { BTC-USD = \"XBT/USD\", X-EUR = \"Y/EUR\" }";
+    assert_eq!(
+        build(Venue::Kraken, named).unwrap().plan.names().ours("XBT/USD").unwrap().as_str(),
+        "BTC-USD"
+    );
+    for (keys, start) in [
+        ("symbols = [\"*-eur\"]", "symbols[0]: \"*-eur\" is no pattern"),
+        ("symbols = [\"btc\"]", "symbols[0]: \"btc\" has 'b'"),
+        ("symbols = [\"!BTC-USD\"]", "symbols: there are exclusions and no pattern"),
+        ("symbols = [\"A\"]\nnames = { B = \"C\" }", "names.B: is not among the symbols"),
+        ("symbols = [\"*\"]\nnames = { A = \"X\", B = \"X\" }", "names.B: \"X\" is the venue's name of A"),
+        ("symbols = [\"*\"]\nnames = { A = \"x y\" }", "names.A: the venue's name has"),
+        ("symbols = [\"*\"]\nurl = \"ws://127.0.0.1:9/\"", "products_url: must be given"),
+        (
+            "symbols = [\"*\"]\nproducts_url = \"http://example.com/\"",
+            "products_url: \"http://example.com/\" is not enc",
+        ),
+        (
+            "symbols = [\"*\"]\nproducts_url = \"wss://example.com/\"",
+            "products_url: \"wss://example.com/\" must start with https",
+        ),
+        ("symbols = [\"*\"]\nproducts_refresh_ms = 5", "products_refresh_ms: 5 is not within"),
+        ("symbols = [\"A\"]\nproducts_timeout_ms = 5", "products_url: is of no use"),
+        ("symbols = [\"A\"]\nsymbols_per_connection = 0", "symbols_per_connection: 0 is not within 1 to"),
+    ] {
+        let why = build(Venue::Kraken, keys).unwrap_err();
+        assert!(why.starts_with(start), "{why}\n{start}");
+    }
+    let why = build(Venue::Binance, "symbols = [\"A\"]\nsymbols_per_connection = 513").unwrap_err();
+    assert_eq!(why, "symbols_per_connection: 513 is not within 1 to 512");
+}

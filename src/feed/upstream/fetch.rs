@@ -1,0 +1,168 @@
+//! One GET of a product list.
+
+use std::{convert::Infallible, io::Read as _, sync::Arc};
+
+use flate2::read::MultiGzDecoder;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{Request, Response, body::Incoming, header};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::Bytes;
+
+use super::{
+    Plan,
+    products::{Shop, ShopError},
+};
+use crate::{
+    dialect::{ProductList, Venue},
+    limits::{MAX_VENUE_WORDS, PRODUCT_LIST_BYTES},
+};
+
+/// Some venues answer nobody who does not say who asks.
+const AGENT: &str = concat!("tickcast/", env!("CARGO_PKG_VERSION"));
+
+/// An answer's body, as it was sent.
+struct Body {
+    bytes: Vec<u8>,
+    is_packed: bool,
+}
+
+/// Fetches and reads the list.
+///
+/// # Cancel safety
+/// A request half made is dropped.
+pub(super) async fn fetch(plan: &Plan, shop: &Shop) -> Result<ProductList, ShopError> {
+    let body = connect(plan, shop).await?;
+    let venue = plan.venue;
+    // A list of some megabytes would keep this thread's other feeds waiting.
+    let read = tokio::task::spawn_blocking(move || read(venue, body));
+    read.await.unwrap_or_else(|why| Err(ShopError::Connect(why.to_string())))
+}
+
+async fn connect(plan: &Plan, shop: &Shop) -> Result<Body, ShopError> {
+    let failed = |why: &dyn std::fmt::Display| ShopError::Connect(why.to_string());
+    let host = shop.url.bare_host();
+    let stream = TcpStream::connect((host, shop.url.port)).await.map_err(|why| failed(&why))?;
+    stream.set_nodelay(true).map_err(|why| failed(&why))?;
+    if !shop.is_tls {
+        return get(stream, plan, shop).await;
+    }
+    let name = ServerName::try_from(host.to_owned()).map_err(|why| failed(&why))?;
+    let connector = TlsConnector::from(Arc::clone(&plan.tls.0));
+    let stream = connector.connect(name, stream).await.map_err(|why| failed(&why))?;
+    get(stream, plan, shop).await
+}
+
+async fn get<S>(stream: S, plan: &Plan, shop: &Shop) -> Result<Body, ShopError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let failed = |why: &dyn std::fmt::Display| ShopError::Connect(why.to_string());
+    let request = request(plan, shop).map_err(|why| failed(&why))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|why| failed(&why))?;
+    // What goes wrong with the connection the answer tells; what has come of that may be read after its end.
+    let driven = async {
+        let _ended = connection.await;
+        std::future::pending::<Infallible>().await
+    };
+    let exchanged = async {
+        let answer = sender.send_request(request).await.map_err(|why| failed(&why))?;
+        read_answer(answer).await
+    };
+    tokio::select! {
+        done = exchanged => done,
+        never = driven => match never {},
+    }
+}
+
+async fn read_answer(answer: Response<Incoming>) -> Result<Body, ShopError> {
+    let status = answer.status();
+    if status.is_success() {
+        return body(answer, PRODUCT_LIST_BYTES).await;
+    }
+    // The venue's words, as far as they are some.
+    let words = match body(answer, 4 * MAX_VENUE_WORDS).await {
+        Ok(Body { bytes, is_packed: false }) => String::from_utf8_lossy(&bytes).into_owned(),
+        Ok(_) | Err(_) => String::new(),
+    };
+    let words: String = words.chars().filter(|c| !c.is_control()).take(MAX_VENUE_WORDS).collect();
+    let words = if words.is_empty() { words } else { format!(": {words}") };
+    Err(ShopError::Status { status: status.as_u16(), words })
+}
+
+fn request(plan: &Plan, shop: &Shop) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
+    let uri: hyper::Uri = shop.url.url.parse()?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let host = uri.authority().map_or("", |authority| authority.as_str());
+    let mut request = Request::get(path)
+        .header(header::HOST, host)
+        .header(header::USER_AGENT, AGENT)
+        .header(header::ACCEPT, "application/json")
+        .header(header::ACCEPT_ENCODING, "gzip");
+    if let (Some([key, secret]), Some(credentials)) = (plan.venue.credential_headers(), &plan.credentials) {
+        request = request.header(key, credentials.key.reveal()).header(secret, credentials.secret.reveal());
+    }
+    request.body(Empty::new())
+}
+
+async fn body(answer: Response<Incoming>, most: usize) -> Result<Body, ShopError> {
+    let is_packed = answer.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
+    let mut coming = answer.into_body();
+    let mut bytes = Vec::new();
+    while let Some(frame) = coming.frame().await {
+        let frame = frame.map_err(|why| ShopError::Connect(why.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > most {
+            return Err(ShopError::Oversize(most));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Body { bytes, is_packed })
+}
+
+fn read(venue: Venue, body: Body) -> Result<ProductList, ShopError> {
+    let mut bytes = body.bytes;
+    if body.is_packed {
+        let most = PRODUCT_LIST_BYTES as u64 + 1;
+        let mut plain = Vec::new();
+        let unpacked = MultiGzDecoder::new(bytes.as_slice()).take(most).read_to_end(&mut plain);
+        unpacked.map_err(|why| ShopError::Connect(format!("the answer cannot be decompressed: {why}")))?;
+        if plain.len() > PRODUCT_LIST_BYTES {
+            return Err(ShopError::Oversize(PRODUCT_LIST_BYTES));
+        }
+        bytes = plain;
+    }
+    Ok(venue.products(&bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn packed(plain: &[u8]) -> Body {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(plain).unwrap();
+        Body { bytes: encoder.finish().unwrap(), is_packed: true }
+    }
+
+    #[test]
+    fn a_small_answer_cannot_become_a_huge_one() {
+        let list = read(Venue::Coinbase, packed(br#"[{"id":"A-B","status":"online"}]"#)).unwrap();
+        assert_eq!(list.products.len(), 1);
+        let body = packed(&vec![b' '; PRODUCT_LIST_BYTES + 1]);
+        assert!(body.bytes.len() < PRODUCT_LIST_BYTES / 100);
+        assert!(matches!(read(Venue::Coinbase, body), Err(ShopError::Oversize(_))));
+        let broken = Body { bytes: b"no gzip".to_vec(), is_packed: true };
+        assert!(matches!(read(Venue::Coinbase, broken), Err(ShopError::Connect(_))));
+    }
+}
