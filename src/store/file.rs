@@ -4,10 +4,12 @@
 //! a row for each minute of its ticker.
 
 use std::{
-    fs, io,
+    fs::{self, Metadata},
+    io,
     os::unix::fs::MetadataExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use redb::{Builder, Database, ReadableDatabase as _, TableDefinition, TableHandle as _};
@@ -37,12 +39,31 @@ pub(super) struct Run {
     pub(super) stopped: Option<Stopped>,
 }
 
-/// The end of a run: everything that was ever published is in this file, and in no copy of it.
+/// The end of a run: everything that was ever published is in this file, and in no other.
+///
+/// A copy of the file has another number; a file that was written over has another time of change. So numbers do not
+/// start again from an old copy that was put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stopped {
-    /// Which file it is: a copy has another number.
-    pub(super) inode: u64,
-    pub(super) at: UnixMicros,
+    inode: u64,
+    /// Time of change, which is set to this by hand: whole seconds, since not every file system has finer ones.
+    seconds: i64,
+}
+
+impl Stopped {
+    /// The end of the run that has the file, now.
+    pub(super) const fn now(file: &File, now: UnixMicros) -> Self {
+        Self { inode: file.inode, seconds: now.0.div_euclid(1_000_000) }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn at(inode: u64, seconds: i64) -> Self {
+        Self { inode, seconds }
+    }
+
+    fn is(self, found: &Metadata) -> bool {
+        (self.inode, self.seconds, 0) == (found.ino(), found.mtime(), found.mtime_nsec())
+    }
 }
 
 /// An open file.
@@ -51,20 +72,23 @@ pub(super) struct File {
     pub(super) db: Database,
     pub(super) path: PathBuf,
     pub(super) inode: u64,
+    /// As it lay there.
+    found: Option<Metadata>,
 }
 
 impl File {
     /// Opens the file, or makes it. Reads all of it once: what is damaged is found now.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let found = fs::metadata(path).ok();
         let whole = guarded(path, || {
             let mut builder = Builder::new();
             builder.set_cache_size(STORE_CACHE_BYTES).set_check_integrity_on_open(true);
             Ok(builder.create(path)?)
         });
         let db = whole?;
-        let inode = inode(path)
-            .map_err(|why| StoreError::Unusable { path: path.to_owned(), why: why.to_string() })?;
-        let file = Self { db, path: path.to_owned(), inode };
+        let unusable = |why: io::Error| StoreError::Unusable { path: path.to_owned(), why: why.to_string() };
+        let inode = fs::metadata(path).map_err(unusable)?.ino();
+        let file = Self { db, path: path.to_owned(), inode, found };
         file.check_format()?;
         Ok(file)
     }
@@ -111,6 +135,21 @@ impl File {
         decode(&bytes).map(Some).map_err(|why| self.damaged(&why))
     }
 
+    /// Whether that run ended with this file as it lay there.
+    pub(super) fn ended(&self, run: &Run) -> bool {
+        run.stopped.is_some_and(|stopped| self.found.as_ref().is_some_and(|found| stopped.is(found)))
+    }
+
+    /// Leaves the file as the run has ended that is set in it.
+    pub(super) fn close(self, stopped: Stopped) -> Result<(), Fault> {
+        let Self { db, path, .. } = self;
+        db.close()?;
+        let time = u64::try_from(stopped.seconds).unwrap_or(0);
+        let time = UNIX_EPOCH + Duration::from_secs(time);
+        let set = fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_modified(time));
+        set.map_err(|why| redb::Error::Io(why).into())
+    }
+
     /// Sets the run within a transaction.
     pub(super) fn set_run(write: &redb::WriteTransaction, run: &Run) -> Result<(), Fault> {
         write.open_table(HEAD)?.insert("run", encode(run).as_slice())?;
@@ -119,7 +158,7 @@ impl File {
 
     /// Whether the name still means this file.
     pub(super) fn is_in_place(&self) -> bool {
-        inode(&self.path).is_ok_and(|inode| inode == self.inode)
+        fs::metadata(&self.path).is_ok_and(|file| file.ino() == self.inode)
     }
 
     /// Its size; 0 when nobody can tell.
@@ -143,6 +182,11 @@ pub(super) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, Fault>) -
     }
 }
 
-fn inode(path: &Path) -> io::Result<u64> {
-    fs::metadata(path).map(|file| file.ino())
+/// Which file has the name; none when there is none, or an empty one.
+pub(super) fn inode(path: &Path) -> io::Result<Option<u64>> {
+    match fs::metadata(path) {
+        Ok(file) => Ok((file.len() > 0).then(|| file.ino())),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(why) => Err(why),
+    }
 }

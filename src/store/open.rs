@@ -40,6 +40,8 @@ pub struct Opened {
     images: Vec<Image<Numbered>>,
     pub(super) parked: Vec<(Symbol, u32)>,
     pub(super) next_key: u32,
+    /// Whether the last run said nothing that is not in the file.
+    is_whole: bool,
     /// The name of the numbering from now on.
     pub epoch: String,
     /// Whether that is the last run's.
@@ -83,6 +85,7 @@ impl Opened {
         let last = file.run()?;
         let (records, next_key) = records(&file)?;
         let mut changes = Changes::default();
+        let is_whole = last.as_ref().is_none_or(|run| file.ended(run));
         let mut opened = Self {
             file,
             house,
@@ -90,13 +93,12 @@ impl Opened {
             images: Vec::new(),
             parked: Vec::new(),
             next_key,
+            is_whole,
             epoch: fresh,
             is_continued: false,
         };
         opened.sort(records, now, &mut changes)?;
-        let ended_here =
-            |run: &Run| run.stopped.is_some_and(|stopped| stopped.inode == opened.file.inode);
-        if let Some(run) = last.filter(ended_here)
+        if let Some(run) = last.filter(|_| is_whole)
             && !changes.moves
             && changes.rings.is_empty()
             && !opened.house.starts_over
@@ -197,12 +199,13 @@ impl Opened {
     }
 
     /// Fills an empty hub, whose epoch must be [`epoch`](Self::epoch). `interrupted` are the feeds whose sources went on
-    /// meanwhile.
+    /// meanwhile: of their symbols, and after a crash of all, streams are told of a loss behind what is known.
     ///
     /// # Errors
     /// When what was read does not fit together.
     pub fn restore(&mut self, hub: &Hub, interrupted: &[Source]) -> Result<(), StoreError> {
         let images = std::mem::take(&mut self.images);
+        let interrupted = if self.is_whole { interrupted } else { &self.house.feeds };
         hub.restore(images, interrupted).map_err(|why| self.file.damaged(&why))
     }
 }

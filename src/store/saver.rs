@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Opened, SaveError, StoreConfig,
     error::Fault,
-    file::{EVENTS, File, MINUTES, Run, Stopped, TOPICS},
+    file::{EVENTS, File, MINUTES, Run, Stopped, TOPICS, inode},
     open::{House, channel_key, drop_symbol},
     record::{TopicRecord, encode, encode_events},
 };
@@ -31,6 +31,7 @@ pub struct Saver {
     config: StoreConfig,
     house: House,
     epoch: String,
+    inode: u64,
     /// None between a failure and the next attempt.
     file: Option<File>,
     /// By topic.
@@ -80,6 +81,7 @@ impl Saver {
             restored: topics.len(),
             parked: parked.into_iter().collect(),
             next_key,
+            inode: file.inode,
             file: Some(file),
             failures: 0,
             hub,
@@ -137,7 +139,9 @@ impl Saver {
                 }
                 self.failures = 0;
                 metrics.saved(changed.then_some(took), hub.clock().now());
-                metrics.bytes(self.file.as_ref().map_or(0, File::bytes));
+                if let Some(file) = &self.file {
+                    metrics.bytes(file.bytes());
+                }
                 true
             }
             Err(why) => {
@@ -163,14 +167,32 @@ impl Saver {
             None => self.reopen()?,
         };
         let path = file.path.clone();
-        let changed = self.transact(&file, last).map_err(|why| why.while_running(path))?;
-        self.file = Some(file);
+        let unwritable = |why: Fault| why.while_running(path);
+        let stopped = last.then(|| Stopped::now(&file, self.hub.clock().now()));
+        let changed = match self.transact(&file, stopped) {
+            Ok(changed) => changed,
+            Err(why) => return Err(unwritable(why)),
+        };
+        match stopped {
+            Some(stopped) => file.close(stopped).map_err(unwritable)?,
+            None => self.file = Some(file),
+        }
         Ok(changed)
     }
 
-    /// Opens the file again, or a new one where it was removed.
+    /// Opens the file again, or a new one where it was removed. Another one is not even opened.
     fn reopen(&mut self) -> Result<File, SaveError> {
-        let file = File::open(&self.config.path)?;
+        let path = &self.config.path;
+        let was_there = inode(path).unwrap_or(None);
+        if was_there.is_some_and(|inode| inode != self.inode) {
+            return Err(SaveError::Replaced(path.clone()));
+        }
+        let file = File::open(path);
+        if was_there.is_none() {
+            // Also one that came to be only half.
+            self.inode = inode(path).ok().flatten().unwrap_or(self.inode);
+        }
+        let file = file?;
         match file.run()? {
             Some(run) if run.epoch == self.epoch && run.stopped.is_none() => {}
             Some(_) => return Err(SaveError::Replaced(file.path)),
@@ -183,7 +205,8 @@ impl Saver {
         Ok(file)
     }
 
-    fn transact(&mut self, file: &File, last: bool) -> Result<bool, Fault> {
+    fn transact(&mut self, file: &File, stopped: Option<Stopped>) -> Result<bool, Fault> {
+        let last = stopped.is_some();
         let topics = self.hub.topics_since(0);
         self.kept.resize(topics.len().max(self.kept.len()), Kept::NOTHING);
         let now = self.hub.clock().now();
@@ -207,7 +230,6 @@ impl Saver {
             return Ok(false);
         }
         self.unpark(&write, &saved)?;
-        let stopped = last.then_some(Stopped { inode: file.inode, at: now });
         File::set_run(&write, &Run { epoch: self.epoch.clone(), stopped })?;
         write.commit()?;
         for (i, symbol, kept) in saved {

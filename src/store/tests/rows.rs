@@ -7,7 +7,7 @@ use crate::{
     hub::{Mark, Numbered},
     market::{Bar, Loss, LossWhy, Side},
     store::{
-        file::{EVENTS, File, MINUTES, TOPICS},
+        file::{EVENTS, File, MINUTES, Run, Stopped, TOPICS},
         record::{FORMAT, TopicRecord, decode, decode_events, encode, encode_events},
     },
 };
@@ -54,14 +54,15 @@ fn the_bytes_of_a_format_do_not_change() {
     let mut events = events();
     let (topic, received) = (events[0].topic, events[0].received);
     events.push(Event::new(topic, 9, Body::Bar(Box::new(bar)), received));
-    assert_eq!(hex(&encode_events(&events)), include_str!("events.hex").trim());
     let rig = Plan::new().start(&folder().path().join("x"));
     rig.hub.publish(source(), minutes(0, 2));
     let topic = rig.hub.topic("BTC-USD".parse().unwrap()).unwrap();
     let image = topic.image(&Mark::NOTHING, false).unwrap();
     let record = encode(&TopicRecord::of(&image, Some(UnixMicros(3))));
-    assert_eq!(hex(&record), include_str!("topic.hex").trim());
-    assert_eq!(hex(&encode(&image.minutes)), include_str!("minutes.hex").trim());
+    let run = Run { epoch: "e".into(), stopped: Some(Stopped::at(7, 9)) };
+    let all = [encode_events(&events), record.clone(), encode(&image.minutes), encode(&run)];
+    let all: Vec<_> = all.iter().map(|bytes| hex(bytes)).collect();
+    assert_eq!(all.join("\n"), include_str!("format-1.txt").trim());
     let back: TopicRecord = decode(&record).unwrap();
     assert_eq!(encode(&back), record);
 }
