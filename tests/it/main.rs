@@ -23,6 +23,7 @@ mod raw;
 mod rest;
 mod slow;
 mod sse;
+mod store;
 mod stream;
 mod tidy;
 mod upstream;
