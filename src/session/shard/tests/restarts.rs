@@ -31,6 +31,16 @@ const SECOND: i64 = 1_000_000;
 const FOLLOWED: [(&str, &str); 5] =
     [("trades", "stream"), ("bars.1s", "merge"), ("bars.1m", "merge"), ("quotes", "merge"), ("ticker", "merge")];
 
+/// What is done with the file between two runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Between {
+    Nothing,
+    /// It is copied away.
+    Copy,
+    /// The copy is put back, if there is one.
+    PutBack,
+}
+
 /// A number of one numbering: epoch, symbol, channel, n.
 type Place = (String, String, &'static str, u64);
 
@@ -141,7 +151,7 @@ impl World {
     }
 
     /// Ends the run as it may end and starts another.
-    fn restart(&mut self, followers: &mut [Follower], is_clean: bool, copy: Option<&PathBuf>) {
+    fn restart(&mut self, followers: &mut [Follower], is_clean: bool, between: Between) {
         for follower in followers {
             follower.leave(self);
         }
@@ -153,12 +163,16 @@ impl World {
         } else {
             drop(saver);
         }
-        if let Some(copy) = copy {
-            fs::copy(copy, &self.path).unwrap();
+        let copy = self.path.with_extension("copy");
+        let is_old = between == Between::PutBack && copy.exists();
+        if between == Between::Copy {
+            fs::copy(&self.path, &copy).unwrap();
+        } else if is_old {
+            fs::copy(&copy, &self.path).unwrap();
         }
         let (bench, saver) = open(&self.path, self.config, &self.clock, self.interrupted);
         (self.bench, self.saver) = (bench, Some(saver));
-        assert_eq!(self.epoch() == before, is_clean && copy.is_none(), "numbers go on after a clean stop only");
+        assert_eq!(self.epoch() == before, is_clean && !is_old, "numbers go on after a clean stop only");
         (0..SYMBOLS).for_each(|i| drop(self.bench.hub.declare(symbol(i), source()).unwrap()));
         self.note_bars();
     }
@@ -321,8 +335,6 @@ fn life(seed: u64) {
     eprintln!("seed {seed}");
     let folder = TempDir::new().unwrap();
     let mut world = World::new(&folder, seed % 2 == 0);
-    let copy = folder.path().join("copy");
-    let mut has_copy = false;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut followers: Vec<_> = (0..3).map(|_| Follower::new()).collect();
     for _ in 0..STEPS {
@@ -336,21 +348,16 @@ fn life(seed: u64) {
             72..84 => followers[i].take(&mut world, random.random_bool(0.7)),
             84..88 => followers[i].leave(&mut world),
             88..92 => assert!(world.saver.as_mut().unwrap().save()),
-            92..96 => world.restart(&mut followers, true, None),
-            96..98 => world.restart(&mut followers, false, None),
-            98 => {
-                // A copy of a file that no gateway has, or has.
-                if random.random_bool(0.5) {
-                    world.restart(&mut followers, true, None);
-                }
-                fs::copy(&world.path, &copy).unwrap();
-                has_copy = true;
+            92..94 => world.restart(&mut followers, true, Between::Nothing),
+            94..96 => world.restart(&mut followers, false, Between::Nothing),
+            96..98 => {
+                let is_clean = random.random_bool(0.7);
+                world.restart(&mut followers, is_clean, Between::Copy);
             }
-            _ if has_copy => {
+            _ => {
                 let is_clean = random.random_bool(0.5);
-                world.restart(&mut followers, is_clean, Some(&copy));
+                world.restart(&mut followers, is_clean, Between::PutBack);
             }
-            _ => {}
         }
         world.note_bars();
     }
@@ -405,7 +412,7 @@ fn a_clean_restart_recovers_what_was_missed() {
     // What is published while it is away, before the restart and after it, and what the venue said in between.
     follower[0].leave(&mut world);
     world.trade(0, 0);
-    world.restart(&mut follower, true, None);
+    world.restart(&mut follower, true, Between::Nothing);
     world.trade(0, 0);
     follower[0].come(&mut world);
     follower[0].take(&mut world, true);
@@ -428,7 +435,7 @@ fn after_a_crash_a_client_is_told_one_gap_and_starts_anew() {
     follower[0].come(&mut world);
     world.trade(0, 0);
     follower[0].take(&mut world, true);
-    world.restart(&mut follower, false, None);
+    world.restart(&mut follower, false, Between::Nothing);
     world.trade(0, 0);
     follower[0].come(&mut world);
     follower[0].take(&mut world, true);
