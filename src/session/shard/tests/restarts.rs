@@ -248,6 +248,10 @@ impl Follower {
                             // What is new to it begins behind what it is told now, a loss behind the snapshot included.
                             kept.gaps.push((epoch.to_owned(), 1, n));
                         }
+                        if was_here && n == 0 {
+                            // There is no number yet that a gap could name.
+                            kept.gaps.push((epoch.to_owned(), 1, 0));
+                        }
                         assert!(!was_here || is_other || n >= kept.n, "{message} at {}", kept.n);
                         kept.n = n;
                     } else {
