@@ -7,7 +7,8 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
 use crate::market::UnixMicros;
 
 /// Upper bounds of the time of a save, in seconds: from a quick disk to one that is in trouble.
-const SAVE_BUCKETS: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+const SAVE_BUCKETS: &[f64] =
+    &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
 /// All of them.
 #[derive(Debug)]
@@ -30,7 +31,10 @@ impl StoreMetrics {
         let gauge = |name: &str, help: &str| IntGauge::new(name, help).expect("the name is valid");
         let it = Self {
             saves: counter("tickcast_store_saves_total", "Saves that wrote something."),
-            failures: counter("tickcast_store_failures_total", "Saves that failed; the next one tries again."),
+            failures: counter(
+                "tickcast_store_failures_total",
+                "Saves that failed; the next one tries again.",
+            ),
             seconds: Histogram::with_opts(opts).expect("the buckets rise"),
             bytes: gauge("tickcast_store_file_bytes", "Size of the file."),
             last_save: gauge(

@@ -102,7 +102,10 @@ impl Fault {
     pub(super) fn at_start(self, path: PathBuf) -> StoreError {
         use redb::Error;
         let why = self.to_string();
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the library may tell more one day; all else is damage")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the library may tell more one day; all else is damage"
+        )]
         match *self.0 {
             Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => StoreError::Busy { path },
             Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => StoreError::Foreign { path },

@@ -156,7 +156,8 @@ impl Opened {
         changes: &mut Changes,
     ) -> Result<Image<Numbered>, StoreError> {
         let mut image = record.image();
-        let damaged = |why: &dyn std::fmt::Display| self.file.damaged(&format_args!("{}: {why}", record.symbol));
+        let damaged =
+            |why: &dyn std::fmt::Display| self.file.damaged(&format_args!("{}: {why}", record.symbol));
         let Rows { events: rows, minutes } = guarded(&self.file.path, || rows(&self.file, key))?;
         for (channel, bytes) in rows {
             let channel = Channel::ALL.into_iter().find(|it| it.index() == usize::from(channel));

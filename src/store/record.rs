@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     hub::{Computed, Event, Image, Numbered, Run},
     market::{
-        Bar, Body, Channel, Interval, Level, Loss, LossWhy, Price, Quote, Side, Size, Source, Symbol, Tick, Trade,
-        TradeId, UnixMicros,
+        Bar, Body, Channel, Interval, Level, Loss, LossWhy, Price, Quote, Side, Size, Source, Symbol, Tick,
+        Trade, TradeId, UnixMicros,
     },
 };
 

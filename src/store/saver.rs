@@ -289,7 +289,8 @@ impl Tables<'_> {
             self.events.insert((key, channel, first.n), row.as_slice())?;
             // A row goes when the next one begins with what is remembered or before.
             let old = self.events.range((key, channel, 0)..=(key, channel, run.forgotten + 1))?;
-            let starts: Vec<u64> = old.map(|row| Ok(row?.0.value().2)).collect::<Result<_, redb::StorageError>>()?;
+            let starts: Vec<u64> =
+                old.map(|row| Ok(row?.0.value().2)).collect::<Result<_, redb::StorageError>>()?;
             for start in starts.iter().rev().skip(1) {
                 self.events.remove((key, channel, *start))?;
             }

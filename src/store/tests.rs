@@ -54,11 +54,8 @@ impl Plan {
     }
 
     fn open(&self, path: &Path) -> Result<Opened, StoreError> {
-        let house = House {
-            feeds: self.sources(),
-            starts_over: self.starts_over,
-            intervals: self.config.intervals,
-        };
+        let house =
+            House { feeds: self.sources(), starts_over: self.starts_over, intervals: self.config.intervals };
         let fresh = format!("e{}", rand::random::<u64>());
         Opened::open(&StoreConfig::new(path.to_owned()), house, fresh, self.clock.now())
     }

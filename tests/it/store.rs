@@ -169,9 +169,8 @@ async fn after_sigterm_charts_and_clients_go_on() {
     assert_eq!(program.epoch().await, epoch);
     let (ok, after) = program.since("bars.1s", "merge", Some((&epoch, 0))).await;
     assert_eq!(ok["recovered"], true);
-    let finals = |bars: &[Value]| -> Vec<Value> {
-        bars.iter().filter(|bar| bar["final"] == true).cloned().collect()
-    };
+    let finals =
+        |bars: &[Value]| -> Vec<Value> { bars.iter().filter(|bar| bar["final"] == true).cloned().collect() };
     let (had, has) = (finals(&before), finals(&after));
     assert_eq!(has[..had.len()], had, "no final bar has changed");
     let (_, restored) = program.since("ticker", "merge", None).await;
@@ -254,11 +253,8 @@ async fn an_event_stream_goes_on_over_a_restart() {
 async fn a_second_gateway_on_the_file_does_not_start() {
     let folder = folder();
     let program = Program::start(folder.path());
-    let second = Command::new(env!("CARGO_BIN_EXE_tickcast"))
-        .current_dir(folder.path())
-        .env_clear()
-        .output()
-        .unwrap();
+    let second =
+        Command::new(env!("CARGO_BIN_EXE_tickcast")).current_dir(folder.path()).env_clear().output().unwrap();
     let said = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1), "{said}");
     assert!(said.contains("kept.redb is in use by another gateway"), "{said}");

@@ -140,15 +140,11 @@ impl Topic {
     }
 
     /// The newest events of the derived channels say what is computed; where they do not, nobody gets to see them.
-    fn restore_newest(
-        &self,
-        inner: &mut Inner,
-        memory: &Memory,
-        event: impl Fn(Numbered) -> Arc<Event>,
-    ) {
+    fn restore_newest(&self, inner: &mut Inner, memory: &Memory, event: impl Fn(Numbered) -> Arc<Event>) {
         for channel in Channel::DERIVED {
             let n = inner.heads[channel.index()];
-            let newest = memory.computed.newest(channel).filter(|_| n > 0 && !memory.unsaid.contains(channel));
+            let newest =
+                memory.computed.newest(channel).filter(|_| n > 0 && !memory.unsaid.contains(channel));
             inner.last[channel.index()] = match (newest, channel) {
                 (Some(body), _) => Some(event(Numbered { n, body })),
                 (None, Channel::Bars(interval)) => memory.bars[interval.index()].events().back().cloned(),

@@ -21,7 +21,11 @@ fn events() -> Vec<Event> {
     let symbol = plain.symbol;
     let loss = Loss { symbol, channel: Channel::Trades, why: LossWhy::Venue, events: Some(3) };
     let bodies = [Tick::Trade(plain), Tick::Trade(full), Tick::Trade(bare), Tick::Loss(loss)].map(Body::from);
-    bodies.into_iter().zip(1..).map(|(body, n)| Event::new(id, n, body, tokio::time::Instant::now())).collect()
+    bodies
+        .into_iter()
+        .zip(1..)
+        .map(|(body, n)| Event::new(id, n, body, tokio::time::Instant::now()))
+        .collect()
 }
 
 #[test]

@@ -4,11 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Minute, Rolling, extend};
-use crate::{
-    hub::derive::exact::Exact,
-    limits::TICKER_MINUTES,
-    market::Price,
-};
+use crate::{hub::derive::exact::Exact, limits::TICKER_MINUTES, market::Price};
 
 /// A minute with trades, as a file keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +67,7 @@ impl Rolling {
             }
             self.minutes.push_back(Minute { minute, open, volume: its, trades: count });
         }
-        let same = self.volume.is_amount() && self.volume.minus(volume)? .is_zero();
+        let same = self.volume.is_amount() && self.volume.minus(volume)?.is_zero();
         (same && self.volume.decimal().is_some() && self.trades == trades).then_some(self)
     }
 }

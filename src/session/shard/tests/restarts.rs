@@ -28,8 +28,13 @@ const SYMBOLS: usize = 2;
 const STEPS: usize = 160;
 const SECOND: i64 = 1_000_000;
 /// What a client follows, and how.
-const FOLLOWED: [(&str, &str); 5] =
-    [("trades", "stream"), ("bars.1s", "merge"), ("bars.1m", "merge"), ("quotes", "merge"), ("ticker", "merge")];
+const FOLLOWED: [(&str, &str); 5] = [
+    ("trades", "stream"),
+    ("bars.1s", "merge"),
+    ("bars.1m", "merge"),
+    ("quotes", "merge"),
+    ("ticker", "merge"),
+];
 
 /// What is done with the file between two runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +113,8 @@ impl World {
         let (bench, saver) = open(&path, config, &clock, interrupted);
         let trades = vec![Vec::new(); SYMBOLS];
         let (said, finals) = (HashMap::new(), BTreeMap::new());
-        let world = Self { bench, saver: Some(saver), clock, path, config, interrupted, said, trades, finals };
+        let world =
+            Self { bench, saver: Some(saver), clock, path, config, interrupted, said, trades, finals };
         (0..SYMBOLS).for_each(|i| drop(world.bench.hub.declare(symbol(i), source()).unwrap()));
         world
     }
@@ -190,7 +196,8 @@ impl Follower {
         let client = world.bench.connect();
         for (channel, mode) in FOLLOWED {
             let symbols: Vec<_> = (0..SYMBOLS).map(|i| symbol(i).to_string()).collect();
-            let mut command = json!({"op": "subscribe", "channel": channel, "symbols": symbols, "mode": mode});
+            let mut command =
+                json!({"op": "subscribe", "channel": channel, "symbols": symbols, "mode": mode});
             let kept = |symbol: &String| self.kept.get(&(symbol.clone(), channel));
             if let Some(first) = kept(&symbols[0]) {
                 let n: HashMap<_, _> = symbols.iter().map(|it| (it.clone(), kept(it).unwrap().n)).collect();
@@ -387,7 +394,8 @@ fn everybody_is_up_to_date(world: &mut World, followers: &mut [Follower]) {
             if channel.starts_with("bars.") {
                 for ((epoch, of, its, _), (n, _)) in &world.finals {
                     if *epoch == kept.epoch && of == name && its == channel && *n > kept.from {
-                        let told = kept.gaps.iter().any(|(of, from, to)| of == epoch && (from..=to).contains(&n));
+                        let told =
+                            kept.gaps.iter().any(|(of, from, to)| of == epoch && (from..=to).contains(&n));
                         assert!(told || kept.finals.contains(n), "final bar {n} of {name} {channel}");
                     }
                 }

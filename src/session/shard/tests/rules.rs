@@ -388,7 +388,8 @@ fn a_position_of_another_epoch_is_no_gap_of_numbers_that_are_still_to_come() {
     let mut bench = Bench::new(HubConfig::default(), SessionConfig::default());
     bench.hub.declare(symbol(0), source()).unwrap();
     let mut client = bench.connect();
-    let since = r#"{"op":"subscribe","channel":"trades","symbols":["S0"],"since":{"epoch":"e0","n":{"S0":7}}}"#;
+    let since =
+        r#"{"op":"subscribe","channel":"trades","symbols":["S0"],"since":{"epoch":"e0","n":{"S0":7}}}"#;
     client.send(&mut bench, since);
     bench.hub.publish(source(), [trade(0, 1)]);
     bench.settle();
