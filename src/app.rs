@@ -1,5 +1,7 @@
 //! Composition root: builds hub, feeds and server, and owns the order in which they start and stop.
 
+mod kept;
+
 use std::{
     future::Future,
     net::SocketAddr,
@@ -43,7 +45,7 @@ pub struct Started {
 /// Must be called on a multi-threaded tokio runtime; feeds run there, sessions on the server's own workers.
 ///
 /// # Errors
-/// When the address cannot be bound or a worker cannot be started.
+/// When the store cannot be opened, the address cannot be bound or a worker cannot be started.
 pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()>,
@@ -51,7 +53,9 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let clock = Clock::system();
     let metrics = Arc::new(Metrics::new());
-    let (node, epoch) = names(&clock);
+    let (node, fresh) = names(&clock);
+    let mut opened = kept::open(&config, fresh.clone(), &clock).await?;
+    let epoch = opened.as_ref().map_or(fresh, |opened| opened.epoch().to_owned());
     let hub = Arc::new(Hub::new(config.hub, epoch, clock, metrics));
     let stop_feeds = CancellationToken::new();
 
@@ -60,11 +64,15 @@ pub async fn run(
     let mut watches = Vec::new();
     let mut gateway = gateway(&hub, node, config.server, config.session);
     let feeds = build(&hub, config.feeds, &stop_feeds, &mut gateway, &mut watches);
+    if let Some(opened) = &mut opened {
+        opened.restore(&hub)?;
+    }
     let gateway = Arc::new(gateway);
     let listening = listen(Arc::clone(&gateway)).with_context(|| format!("cannot listen on {bind}"))?;
     let running: Vec<JoinHandle<()>> =
         feeds.into_iter().map(|(feed, publisher)| start(feed, publisher)).collect();
     let timekeeper = tokio::spawn(keep_time(Arc::clone(&hub), watches, stop_feeds.clone()));
+    let keeper = opened.map(|opened| opened.keep(Arc::clone(&hub)));
     gateway.ready.store(true, Ordering::Relaxed);
     on_ready(&Started {
         address: listening.address,
@@ -88,6 +96,10 @@ pub async fn run(
     timekeeper.await.context("the timekeeper panicked")?;
     listening.handle.stop(true).await;
     server.await.context("the server panicked")?.context("while stopping")?;
+    if let Some(keeper) = keeper {
+        // Nothing is published any more.
+        keeper.finish().await?;
+    }
     tracing::info!("stopped");
     Ok(())
 }

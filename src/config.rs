@@ -34,6 +34,7 @@ use crate::{
     market::Source,
     server::ServerConfig,
     session::SessionConfig,
+    store::StoreConfig,
 };
 
 /// The file that is read when none is named.
@@ -48,6 +49,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// Sizes of the hub's memories.
     pub hub: HubConfig,
+    /// What outlives a restart; nothing by default.
+    pub store: Option<StoreConfig>,
     /// Who may come in.
     pub auth: Auth,
     /// What is logged and how.
@@ -114,6 +117,18 @@ pub enum AnyFeed {
 }
 
 impl AnyFeed {
+    /// Whether it starts from its beginning when the gateway does, its times with it.
+    #[must_use]
+    pub const fn starts_over(&self) -> bool {
+        matches!(self, Self::Replay(_))
+    }
+
+    /// Whether its source goes on while nobody listens to it.
+    #[must_use]
+    pub const fn goes_on_alone(&self) -> bool {
+        matches!(self, Self::Upstream(_))
+    }
+
     /// The word that `kind` has in a definition.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -192,7 +207,7 @@ impl Config {
         }
         layers::insert_flags(flags, &mut settings);
         open_feeds(flags, &mut settings, &mut feeds, if replaced { directory } else { &base });
-        Self::validated(settings, feeds)
+        Self::validated(settings, feeds, (&base, directory))
     }
 
     /// Reads one feed definition file, as `--feed` would, with the credentials of the environment.
@@ -210,15 +225,20 @@ impl Config {
         if feeds.errors.is_empty() { Ok(feeds.built) } else { Err(ConfigErrors(feeds.errors)) }
     }
 
-    fn validated(mut settings: Settings, feeds: Feeds) -> Result<Self, ConfigErrors> {
+    fn validated(
+        mut settings: Settings,
+        feeds: Feeds,
+        (base, directory): (&Path, &Path),
+    ) -> Result<Self, ConfigErrors> {
         let server = sections::server(&mut settings);
         let session = sections::session(&mut settings);
         let hub = sections::history(&mut settings);
+        let store = sections::store(&mut settings, base, directory);
         let auth = sections::auth(&mut settings, &server);
         let log = sections::log(&mut settings);
         settings.errors(feeds.errors);
         settings.finish()?;
-        Ok(Self { server, session, hub, auth, log, feeds: feeds.built })
+        Ok(Self { server, session, hub, store, auth, log, feeds: feeds.built })
     }
 }
 

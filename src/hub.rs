@@ -8,15 +8,18 @@ mod derive;
 mod event;
 mod freshness;
 mod history;
+mod image;
 mod lane;
 mod ring;
 mod round;
 mod topic;
 
 pub use demand::Demand;
+pub use derive::TickerMinute;
 pub use event::Event;
 pub use freshness::FreshnessLimits;
 pub use history::{BarSpan, Page};
+pub use image::{Computed, Image, Mark, Numbered, RestoreError, Run};
 pub use lane::{Drained, Lane};
 pub use topic::{Remembered, Topic, TopicId};
 
@@ -135,6 +138,7 @@ impl Hub {
         lanes: &[Option<Arc<Lane>>],
     ) -> Result<Arc<Topic>, HubError> {
         if let Some(topic) = self.topic(symbol) {
+            topic.named();
             return Ok(topic);
         }
         let topic = match self.by_symbol.entry(symbol) {

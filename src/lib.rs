@@ -15,6 +15,8 @@ pub mod config;
 
 pub mod server;
 
+pub mod store;
+
 pub mod session;
 
 pub mod feed;

@@ -60,6 +60,23 @@ pub const MAX_DECIMAL_SCALE: u32 = 28;
 /// Ticks in one burst from a feed to the hub. A feed with more at hand publishes several bursts.
 pub const MAX_BURST_TICKS: usize = 1_024;
 
+// ---- store -----------------------------------------------------------------------------------------------
+
+/// Time between two saves. A crash loses what came after the last one.
+pub const DEFAULT_STORE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Shortest and longest time between two saves, in milliseconds. Outside: the configuration is refused.
+pub const STORE_INTERVAL_MS_RANGE: RangeInclusive<u64> = 100..=3_600_000;
+
+/// Longest pause between attempts to save while they fail: it doubles with each failure up to this.
+pub const STORE_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// Memory that the database takes for pages of the file, in bytes. What is beyond is written or read again.
+pub const STORE_CACHE_BYTES: usize = 16 << 20;
+
+/// How long a symbol stays in the file that no feed names or sends any more. Then the next start drops it.
+pub const STORE_FORGETS: Duration = Duration::from_secs(30 * 86_400);
+
 // ---- feeds -----------------------------------------------------------------------------------------------
 
 /// Slowest and fastest total rate of a simulator, in ticks a second. Outside: the definition is refused.

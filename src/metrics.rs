@@ -1,4 +1,4 @@
-//! Every metric family in one place; those of venues' feeds in [`upstream`]. Components hold resolved handles, so counting is one addition.
+//! Every metric family in one place; those of venues' feeds in [`upstream`], of the file in [`store`]. Components hold resolved handles, so counting is one addition.
 //!
 //! Labels come from small closed sets only (feed, channel, encoding, reason), never from a session, an address, a
 //! symbol or the text of an error.
@@ -11,9 +11,11 @@ use prometheus::{
 use crate::market::{Channel, Source, State};
 
 mod feed;
+mod store;
 mod upstream;
 
 pub use feed::FeedMetrics;
+pub use store::StoreMetrics;
 use upstream::UpstreamFamilies;
 pub use upstream::UpstreamMetrics;
 
@@ -28,6 +30,8 @@ const LATENCY_BUCKETS: &[f64] = &[
 pub struct Metrics {
     registry: Registry,
     upstream: UpstreamFamilies,
+    /// Those of the file that outlives a restart.
+    pub store: StoreMetrics,
     feed_messages: IntCounterVec,
     feed_ticks: IntCounterVec,
     feed_ignored: IntCounterVec,
@@ -119,6 +123,7 @@ impl Metrics {
         r.register(Box::new(write_latency.clone())).expect("the name is used once");
         Self {
             upstream: UpstreamFamilies::new(&r),
+            store: StoreMetrics::new(&r),
             feed_messages: family!(
                 r,
                 IntCounterVec,

@@ -1,16 +1,17 @@
 //! Every key of the configuration except the feeds: its name, range and default, and what does not go together.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use tracing_subscriber::EnvFilter;
 
-use super::{Auth, Log, LogFormat, settings::Settings};
+use super::{Auth, Log, LogFormat, Origin, settings::Settings};
 use crate::{
     hub::HubConfig,
     limits,
     market::Interval,
     server::{Driver, ServerConfig},
     session::SessionConfig,
+    store::StoreConfig,
 };
 
 /// `[server]`, and the part of `[limits]` that is the server's.
@@ -111,6 +112,28 @@ pub(super) fn history(settings: &mut Settings) -> HubConfig {
             .map_or(default.intervals, |intervals| intervals.into_iter().collect()),
         lane_events: settings.integer("history.lane_events", &limits::LANE_EVENTS_RANGE, default.lane_events),
     }
+}
+
+/// `[store]`, when there is one. A relative path is relative to `base` when the file has it, else to `directory`.
+pub(super) fn store(settings: &mut Settings, base: &Path, directory: &Path) -> Option<StoreConfig> {
+    let path = settings.parsed("store.path", "the name of a file", |text| {
+        (!text.is_empty() && !text.ends_with('/')).then(|| text.to_owned())
+    });
+    let interval = settings.millis(
+        "store.interval_ms",
+        &limits::STORE_INTERVAL_MS_RANGE,
+        limits::DEFAULT_STORE_INTERVAL,
+    );
+    let Some(path) = path else {
+        if settings.origin("store.path").is_none() {
+            let why = "there is no store.path, so nothing is saved".to_owned();
+            settings.contradicts(&["store.interval_ms"], why);
+        }
+        return None;
+    };
+    let is_in_file = matches!(settings.origin("store.path"), Some(Origin::File { .. }));
+    let folder = if is_in_file { base } else { directory };
+    Some(StoreConfig { path: folder.join(path), interval })
 }
 
 /// `[auth]`. Nobody is asked who they are on loopback only, or when that is written out.

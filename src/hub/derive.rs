@@ -7,10 +7,13 @@
 
 mod bars;
 mod exact;
+mod kept;
 mod ticker;
 
 use arrayvec::ArrayVec;
+use serde::{Deserialize, Serialize};
 
+pub use self::ticker::TickerMinute;
 use self::{bars::Series, exact::Exact, ticker::Rolling};
 use crate::{
     limits::{BAR_GRACE, MAX_CLOCK_AHEAD},
@@ -34,7 +37,7 @@ impl Excluded {
 }
 
 /// Some of the channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Channels(u16);
 
 impl Channels {
@@ -86,7 +89,7 @@ impl Traded {
 }
 
 /// A symbol's ticker and bars.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Derived {
     symbol: Symbol,
     ticker: Rolling,

@@ -92,10 +92,16 @@ impl Freshness {
         self.state = state;
     }
 
+    /// Its values are from before a restart: it is stale until it is heard itself, whatever the feed says of others.
+    pub(super) const fn restored(&mut self) {
+        (self.state, self.before) = (State::Stale, State::Stale);
+    }
+
     /// The feed proves alive again: what was stale for its sake is as it was before. Returns the state, if that is another
     /// one.
     pub(super) fn feed_is_back(&mut self, now: UnixMicros) -> Option<Change> {
-        let returns = self.state == State::Stale && self.complaint(now).is_none();
+        let stale_for_it = self.state == State::Stale && self.before != State::Stale;
+        let returns = stale_for_it && self.complaint(now).is_none();
         returns.then(|| self.turn(self.before, "the feed is back".into()))
     }
 
@@ -233,6 +239,17 @@ mod tests {
                 (31, Trade(0), State::Live),
             ],
         );
+    }
+
+    #[test]
+    fn what_was_restored_is_stale_until_it_is_heard() {
+        let mut freshness = Freshness::new(FreshnessLimits::default());
+        freshness.restored();
+        freshness.told(State::Stale);
+        assert_eq!(freshness.feed_is_back(UnixMicros(9)), None, "others were heard");
+        freshness.told(State::Live);
+        freshness.told(State::Stale);
+        assert_eq!(freshness.feed_is_back(UnixMicros(9)).unwrap().0, State::Live, "from then on as ever");
     }
 
     #[test]

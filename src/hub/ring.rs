@@ -33,6 +33,12 @@ impl Ring {
         !full
     }
 
+    /// Starts behind events that have gone already.
+    pub(super) fn forget_until(&mut self, n: u64) {
+        debug_assert!(self.events.is_empty(), "before the first event");
+        self.forgotten = n;
+    }
+
     /// The events after that number.
     pub(super) fn since(&self, seen: u64) -> impl Iterator<Item = &Arc<Event>> {
         self.events.range(self.events.partition_point(|event| event.n <= seen)..)

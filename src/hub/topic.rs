@@ -4,6 +4,8 @@
 //! ring keeps it), or when somebody asks for the newest one. Numbers count made events, so they have no holes; what
 //! is computed is always kept, so that an event made late says what it would have said.
 
+mod kept;
+
 use std::{
     mem::size_of,
     sync::{
@@ -86,6 +88,8 @@ struct Inner {
     derived: Option<Box<Memory>>,
     /// Who wants to know whether anybody listens.
     watchers: Vec<Arc<Demand>>,
+    /// Whether it was restored, and its feed has neither named nor sent it since.
+    is_absent: bool,
 }
 
 impl Inner {
@@ -128,6 +132,7 @@ impl Topic {
             interest: [0; Channel::COUNT],
             derived: None,
             watchers: Vec::new(),
+            is_absent: false,
         };
         let due = AtomicI64::new(i64::MAX);
         let increments = Mutex::default();
@@ -177,6 +182,7 @@ impl Topic {
             Tick::Status(status) => inner.freshness.told(status.state),
             Tick::Loss(_) => {}
             Tick::Trade(_) | Tick::Quote(_) => {
+                inner.is_absent = false;
                 if let Some(change) = inner.freshness.heard(&tick) {
                     let (source, since) = match &tick {
                         Tick::Trade(trade) => (trade.source, trade.tr),

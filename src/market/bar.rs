@@ -1,21 +1,29 @@
 //! Bars: what an interval of trades came to.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Price, Size, Symbol, UnixMicros};
 
 /// The length of a bar. Bars start at whole multiples of it since the Unix epoch, in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Interval {
     /// One second.
+    #[serde(rename = "1s")]
     Second,
     /// One minute.
+    #[serde(rename = "1m")]
     Minute,
     /// Five minutes.
+    #[serde(rename = "5m")]
     FiveMinutes,
     /// A quarter of an hour.
+    #[serde(rename = "15m")]
     Quarter,
     /// One hour.
+    #[serde(rename = "1h")]
     Hour,
     /// One day, from midnight UTC.
+    #[serde(rename = "1d")]
     Day,
 }
 

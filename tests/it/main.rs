@@ -24,6 +24,7 @@ mod raw;
 mod rest;
 mod slow;
 mod sse;
+mod store;
 mod stream;
 mod tidy;
 mod upstream;

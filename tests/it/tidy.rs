@@ -15,16 +15,23 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "config", "server", "session", "feed", "hub", "dialect", "metrics", "market", "clock",
-            "limits",
+            "app", "config", "server", "store", "session", "feed", "hub", "dialect", "metrics", "market",
+            "clock", "limits",
         ],
     ),
     (
         "app",
-        &["config", "server", "session", "feed", "hub", "dialect", "metrics", "market", "clock", "limits"],
+        &[
+            "config", "server", "store", "session", "feed", "hub", "dialect", "metrics", "market", "clock",
+            "limits",
+        ],
     ),
-    ("config", &["server", "session", "feed", "hub", "dialect", "metrics", "market", "clock", "limits"]),
+    (
+        "config",
+        &["server", "store", "session", "feed", "hub", "dialect", "metrics", "market", "clock", "limits"],
+    ),
     ("server", &["session", "feed", "hub", "dialect", "metrics", "market", "clock", "limits"]),
+    ("store", &["hub", "metrics", "market", "clock", "limits"]),
     ("session", &["hub", "dialect", "metrics", "market", "clock", "limits"]),
     ("feed", &["hub", "dialect", "metrics", "market", "clock", "limits"]),
     ("hub", &["dialect", "metrics", "market", "clock", "limits"]),

@@ -5,6 +5,8 @@
 //! without trades has no bar. Open and close are the earliest and the latest trade by their own times, so that trades
 //! that overtake each other within an interval make the same bar; among trades of one time the order of arrival counts.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Exact, Excluded, Traded};
 use crate::{
     limits::{MAX_DECIMAL_SCALE, VWAP_DIGITS},
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// The bars of one interval.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Series {
     interval: Interval,
     /// Trades before this are late.
@@ -20,7 +22,7 @@ pub(super) struct Series {
     forming: Option<Forming>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Forming {
     start: UnixMicros,
     open: (UnixMicros, Price),
@@ -69,6 +71,25 @@ impl Series {
     /// The forming bar.
     pub(super) fn forming(&self, symbol: Symbol) -> Option<Bar> {
         self.forming.as_ref().map(|forming| forming.bar(symbol, self.interval, false))
+    }
+
+    /// Whether that is what trades of an interval can come to; what was read from a file may be anything.
+    pub(super) fn is_sound(&self, interval: Interval) -> bool {
+        self.interval == interval
+            && self.forming.as_ref().is_none_or(|forming| {
+                forming.start == interval.start_of(forming.start)
+                    && forming.start >= self.open_from
+                    && forming.trades > 0
+                    && forming.finest <= MAX_DECIMAL_SCALE
+                    && forming.volume.is_amount()
+                    && forming.volume.decimal().is_some()
+                    && forming.notional.is_sound()
+            })
+    }
+
+    /// Whether trades of that time are late.
+    pub(super) fn is_over(&self, time: UnixMicros) -> bool {
+        time < self.open_from
     }
 
     /// When the forming bar ends.

@@ -6,9 +6,12 @@
 use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::MAX_DECIMAL_SCALE;
 
 /// A number of so many units of 10 to the power of minus `scale`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Exact {
     units: i128,
     scale: u32,
@@ -36,6 +39,20 @@ impl Exact {
 
     pub(super) fn times(self, factor: i128) -> Option<Self> {
         Some(Self { units: self.units.checked_mul(factor)?, ..self })
+    }
+
+    /// Whether sums and products of decimals can come to it; what was read from a file may be anything.
+    pub(super) const fn is_sound(self) -> bool {
+        self.scale <= 2 * MAX_DECIMAL_SCALE
+    }
+
+    /// Whether it is such a number and not below zero.
+    pub(super) const fn is_amount(self) -> bool {
+        self.is_sound() && self.units >= 0
+    }
+
+    pub(super) const fn is_zero(self) -> bool {
+        self.units == 0
     }
 
     /// The same number as a decimal of the same scale, if one holds it.

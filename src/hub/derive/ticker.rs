@@ -5,8 +5,13 @@
 //! out. Each tick costs the same however many trades the window holds: sums lose what a minute that leaves had added,
 //! and highs and lows are kept as the falling and rising runs that can still become the extreme.
 
+mod kept;
+
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
+pub use self::kept::TickerMinute;
 use super::{Exact, Excluded, Traded};
 use crate::{
     limits::{PERCENT_DIGITS, TICKER_MINUTES},
@@ -16,7 +21,7 @@ use crate::{
 const MINUTE: i64 = 60_000_000;
 
 /// What a ticker is made from.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Rolling {
     last: Option<(UnixMicros, Price)>,
     bid: Option<Price>,
@@ -25,8 +30,11 @@ pub(super) struct Rolling {
     te: Option<UnixMicros>,
     tr: UnixMicros,
     newest: i64,
+    #[serde(skip)]
     minutes: VecDeque<Minute>,
+    #[serde(skip)]
     highs: VecDeque<(i64, Price)>,
+    #[serde(skip)]
     lows: VecDeque<(i64, Price)>,
     /// Sum of the sizes; its scale is the finest that the symbol's sizes have had.
     volume: Exact,

@@ -157,11 +157,12 @@ impl Shard {
         let Some(Since { epoch, n }) = &wanted.since else { return Start::Fresh(None) };
         let channel = wanted.channel.index();
         let seen = self.views.get(topic.id()).map_or(0, |view| view.seen[channel]);
-        let lost = |from: u64| Lost { from, to: seen.max(from), why: Why::NotRecoverable };
+        // A number that was not given yet is not missing: whoever is told so would pass its event over.
+        let lost = |from: u64| (from <= seen).then_some(Lost { from, to: seen, why: Why::NotRecoverable });
         let Some(&position) = n.get(&topic.symbol()) else { return Start::Fresh(None) };
         if *epoch != self.hub.epoch() || position > seen {
             // Numbers of another incarnation say nothing about this one's.
-            return Start::Fresh(Some(lost(1)));
+            return Start::Fresh(lost(1));
         }
         let session = &self.sessions[index];
         let sub = session.subs.find(topic.id(), wanted.channel).map(|sub| &session.subs[sub]);
@@ -181,7 +182,7 @@ impl Shard {
         if complete && answer.bytes.len() + bytes <= RECOVERY_BYTES {
             Start::Recovered(events)
         } else {
-            Start::Fresh(Some(lost(position + 1)))
+            Start::Fresh(lost(position + 1))
         }
     }
 

@@ -3,6 +3,7 @@
 mod client;
 mod derived;
 mod promises;
+mod restarts;
 mod roads;
 mod rules;
 mod stitch;

@@ -52,7 +52,11 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new(hub: HubConfig, session: SessionConfig) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let hub = Arc::new(Hub::new(hub, "e1".into(), Clock::system(), metrics));
+        Self::over(Arc::new(Hub::new(hub, "e1".into(), Clock::system(), metrics)), session)
+    }
+
+    /// A shard of that hub.
+    pub(super) fn over(hub: Arc<Hub>, session: SessionConfig) -> Self {
         let shard = Shard::new(Arc::clone(&hub), "test", session).unwrap();
         Self { hub, shard, census: Arc::new(Census::new(1_000, 1_000)) }
     }

@@ -382,3 +382,19 @@ async fn an_idle_shard_holds_nothing_back() {
         client.take_all(&mut bench);
     }
 }
+
+#[test]
+fn a_position_of_another_epoch_is_no_gap_of_numbers_that_are_still_to_come() {
+    let mut bench = Bench::new(HubConfig::default(), SessionConfig::default());
+    bench.hub.declare(symbol(0), source()).unwrap();
+    let mut client = bench.connect();
+    let since =
+        r#"{"op":"subscribe","channel":"trades","symbols":["S0"],"since":{"epoch":"e0","n":{"S0":7}}}"#;
+    client.send(&mut bench, since);
+    bench.hub.publish(source(), [trade(0, 1)]);
+    bench.settle();
+    client.take_all(&mut bench);
+    assert!(client.log.iter().all(|message| message["T"] != "gap"), "{:?}", client.log);
+    assert_eq!(client.last("subscribed")["ok"][0]["recovered"], false);
+    assert_eq!(client.last("t")["n"], 1, "a client that was told of a gap up to 1 would pass it over");
+}

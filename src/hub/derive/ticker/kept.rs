@@ -1,0 +1,73 @@
+//! A ticker's window on its way to a file and back, a minute at a time: a minute that is over never changes, so that a
+//! save has the newest ones only.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Minute, Rolling, extend};
+use crate::{hub::derive::exact::Exact, limits::TICKER_MINUTES, market::Price};
+
+/// A minute with trades, as a file keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TickerMinute {
+    /// Minutes since the Unix epoch.
+    pub minute: i64,
+    open: Price,
+    volume: Exact,
+    trades: u64,
+    /// When it can become the window's highest price; none when a later minute beats it.
+    high: Option<Price>,
+    low: Option<Price>,
+}
+
+impl Rolling {
+    /// Everything but the minutes.
+    pub(in crate::hub::derive) fn outline(&self) -> Self {
+        let Self { last, bid, ask, te, tr, newest, volume, trades, .. } = *self;
+        Self { last, bid, ask, te, tr, newest, volume, trades, ..Self::new() }
+    }
+
+    /// The newest minute of the window.
+    pub(in crate::hub::derive) const fn newest(&self) -> i64 {
+        self.newest
+    }
+
+    /// The minutes of the window from that one on.
+    pub(in crate::hub::derive) fn minutes_from(&self, first: i64) -> Vec<TickerMinute> {
+        let start = self.minutes.partition_point(|minute| minute.minute < first);
+        let minutes = self.minutes.range(start..).map(|Minute { minute, open, volume, trades }| {
+            let at = |run: &std::collections::VecDeque<(i64, Price)>| {
+                run.binary_search_by_key(minute, |(of, _)| *of).ok().map(|found| run[found].1)
+            };
+            let (high, low) = (at(&self.highs), at(&self.lows));
+            TickerMinute { minute: *minute, open: *open, volume: *volume, trades: *trades, high, low }
+        });
+        minutes.collect()
+    }
+
+    /// An [outline](Self::outline) with its minutes again; those that have left the window are passed over. `None` when
+    /// they do not belong together.
+    pub(in crate::hub::derive) fn with_minutes(mut self, minutes: Vec<TickerMinute>) -> Option<Self> {
+        let gone = self.newest.saturating_sub(TICKER_MINUTES);
+        let (mut volume, mut trades) = (Exact::default(), 0_u64);
+        for TickerMinute { minute, open, volume: its, trades: count, high, low } in minutes {
+            if minute <= gone {
+                continue;
+            }
+            let rises = self.minutes.back().is_none_or(|last| last.minute < minute);
+            if !rises || minute > self.newest || !its.is_amount() {
+                return None;
+            }
+            volume = volume.plus(its)?;
+            trades = trades.checked_add(count)?;
+            if let Some(high) = high {
+                extend(&mut self.highs, minute, high, |old, new| old >= new);
+            }
+            if let Some(low) = low {
+                extend(&mut self.lows, minute, low, |old, new| old <= new);
+            }
+            self.minutes.push_back(Minute { minute, open, volume: its, trades: count });
+        }
+        let same = self.volume.is_amount() && self.volume.minus(volume)?.is_zero();
+        (same && self.volume.decimal().is_some() && self.trades == trades).then_some(self)
+    }
+}

@@ -1,0 +1,179 @@
+//! What a topic remembers, as plain values: on its way into a file, and back into a hub that was started again.
+//!
+//! Forming bars and tickers have no events of their own here: what they are made from is there, and says the same.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Event, Hub, HubError, Round, TickerMinute, Topic, TopicId,
+    derive::{Channels, Derived},
+};
+use crate::market::{Body, Channel, Interval, Intervals, Source, State, Status, Symbol, Tick};
+
+/// A topic's memory, or what of it is newer than a [`Mark`]; `E` is how an event is held.
+#[derive(Debug, Clone)]
+pub struct Image<E> {
+    /// Whose it is.
+    pub symbol: Symbol,
+    /// The feed that made it known.
+    pub feed: Source,
+    /// Number of the newest event of each channel.
+    pub heads: [u64; Channel::COUNT],
+    /// The newest trade and the newest quote.
+    pub last: [Option<E>; 2],
+    /// The newest loss of trades and of quotes.
+    pub lost: [Option<E>; 2],
+    /// The ring of trades.
+    pub trades: Run<E>,
+    /// The rings of final bars, by interval.
+    pub bars: [Run<E>; Interval::COUNT],
+    /// What is computed, from the first trade or quote on.
+    pub computed: Option<Computed>,
+    /// The ticker's minutes.
+    pub minutes: Vec<TickerMinute>,
+    /// Whether it was restored and its feed has neither named nor sent it since.
+    pub is_absent: bool,
+}
+
+/// A ring, or the newer part of it.
+#[derive(Debug, Clone)]
+pub struct Run<E> {
+    /// Number of the newest event that is forgotten.
+    pub forgotten: u64,
+    /// The events, in order.
+    pub events: Vec<E>,
+}
+
+impl<E> Default for Run<E> {
+    fn default() -> Self {
+        Self { forgotten: 0, events: Vec::new() }
+    }
+}
+
+/// An event apart from any hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    /// Its number.
+    pub n: u64,
+    /// What happened.
+    pub body: Body,
+}
+
+/// What is computed from trades and quotes, without the ticker's minutes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Computed {
+    pub(super) derived: Derived,
+    pub(super) unsaid: Channels,
+}
+
+impl Computed {
+    /// The intervals whose bars are computed.
+    #[must_use]
+    pub fn intervals(&self) -> Intervals {
+        self.derived.intervals()
+    }
+
+    /// The ticker's newest minute.
+    #[must_use]
+    pub const fn newest_minute(&self) -> i64 {
+        self.derived.newest_minute()
+    }
+}
+
+impl Clone for Computed {
+    fn clone(&self) -> Self {
+        Self { derived: self.derived.outline(), unsaid: self.unsaid }
+    }
+}
+
+/// How much of a topic somebody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Number of the newest event of each channel.
+    pub heads: [u64; Channel::COUNT],
+    /// The ticker's newest minute; it may have changed since.
+    pub minute: i64,
+}
+
+impl Mark {
+    /// Of somebody who has nothing.
+    pub const NOTHING: Self = Self { heads: [0; Channel::COUNT], minute: i64::MIN };
+}
+
+impl<E> Image<E> {
+    /// How much somebody has who has this too.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        let minute = self.computed.as_ref().map_or(i64::MIN, Computed::newest_minute);
+        Mark { heads: self.heads, minute }
+    }
+}
+
+/// Why a hub cannot go on from images.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// No topic can have come to that.
+    #[error("what is kept of {0} does not fit together")]
+    Unsound(Symbol),
+    /// More symbols than a hub takes.
+    #[error("{0}")]
+    Full(#[from] HubError),
+}
+
+impl Hub {
+    /// Goes on from what another hub remembered; to be called before anything is declared. Numbers go on behind the
+    /// images', and every symbol is stale until it is heard itself.
+    ///
+    /// `interrupted` feeds were away from sources that went on: their streams are told of one loss.
+    ///
+    /// # Errors
+    /// When an image is none of a topic; then the hub must not be used.
+    pub fn restore(&self, images: Vec<Image<Numbered>>, interrupted: &[Source]) -> Result<(), RestoreError> {
+        let mut round = Round::new(&[], self.clock.instant());
+        for image in images {
+            let (symbol, feed) = (image.symbol, image.feed);
+            let mut by_id = self.by_id.write();
+            if by_id.len() >= crate::limits::MAX_TOPICS {
+                return Err(HubError::TooManyTopics.into());
+            }
+            let id = TopicId::new(by_id.len());
+            let topic = Topic::new(id, symbol, feed, self.limits_of(feed), Arc::clone(&self.shared));
+            topic.restore(image, round.received).ok_or(RestoreError::Unsound(symbol))?;
+            let topic = Arc::new(topic);
+            if self.by_symbol.insert(symbol, Arc::clone(&topic)).is_some() {
+                return Err(RestoreError::Unsound(symbol));
+            }
+            by_id.push(Arc::clone(&topic));
+            drop(by_id);
+            self.metrics.topics.inc();
+            if interrupted.contains(&feed) {
+                topic.interrupted(&mut round);
+            }
+            let (state, why) = match topic.state() {
+                State::Pending => (State::Pending, "nothing received yet"),
+                State::Live | State::Stale | State::Halted | State::Closed => {
+                    (State::Stale, "kept from before the restart; not received since")
+                }
+            };
+            let since = self.clock.now();
+            let status = Status { symbol, state, source: feed, since, why: why.into() };
+            topic.publish(Tick::Status(status), &mut round);
+        }
+        round.end(&self.shared);
+        Ok(())
+    }
+}
+
+impl From<(u64, Body)> for Numbered {
+    fn from((n, body): (u64, Body)) -> Self {
+        Self { n, body }
+    }
+}
+
+impl From<&Event> for Numbered {
+    fn from(event: &Event) -> Self {
+        Self { n: event.n, body: event.body.clone() }
+    }
+}

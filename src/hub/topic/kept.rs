@@ -1,0 +1,180 @@
+//! A topic's memory as an [`Image`], and from one.
+
+use std::{sync::Arc, sync::atomic::Ordering};
+
+use super::{BAR_BYTES, Inner, Memory, Topic};
+use crate::{
+    clock::Instant,
+    hub::{
+        Event,
+        image::{Computed, Image, Mark, Numbered, Run},
+        ring::Ring,
+        round::Round,
+    },
+    market::{Bar, Body, Channel, Interval, Loss, LossWhy, Tick},
+};
+
+/// The channels of which losses are told.
+const LOSABLE: [Channel; 2] = [Channel::Trades, Channel::Quotes];
+
+impl Topic {
+    /// What is newer than `since`, and everything that has no number; `None` when nothing is, unless `always`. The topic's
+    /// lock is held for a copy of that, of events the handles only.
+    #[must_use]
+    pub fn image(&self, since: &Mark, always: bool) -> Option<Image<Arc<Event>>> {
+        let inner = self.inner.lock();
+        if inner.heads == since.heads && !always {
+            return None;
+        }
+        let run = |ring: &Ring, channel: Channel| Run {
+            forgotten: ring.forgotten(),
+            events: ring.since(since.heads[channel.index()]).cloned().collect(),
+        };
+        let memory = inner.derived.as_deref();
+        Some(Image {
+            symbol: self.symbol,
+            feed: self.feed,
+            heads: inner.heads,
+            last: LOSABLE.map(|channel| inner.last[channel.index()].clone()),
+            lost: LOSABLE.map(|channel| inner.lost[channel.index()].clone()),
+            trades: run(&inner.trades, Channel::Trades),
+            bars: Interval::ALL.map(|interval| {
+                let ring = memory.map(|memory| &memory.bars[interval.index()]);
+                ring.map(|ring| run(ring, Channel::Bars(interval))).unwrap_or_default()
+            }),
+            computed: memory.map(|Memory { computed, unsaid, .. }| Computed {
+                derived: computed.outline(),
+                unsaid: *unsaid,
+            }),
+            minutes: memory.map(|memory| memory.computed.minutes_from(since.minute)).unwrap_or_default(),
+            is_absent: inner.is_absent,
+        })
+    }
+
+    /// Takes over what another topic of the symbol remembered. `None` when no topic can have come to that.
+    pub(in crate::hub) fn restore(&self, image: Image<Numbered>, received: Instant) -> Option<()> {
+        let inner = &mut *self.inner.lock();
+        let Image { heads, last, lost, trades, bars, computed, minutes, .. } = image;
+        let head = |channel: Channel| heads[channel.index()];
+        let event = |Numbered { n, body }: Numbered| Arc::new(Event::new(self.id, n, body, received));
+        for ((channel, last), lost) in LOSABLE.into_iter().zip(last).zip(lost) {
+            let fits = |it: &Numbered| self.is_mine(it, channel) && it.n <= head(channel);
+            if !last.iter().chain(&lost).all(fits) {
+                return None;
+            }
+            inner.last[channel.index()] = last.map(event);
+            inner.lost[channel.index()] = lost.map(event);
+        }
+        // Every number of trades has its event.
+        let mut expected = trades.forgotten;
+        for trade in &trades.events {
+            expected = expected.checked_add(1)?;
+            if trade.n != expected || !self.is_mine(trade, Channel::Trades) {
+                return None;
+            }
+        }
+        if expected != head(Channel::Trades) {
+            return None;
+        }
+        fill(&mut inner.trades, trades, event);
+        inner.heads = heads;
+        inner.is_absent = true;
+        if let Some(Computed { derived, unsaid }) = computed {
+            let intervals = self.shared.config.intervals;
+            let derived = derived.completed(self.symbol, minutes, intervals)?;
+            let mut memory = Box::new(Memory {
+                computed: derived,
+                unsaid,
+                unsaid_since: received,
+                bars: Interval::ALL.map(|_| Ring::new(self.shared.config.bars)),
+            });
+            for (interval, run) in Interval::ALL.into_iter().zip(bars) {
+                if intervals.contains(interval) {
+                    self.restore_bars(&mut memory, interval, (run, head(Channel::Bars(interval))), event)?;
+                }
+            }
+            self.restore_newest(inner, &memory, event);
+            self.due.store(memory.computed.due().0, Ordering::Relaxed);
+            inner.derived = Some(memory);
+        }
+        if inner.last.iter().any(Option::is_some) {
+            inner.freshness.restored();
+        }
+        Some(())
+    }
+
+    fn is_mine(&self, it: &Numbered, channel: Channel) -> bool {
+        it.body.symbol() == self.symbol && it.body.channel() == channel
+    }
+
+    fn restore_bars(
+        &self,
+        memory: &mut Memory,
+        interval: Interval,
+        (run, head): (Run<Numbered>, u64),
+        event: impl Fn(Numbered) -> Arc<Event>,
+    ) -> Option<()> {
+        let bar = |it: &Numbered| match &it.body {
+            Body::Bar(bar) if bar.is_final => Some(Bar::clone(bar)),
+            Body::Bar(_) | Body::Tick(_) | Body::Ticker(_) => None,
+        };
+        let mut newest: Option<(u64, Bar)> = None;
+        for it in &run.events {
+            let bar = bar(it)?;
+            let follows = newest.as_ref().is_none_or(|(n, before)| *n < it.n && before.start < bar.start);
+            let fits = self.is_mine(it, Channel::Bars(interval)) && run.forgotten < it.n && it.n <= head;
+            if !follows || !fits {
+                return None;
+            }
+            newest = Some((it.n, bar));
+        }
+        if newest.is_some_and(|(_, bar)| !memory.computed.is_over(&bar)) {
+            return None;
+        }
+        let ring = &mut memory.bars[interval.index()];
+        fill(ring, run, event);
+        let kept = i64::try_from(ring.events().len()).unwrap_or(i64::MAX);
+        self.shared.bars[interval.index()].add(kept);
+        self.shared.bar_bytes.add(kept.saturating_mul(i64::try_from(BAR_BYTES).unwrap_or(i64::MAX)));
+        Some(())
+    }
+
+    /// The newest events of the derived channels say what is computed; where they do not, nobody gets to see them.
+    fn restore_newest(&self, inner: &mut Inner, memory: &Memory, event: impl Fn(Numbered) -> Arc<Event>) {
+        for channel in Channel::DERIVED {
+            let n = inner.heads[channel.index()];
+            let newest =
+                memory.computed.newest(channel).filter(|_| n > 0 && !memory.unsaid.contains(channel));
+            inner.last[channel.index()] = match (newest, channel) {
+                (Some(body), _) => Some(event(Numbered { n, body })),
+                (None, Channel::Bars(interval)) => memory.bars[interval.index()].events().back().cloned(),
+                (None, Channel::Ticker | Channel::Trades | Channel::Quotes | Channel::Status) => None,
+            };
+        }
+    }
+
+    /// Whatever its source said while the gateway was not there is lost: streams are told so.
+    pub(in crate::hub) fn interrupted(&self, round: &mut Round<'_>) {
+        let inner = &mut *self.inner.lock();
+        for channel in LOSABLE {
+            let n = |event: &Option<Arc<Event>>| event.as_ref().map_or(0, |event| event.n);
+            // A loss that nothing has come after goes on.
+            if n(&inner.last[channel.index()]) > n(&inner.lost[channel.index()]) {
+                let loss = Loss { symbol: self.symbol, channel, why: LossWhy::Reconnect, events: None };
+                self.emit(inner, Tick::Loss(loss).into(), round);
+            }
+        }
+    }
+
+    /// Its feed names it.
+    pub(in crate::hub) fn named(&self) {
+        self.inner.lock().is_absent = false;
+    }
+}
+
+fn fill(ring: &mut Ring, run: Run<Numbered>, event: impl Fn(Numbered) -> Arc<Event>) {
+    ring.forget_until(run.forgotten);
+    for it in run.events {
+        ring.push(&event(it));
+    }
+}

@@ -1,0 +1,283 @@
+//! The start: what of the file this gateway takes over, and whether its numbering goes on.
+//!
+//! Numbers go on under the same epoch only when every number that was ever given is known and means the same: the last
+//! run ended well, the file is the one that it ended with, and exactly its symbols are taken over.
+
+use std::collections::HashSet;
+
+use redb::{ReadableDatabase as _, ReadableTable as _, WriteTransaction};
+
+use super::{
+    StoreConfig, StoreError,
+    error::Fault,
+    file::{EVENTS, File, MINUTES, Run, TOPICS, guarded},
+    record::{TopicRecord, decode, decode_events, encode},
+};
+use crate::{
+    hub::{Computed, Hub, Image, Mark, Numbered, TickerMinute},
+    limits::{MAX_TOPICS, STORE_FORGETS},
+    market::{Channel, Interval, Intervals, Source, Symbol, UnixMicros},
+};
+
+/// What a gateway is like as far as its file has to know.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// Feeds whose symbols are kept.
+    pub feeds: Vec<Source>,
+    /// Whether some feed starts over with the gateway, as a recording does: then so does the numbering.
+    pub starts_over: bool,
+    /// Bars that are computed.
+    pub intervals: Intervals,
+}
+
+/// A file whose gateway has not started yet.
+#[derive(Debug)]
+pub struct Opened {
+    pub(super) file: File,
+    pub(super) house: House,
+    /// In the order in which the hub gets to know them.
+    pub(super) topics: Vec<Found>,
+    images: Vec<Image<Numbered>>,
+    pub(super) parked: Vec<(Symbol, u32)>,
+    pub(super) next_key: u32,
+    /// Whether the last run said nothing that is not in the file.
+    is_whole: bool,
+    /// The name of the numbering from now on.
+    pub epoch: String,
+    /// Whether that is the last run's.
+    pub is_continued: bool,
+}
+
+/// A symbol that is taken over.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) key: u32,
+    pub(super) absent_since: Option<UnixMicros>,
+    /// What of it is in the file.
+    pub(super) mark: Mark,
+}
+
+/// What is to be changed in the file at the start.
+#[derive(Default)]
+struct Changes {
+    /// Whether a symbol comes or goes.
+    moves: bool,
+    rewritten: Vec<(u32, TopicRecord)>,
+    dropped: Vec<u32>,
+    /// Rings that are kept no longer.
+    rings: Vec<(u32, Interval)>,
+}
+
+impl Opened {
+    /// Opens the file and reads what is to be taken over. From then on the file says that a gateway runs.
+    ///
+    /// `fresh` is the name of the numbering when the last one cannot go on.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or read; it is as it was then.
+    pub fn open(
+        config: &StoreConfig,
+        house: House,
+        fresh: String,
+        now: UnixMicros,
+    ) -> Result<Self, StoreError> {
+        let file = File::open(&config.path)?;
+        let last = file.run()?;
+        let (records, next_key) = records(&file)?;
+        let mut changes = Changes::default();
+        let is_whole = last.as_ref().is_none_or(|run| file.ended(run));
+        let mut opened = Self {
+            file,
+            house,
+            topics: Vec::new(),
+            images: Vec::new(),
+            parked: Vec::new(),
+            next_key,
+            is_whole,
+            epoch: fresh,
+            is_continued: false,
+        };
+        opened.sort(records, now, &mut changes)?;
+        if let Some(run) = last.filter(|_| is_whole)
+            && !changes.moves
+            && changes.rings.is_empty()
+            && !opened.house.starts_over
+        {
+            (opened.epoch, opened.is_continued) = (run.epoch, true);
+        }
+        let run = Run { epoch: opened.epoch.clone(), stopped: None };
+        guarded(&config.path, || commit(&opened.file, &changes, &run))?;
+        Ok(opened)
+    }
+
+    /// Which symbols are taken over, which stay in the file for a later run, and which go.
+    fn sort(
+        &mut self,
+        records: Vec<(u32, TopicRecord)>,
+        now: UnixMicros,
+        changes: &mut Changes,
+    ) -> Result<(), StoreError> {
+        let mut taken = HashSet::new();
+        let forgets = i64::try_from(STORE_FORGETS.as_micros()).unwrap_or(i64::MAX);
+        for (key, mut record) in records {
+            let symbol = record.symbol;
+            if record.absent_since.is_some_and(|since| now.0.saturating_sub(since.0) > forgets) {
+                changes.moves |= !record.is_parked;
+                changes.dropped.push(key);
+                continue;
+            }
+            let wanted = self.house.feeds.contains(&record.feed)
+                && self.topics.len() < MAX_TOPICS
+                && taken.insert(symbol);
+            if wanted == record.is_parked {
+                record.is_parked = !wanted;
+                if !wanted {
+                    record.absent_since.get_or_insert(now);
+                }
+                changes.moves = true;
+                changes.rewritten.push((key, record.clone()));
+            }
+            if !wanted {
+                self.parked.push((symbol, key));
+                continue;
+            }
+            let image = self.image(key, &record, changes)?;
+            let (absent_since, mark) = (record.absent_since, image.mark());
+            self.topics.push(Found { key, absent_since, mark });
+            self.images.push(image);
+        }
+        Ok(())
+    }
+
+    fn image(
+        &self,
+        key: u32,
+        record: &TopicRecord,
+        changes: &mut Changes,
+    ) -> Result<Image<Numbered>, StoreError> {
+        let mut image = record.image();
+        let damaged =
+            |why: &dyn std::fmt::Display| self.file.damaged(&format_args!("{}: {why}", record.symbol));
+        let Rows { events: rows, minutes } = guarded(&self.file.path, || rows(&self.file, key))?;
+        for (channel, bytes) in rows {
+            let channel = Channel::ALL.into_iter().find(|it| it.index() == usize::from(channel));
+            let Some(channel) = channel else { return Err(damaged(&"an unknown channel")) };
+            let events = decode_events(&bytes, record.symbol, channel).map_err(|why| damaged(&why))?;
+            let run = match channel {
+                Channel::Trades => &mut image.trades,
+                Channel::Bars(interval) if self.house.intervals.contains(interval) => {
+                    &mut image.bars[interval.index()]
+                }
+                Channel::Bars(_) | Channel::Quotes | Channel::Status | Channel::Ticker => continue,
+            };
+            for event in events {
+                // Rows may begin before what is remembered, and overlap after a save that failed half way.
+                if event.n > run.events.last().map_or(run.forgotten, |last| last.n) {
+                    run.events.push(event);
+                }
+            }
+        }
+        for bytes in minutes {
+            image.minutes.push(decode::<TickerMinute>(&bytes).map_err(|why| damaged(&why))?);
+        }
+        let had = image.computed.as_ref().map(Computed::intervals);
+        let gone = had.iter().flat_map(|had| had.iter());
+        let gone = gone.filter(|interval| !self.house.intervals.contains(*interval));
+        changes.rings.extend(gone.map(|interval| (key, interval)));
+        Ok(image)
+    }
+
+    /// Symbols that are taken over.
+    #[must_use]
+    pub fn symbols(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Symbols that stay in the file without being taken over: no feed of this gateway has their name.
+    #[must_use]
+    pub fn parked(&self) -> usize {
+        self.parked.len()
+    }
+
+    /// Fills an empty hub, whose epoch must be [`epoch`](Self::epoch). `interrupted` are the feeds whose sources went on
+    /// meanwhile: of their symbols, and after a crash of all, streams are told of a loss behind what is known.
+    ///
+    /// # Errors
+    /// When what was read does not fit together.
+    pub fn restore(&mut self, hub: &Hub, interrupted: &[Source]) -> Result<(), StoreError> {
+        let images = std::mem::take(&mut self.images);
+        let interrupted = if self.is_whole { interrupted } else { &self.house.feeds };
+        hub.restore(images, interrupted).map_err(|why| self.file.damaged(&why))
+    }
+}
+
+/// Every symbol of the file by its key, and the first key that was never used.
+fn records(file: &File) -> Result<(Vec<(u32, TopicRecord)>, u32), StoreError> {
+    let rows = guarded(&file.path, || {
+        let topics = file.db.begin_read()?.open_table(TOPICS)?;
+        let mut rows = Vec::new();
+        for row in topics.iter()? {
+            let (key, bytes) = row?;
+            rows.push((key.value(), bytes.value().to_vec()));
+        }
+        Ok(rows)
+    })?;
+    let next_key = rows.last().map_or(0, |(key, _)| key.saturating_add(1));
+    let read = |(key, bytes): (u32, Vec<u8>)| {
+        decode::<TopicRecord>(&bytes).map(|record| (key, record)).map_err(|why| file.damaged(&why))
+    };
+    Ok((rows.into_iter().map(read).collect::<Result<_, _>>()?, next_key))
+}
+
+/// The rings and the ticker's minutes of a symbol, as bytes.
+fn rows(file: &File, key: u32) -> Result<Rows, Fault> {
+    let read = file.db.begin_read()?;
+    let mut rows = Rows::default();
+    for row in read.open_table(EVENTS)?.range((key, 0, 0)..=(key, u8::MAX, u64::MAX))? {
+        let (place, bytes) = row?;
+        rows.events.push((place.value().1, bytes.value().to_vec()));
+    }
+    for row in read.open_table(MINUTES)?.range((key, i64::MIN)..=(key, i64::MAX))? {
+        rows.minutes.push(row?.1.value().to_vec());
+    }
+    Ok(rows)
+}
+
+#[derive(Default)]
+struct Rows {
+    events: Vec<(u8, Vec<u8>)>,
+    minutes: Vec<Vec<u8>>,
+}
+
+fn commit(file: &File, changes: &Changes, run: &Run) -> Result<(), Fault> {
+    let write = file.db.begin_write()?;
+    {
+        let mut topics = write.open_table(TOPICS)?;
+        for (key, record) in &changes.rewritten {
+            topics.insert(key, encode(record).as_slice())?;
+        }
+        let mut events = write.open_table(EVENTS)?;
+        for (key, interval) in &changes.rings {
+            let channel = channel_key(Channel::Bars(*interval));
+            events.retain_in((*key, channel, 0)..=(*key, channel, u64::MAX), |_, _| false)?;
+        }
+    }
+    for key in &changes.dropped {
+        drop_symbol(&write, *key)?;
+    }
+    File::set_run(&write, run)?;
+    Ok(write.commit()?)
+}
+
+/// Takes a symbol out of the file.
+pub(super) fn drop_symbol(write: &WriteTransaction, key: u32) -> Result<(), Fault> {
+    write.open_table(TOPICS)?.remove(key)?;
+    write.open_table(EVENTS)?.retain_in((key, 0, 0)..=(key, u8::MAX, u64::MAX), |_, _| false)?;
+    write.open_table(MINUTES)?.retain_in((key, i64::MIN)..=(key, i64::MAX), |_, _| false)?;
+    Ok(())
+}
+
+/// A channel's place in the keys of rows.
+pub(super) fn channel_key(channel: Channel) -> u8 {
+    u8::try_from(channel.index()).unwrap_or(u8::MAX)
+}

@@ -1,0 +1,309 @@
+//! Saves: what has changed since the last one, in one transaction, on a thread that may wait for a disk.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use redb::{ReadableTable as _, Table, WriteTransaction};
+use tokio::task::{JoinError, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Opened, SaveError, StoreConfig,
+    error::Fault,
+    file::{EVENTS, File, MINUTES, Run, Stopped, TOPICS, inode},
+    open::{House, channel_key, drop_symbol},
+    record::{TopicRecord, encode, encode_events},
+};
+use crate::{
+    hub::{Event, Hub, Image, Mark, Topic},
+    limits::{STORE_RETRY_MAX, TICKER_MINUTES},
+    market::{Channel, Interval, Symbol, UnixMicros},
+};
+
+/// Writes a hub's memory into a file.
+#[derive(Debug)]
+pub struct Saver {
+    hub: Arc<Hub>,
+    config: StoreConfig,
+    house: House,
+    epoch: String,
+    inode: u64,
+    /// None between a failure and the next attempt.
+    file: Option<File>,
+    /// By topic.
+    kept: Vec<Kept>,
+    /// Topics that came out of the file.
+    restored: usize,
+    parked: HashMap<Symbol, u32>,
+    next_key: u32,
+    failures: u32,
+}
+
+/// What the file has of a topic.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    key: Option<u32>,
+    mark: Mark,
+    absent_since: Option<UnixMicros>,
+}
+
+impl Kept {
+    const NOTHING: Self = Self { key: None, mark: Mark::NOTHING, absent_since: None };
+}
+
+/// The tables of one save.
+struct Tables<'a> {
+    topics: Table<'a, u32, &'static [u8]>,
+    events: Table<'a, (u32, u8, u64), &'static [u8]>,
+    minutes: Table<'a, (u32, i64), &'static [u8]>,
+}
+
+impl Saver {
+    /// For the hub that was filled from that file.
+    #[must_use]
+    pub fn new(opened: Opened, hub: Arc<Hub>, config: StoreConfig) -> Self {
+        let Opened { file, house, topics, parked, next_key, epoch, .. } = opened;
+        let kept = topics.iter().map(|found| Kept {
+            key: Some(found.key),
+            mark: found.mark,
+            absent_since: found.absent_since,
+        });
+        hub.metrics().store.bytes(file.bytes());
+        Self {
+            config,
+            house,
+            epoch,
+            kept: kept.collect(),
+            restored: topics.len(),
+            parked: parked.into_iter().collect(),
+            next_key,
+            inode: file.inode,
+            file: Some(file),
+            failures: 0,
+            hub,
+        }
+    }
+
+    /// Saves at the interval until `stop`; after failures at longer ones.
+    ///
+    /// # Errors
+    /// When the runtime goes away meanwhile.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<Self, JoinError> {
+        loop {
+            let pause = tokio::time::sleep(self.pause());
+            if stop.run_until_cancelled(pause).await.is_none() {
+                return Ok(self);
+            }
+            self = spawn_blocking(move || {
+                self.save();
+                self
+            })
+            .await?;
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let interval = self.config.interval;
+        let longer = interval.saturating_mul(2_u32.saturating_pow(self.failures.min(16)));
+        longer.min(STORE_RETRY_MAX.max(interval))
+    }
+
+    /// Saves what has changed. Waits for the disk. Returns whether that succeeded; if not it was told and counted, and
+    /// the next save has it too.
+    pub fn save(&mut self) -> bool {
+        self.attempt(false)
+    }
+
+    /// The last save: to be called when nothing is published any more. It makes the numbering go on in the next run.
+    /// Returns whether it succeeded.
+    pub fn finish(mut self) -> bool {
+        self.attempt(true)
+    }
+
+    fn attempt(&mut self, last: bool) -> bool {
+        let hub = Arc::clone(&self.hub);
+        let metrics = &hub.metrics().store;
+        let start = hub.instant();
+        let result = catch_unwind(AssertUnwindSafe(|| self.write(last))).unwrap_or_else(|_panic| {
+            Err(SaveError::Unwritable { path: self.config.path.clone(), why: "it contradicts itself".into() })
+        });
+        let took = hub.instant().duration_since(start);
+        match result {
+            Ok(changed) => {
+                if self.failures > 0 {
+                    tracing::info!(path = %self.config.path.display(), "saved again");
+                }
+                self.failures = 0;
+                metrics.saved(changed.then_some(took), hub.clock().now());
+                if let Some(file) = &self.file {
+                    metrics.bytes(file.bytes());
+                }
+                true
+            }
+            Err(why) => {
+                // After an error the database takes nothing more until it is opened again.
+                self.file = None;
+                self.failures = self.failures.saturating_add(1);
+                metrics.failed();
+                if last {
+                    tracing::error!("the last save failed, so the numbering ends with this run: {why}");
+                } else if self.failures.is_power_of_two() {
+                    tracing::warn!(failures = self.failures, "not saved, trying again: {why}");
+                }
+                false
+            }
+        }
+    }
+
+    /// Returns whether there was anything to write.
+    fn write(&mut self, last: bool) -> Result<bool, SaveError> {
+        let file = match self.file.take() {
+            Some(file) if file.is_in_place() => file,
+            Some(file) => return Err(SaveError::Gone(file.path)),
+            None => self.reopen()?,
+        };
+        let path = file.path.clone();
+        let unwritable = |why: Fault| why.while_running(path);
+        let stopped = last.then(|| Stopped::now(&file, self.hub.clock().now()));
+        let changed = match self.transact(&file, stopped) {
+            Ok(changed) => changed,
+            Err(why) => return Err(unwritable(why)),
+        };
+        match stopped {
+            Some(stopped) => file.close(stopped).map_err(unwritable)?,
+            None => self.file = Some(file),
+        }
+        Ok(changed)
+    }
+
+    /// Opens the file again, or a new one where it was removed. Another one is not even opened.
+    fn reopen(&mut self) -> Result<File, SaveError> {
+        let path = &self.config.path;
+        let was_there = inode(path).unwrap_or(None);
+        if was_there.is_some_and(|inode| inode != self.inode) {
+            return Err(SaveError::Replaced(path.clone()));
+        }
+        let file = File::open(path);
+        if was_there.is_none() {
+            // Also one that came to be only half.
+            self.inode = inode(path).ok().flatten().unwrap_or(self.inode);
+        }
+        let file = file?;
+        match file.run()? {
+            Some(run) if run.epoch == self.epoch && run.stopped.is_none() => {}
+            Some(_) => return Err(SaveError::Replaced(file.path)),
+            None => {
+                let nothing = |kept: &Kept| Kept { mark: Mark::NOTHING, ..*kept };
+                self.kept = self.kept.iter().map(nothing).collect();
+                self.parked.clear();
+            }
+        }
+        Ok(file)
+    }
+
+    fn transact(&mut self, file: &File, stopped: Option<Stopped>) -> Result<bool, Fault> {
+        let last = stopped.is_some();
+        let topics = self.hub.topics_since(0);
+        self.kept.resize(topics.len().max(self.kept.len()), Kept::NOTHING);
+        let now = self.hub.clock().now();
+        let write = file.db.begin_write()?;
+        let mut saved = Vec::new();
+        {
+            let mut tables = Tables {
+                topics: write.open_table(TOPICS)?,
+                events: write.open_table(EVENTS)?,
+                minutes: write.open_table(MINUTES)?,
+            };
+            for (i, topic) in topics.iter().enumerate() {
+                let always = last && i < self.restored;
+                if let Some(kept) = self.topic(&mut tables, i, topic, (always, now))? {
+                    saved.push((i, topic.symbol(), kept));
+                }
+            }
+        }
+        if saved.is_empty() && !last {
+            write.abort()?;
+            return Ok(false);
+        }
+        self.unpark(&write, &saved)?;
+        File::set_run(&write, &Run { epoch: self.epoch.clone(), stopped })?;
+        write.commit()?;
+        for (i, symbol, kept) in saved {
+            self.kept[i] = kept;
+            self.parked.remove(&symbol);
+        }
+        Ok(true)
+    }
+
+    /// Writes what is new of a topic. Returns what the file has of it then, or nothing when it has everything.
+    fn topic(
+        &mut self,
+        tables: &mut Tables<'_>,
+        index: usize,
+        topic: &Topic,
+        (always, now): (bool, UnixMicros),
+    ) -> Result<Option<Kept>, Fault> {
+        if !self.house.feeds.contains(&topic.feed()) {
+            return Ok(None);
+        }
+        let had = self.kept[index];
+        let Some(image) = topic.image(&had.mark, always) else { return Ok(None) };
+        let key = had.key.unwrap_or_else(|| {
+            // In the order of the topics, whatever becomes of this save.
+            let key = self.next_key;
+            self.next_key = self.next_key.saturating_add(1);
+            self.kept[index].key = Some(key);
+            key
+        });
+        // Absence is found when a run ends: until then the feed may still come to it.
+        let absent_since = image.is_absent.then(|| had.absent_since.or(always.then_some(now))).flatten();
+        let record = encode(&TopicRecord::of(&image, absent_since));
+        tables.topics.insert(key, record.as_slice())?;
+        tables.rings(key, &image)?;
+        tables.minutes(key, &image)?;
+        Ok(Some(Kept { key: Some(key), mark: image.mark(), absent_since }))
+    }
+
+    /// A symbol that has come back as another feed's starts anew: what was kept of it goes.
+    fn unpark(&self, write: &WriteTransaction, saved: &[(usize, Symbol, Kept)]) -> Result<(), Fault> {
+        for (_, symbol, _) in saved {
+            if let Some(key) = self.parked.get(symbol) {
+                drop_symbol(write, *key)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tables<'_> {
+    fn rings(&mut self, key: u32, image: &Image<Arc<Event>>) -> Result<(), Fault> {
+        let bars = Interval::ALL.map(Channel::Bars).into_iter().zip(&image.bars);
+        for (channel, run) in [(Channel::Trades, &image.trades)].into_iter().chain(bars) {
+            let channel = channel_key(channel);
+            let Some(first) = run.events.first() else { continue };
+            let row = encode_events(run.events.iter().map(|event| &**event));
+            self.events.insert((key, channel, first.n), row.as_slice())?;
+            // A row goes when the next one begins with what is remembered or before.
+            let old = self.events.range((key, channel, 0)..=(key, channel, run.forgotten + 1))?;
+            let starts: Vec<u64> =
+                old.map(|row| Ok(row?.0.value().2)).collect::<Result<_, redb::StorageError>>()?;
+            for start in starts.iter().rev().skip(1) {
+                self.events.remove((key, channel, *start))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn minutes(&mut self, key: u32, image: &Image<Arc<Event>>) -> Result<(), Fault> {
+        for minute in &image.minutes {
+            self.minutes.insert((key, minute.minute), encode(minute).as_slice())?;
+        }
+        let gone = image.mark().minute.saturating_sub(TICKER_MINUTES);
+        self.minutes.retain_in((key, i64::MIN)..=(key, gone), |_, _| false)?;
+        Ok(())
+    }
+}
