@@ -1,6 +1,7 @@
 //! One measurement: a server on core 0, the load generator on core 1.
 
 use std::{
+    fs::File,
     io::{BufRead as _, BufReader, Read as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -87,6 +88,11 @@ pub(crate) struct Load {
     pub(crate) slow_bytes: u32,
     pub(crate) measure: Duration,
     pub(crate) warmup: Duration,
+    /// The rest is for tickcast alone: what clients subscribe to, the share of trades in the market, and how the gateway
+    /// is configured, as environment variables.
+    pub(crate) channel: String,
+    pub(crate) trades_share: f64,
+    pub(crate) settings: Vec<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,8 +145,8 @@ fn start(design: Design, load: &Load) -> anyhow::Result<Server> {
     let mut command = match design {
         Design::Tickcast { driver, workers, .. } => {
             let feed = format!(
-                "[[feed]]\nname = \"load\"\nkind = \"simulator\"\nseed = 1\nrate = {:?}\ntrades_share = 0.0\nsynthetic = {{ count = {} }}\n",
-                load.rate, load.symbols
+                "[[feed]]\nname = \"load\"\nkind = \"simulator\"\nseed = 1\nrate = {:?}\ntrades_share = {:?}\nsynthetic = {{ count = {} }}\n",
+                load.rate, load.trades_share, load.symbols
             );
             std::fs::write(files.path().join("feed.toml"), feed)?;
             let port = free_port()?;
@@ -151,16 +157,8 @@ fn start(design: Design, load: &Load) -> anyhow::Result<Server> {
             command.arg("--feed").arg(files.path().join("feed.toml"));
             command.env("TICKCAST_SERVER__DRIVER", driver).env("TICKCAST_LIMITS__CONNECTIONS", "30000");
             command.env("TICKCAST_LIMITS__CONNECTIONS_PER_IP", "30000").env("TICKCAST_LOG__LEVEL", "warn");
-            let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-            let pid = child.id();
-            let server = Server { child, port, pid, _files: files };
-            for _ in 0..250 {
-                if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                    return Ok(server);
-                }
-                thread::sleep(Duration::from_millis(20));
-            }
-            bail!("tickcast does not listen on {port}");
+            command.envs(load.settings.iter().map(|(key, value)| (key, value))).current_dir(files.path());
+            return listening(command, files, port);
         }
         Design::Usual => own("usual"),
         Design::Bare => own("bare"),
@@ -178,6 +176,24 @@ fn start(design: Design, load: &Load) -> anyhow::Result<Server> {
     let numbers: Vec<u32> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let [port, pid] = numbers[..] else { bail!("{} said {line:?} instead of its port", design.name()) };
     Ok(Server { child, port: u16::try_from(port)?, pid, _files: files })
+}
+
+/// Starts a gateway and waits until it listens.
+fn listening(mut command: Command, files: tempfile::TempDir, port: u16) -> anyhow::Result<Server> {
+    let said = files.path().join("stderr");
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(File::create(&said)?).spawn()?;
+    let pid = child.id();
+    let mut server = Server { child, port, pid, _files: files };
+    for _ in 0..250 {
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(server);
+        }
+        if let Some(status) = server.child.try_wait()? {
+            bail!("tickcast ended with {status}: {}", std::fs::read_to_string(&said)?.trim());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    bail!("tickcast does not listen on {port}");
 }
 
 /// One measurement.
@@ -212,7 +228,7 @@ pub(crate) fn drive(plan: &str) -> anyhow::Result<()> {
         path,
         connections: load.connections,
         symbols: Some(load.each),
-        channels: vec!["quotes".into()],
+        channels: vec![load.channel],
         mode: load.mode,
         msgpack: load.msgpack,
         stalled: load.stalled,

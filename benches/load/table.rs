@@ -30,25 +30,27 @@ pub(crate) fn print(cells: &[Cell], write: bool) -> anyhow::Result<()> {
 fn render(cells: &[Cell]) -> String {
     let mut out = format!("Measured on {}.\n", machine());
     for cell in cells {
+        let bun = cell.rows.iter().find(|row| row.design == "Bun");
+        let against = if bun.is_some() { "Bun" } else { "first" };
+        let reference = bun.or(cell.rows.first());
         let _text = write!(
             out,
-            "\n**{}**\n\n| | offered/s | delivered/s | p50 ms | p99 ms | user µs | system µs | p99 ÷ Bun | CPU ÷ Bun | bytes each | kB RSS a session at first | at the end | connected in ms |\n\
+            "\n**{}**\n\n| | offered/s | delivered/s | p50 ms | p99 ms | user µs | system µs | p99 ÷ {against} | CPU ÷ {against} | bytes each | kB RSS a session at first | at the end | connected in ms |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
             cell.name
         );
-        let bun = cell.rows.iter().find(|row| row.design == "Bun");
         for row in &cell.rows {
-            let _text = writeln!(out, "{}", line(row, bun));
+            let _text = writeln!(out, "{}", line(row, reference));
         }
     }
     out
 }
 
-fn line(row: &Row, bun: Option<&Row>) -> String {
+fn line(row: &Row, reference: Option<&Row>) -> String {
     let p99 = |row: &Row| median(row, |report| report.healthy_or_slow().1);
     let cpu = |row: &Row| median(row, |report| spent(report).0 + spent(report).1);
-    let ratio = |of: &dyn Fn(&Row) -> f64| match bun {
-        Some(bun) if of(bun) > 0.0 => format!("{:.2}", of(row) / of(bun)),
+    let ratio = |of: &dyn Fn(&Row) -> f64| match reference {
+        Some(reference) if of(reference) > 0.0 => format!("{:.2}", of(row) / of(reference)),
         _ => "–".into(),
     };
     let delivered = median(row, |report| report.deliveries_per_second);

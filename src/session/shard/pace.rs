@@ -1,8 +1,9 @@
 //! When what waits is written: at once, or, when the shard is busy, at most once in a while for each session.
 //!
-//! A write costs far more than the events in it. The first event after a pause goes at once; those that follow
-//! within the interval share the next write. While the shard has time the interval is zero and nobody waits; it grows
-//! as the shard gets busy, up to the configured one. A client may fix its own.
+//! A write costs far more than the events in it. The first event after a pause goes at once. While events keep coming
+//! they share writes: each waits for the end of the interval, which begins with the write before or, when that is over,
+//! with the first event that waits. A pause is an interval in which nothing came. While the shard has time the interval
+//! is zero and nobody waits; it grows as the shard gets busy, up to the configured one. A client may fix its own.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -101,6 +102,7 @@ impl Shard {
                     && !session.dirty
                 {
                     session.dirty = true;
+                    session.urgent = true;
                     self.dirty.push(index);
                 }
             }
@@ -120,14 +122,22 @@ impl Shard {
         for index in dirty.drain(..) {
             let Some(session) = self.sessions.get_mut(index) else { continue };
             session.dirty = false;
-            if now < session.next_write && !session.urgent {
+            let pace = session.flush.unwrap_or(hold);
+            let due = if session.urgent || now >= session.next_write + pace {
+                now
+            } else if now < session.next_write {
+                session.next_write
+            } else {
+                now + pace
+            };
+            if now < due {
                 session.held = true;
-                self.pacer.push(session.next_write, index);
+                self.pacer.push(due, index);
                 continue;
             }
             session.urgent = false;
             session.held = false;
-            session.next_write = now + session.flush.unwrap_or(hold);
+            session.next_write = now + pace;
             match session.transport.way() {
                 Way::Open => self.write(index, now),
                 Way::Full => {}

@@ -332,8 +332,8 @@ fn without_an_admission_a_client_is_told_and_closed() {
     assert!(text.contains("\"code\":406") && text.contains("\"code\":4005"), "{text}");
 }
 
-/// With a fixed time between writes the first event goes at once, those that follow share the next write, and an answer
-/// waits for nothing. Paused time: no test waits.
+/// With a fixed time between writes the first event after a pause goes at once, while events keep coming they share
+/// writes, and an answer waits for nothing. Paused time: no test waits.
 #[tokio::test(start_paused = true)]
 async fn events_within_the_flush_time_share_a_write() {
     let mut bench = bench(1, SessionConfig::default());
@@ -342,11 +342,12 @@ async fn events_within_the_flush_time_share_a_write() {
     client.send(&mut bench, &subscribe("trades", "\"S0\"", ""));
     client.take_all(&mut bench);
     tokio::time::advance(Duration::from_millis(11)).await;
+    let fake = std::rc::Rc::clone(&client.fake);
     let publish = |bench: &mut Bench| {
-        client.fake.woken.set(false);
+        fake.woken.set(false);
         bench.hub.publish(source(), [trade(0, 1)]);
         bench.settle();
-        client.fake.woken.get()
+        fake.woken.get()
     };
     assert!(publish(&mut bench), "the first after a pause goes at once");
     assert!(!publish(&mut bench) && !publish(&mut bench), "the next ones wait");
@@ -360,11 +361,16 @@ async fn events_within_the_flush_time_share_a_write() {
     assert_eq!(bench.shard.next_timer(), None);
     client.take_all(&mut bench);
     assert_eq!(client.events, 3);
-    bench.hub.publish(source(), [trade(0, 2)]);
-    bench.settle();
-    client.fake.woken.set(false);
+    tokio::time::advance(Duration::from_millis(15)).await;
+    assert!(!publish(&mut bench), "events keep coming: it waits for others");
+    let due = bench.shard.next_timer().unwrap();
+    assert_eq!(due - Instant::now(), Duration::from_millis(10));
     client.send(&mut bench, "{\"op\":\"ping\",\"id\":1}");
     assert!(client.fake.woken.get(), "an answer waits for nothing");
+    client.take_all(&mut bench);
+    assert_eq!(client.events, 4);
+    tokio::time::advance(Duration::from_millis(20)).await;
+    assert!(publish(&mut bench), "an interval without events is a pause");
 }
 
 /// By default nobody waits: a shard with time to spare writes each event as it comes.
