@@ -341,7 +341,7 @@ async fn events_within_the_flush_time_share_a_write() {
     bench.shard.set_flush(client.key, Duration::from_millis(10));
     client.send(&mut bench, &subscribe("trades", "\"S0\"", ""));
     client.take_all(&mut bench);
-    tokio::time::advance(Duration::from_millis(11)).await;
+    tokio::time::advance(Duration::from_millis(21)).await;
     let fake = std::rc::Rc::clone(&client.fake);
     let publish = |bench: &mut Bench| {
         fake.woken.set(false);
