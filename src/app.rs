@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     config::{AnyFeed, Config, FeedConfig},
     feed::{Publisher, Watch, supervise},
-    hub::Hub,
+    hub::{FeedTerms, Hub},
     limits::{CLOCK_TICK, CLOSE_TIMEOUT, STOP_TIMEOUT},
     metrics::Metrics,
     server::{FeedView, Gateway, PushView, ServerConfig, listen},
@@ -135,9 +135,9 @@ fn build(
 ) -> Vec<(AnyFeed, Publisher)> {
     feeds
         .into_iter()
-        .map(|FeedConfig { name, feed, fresh, .. }| {
+        .map(|FeedConfig { name, feed, fresh, preference, .. }| {
             let publisher = Publisher::new(name, Arc::clone(hub), stop.clone());
-            hub.limit(name, fresh);
+            hub.enlist(name, FeedTerms { fresh, preference });
             watches.extend(fresh.silence.map(|silence| Watch::new(name, publisher.health(), silence)));
             gateway.feeds.push(FeedView { name, kind: feed.kind(), health: publisher.health() });
             if let AnyFeed::Push(push) = &feed {
@@ -166,6 +166,7 @@ async fn keep_time(hub: Arc<Hub>, watches: Vec<Watch>, stop: CancellationToken) 
         let now = hub.clock().now();
         watches.iter().for_each(|watch| watch.look(&hub, now));
         hub.check_freshness(now);
+        hub.check_feeds();
         while hub.tick_clock(hub.clock().now()) {
             tokio::task::yield_now().await;
         }

@@ -99,6 +99,8 @@ pub struct FeedConfig {
     pub feed: AnyFeed,
     /// What its symbols are held to.
     pub fresh: FreshnessLimits,
+    /// Its place among the feeds that carry a symbol; the lowest is preferred, and among equals the first one.
+    pub preference: u32,
     /// How many symbols its definition names; 0 when the source alone knows them.
     pub symbols: usize,
 }

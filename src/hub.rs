@@ -6,21 +6,25 @@
 mod demand;
 mod derive;
 mod event;
+mod failover;
 mod freshness;
 mod history;
 mod image;
 mod lane;
 mod ring;
+mod roster;
 mod round;
 mod topic;
 
 pub use demand::Demand;
 pub use derive::TickerMinute;
 pub use event::Event;
+pub use failover::FailoverTimes;
 pub use freshness::FreshnessLimits;
 pub use history::{BarSpan, Page};
 pub use image::{Computed, Image, Mark, Numbered, RestoreError, Run};
 pub use lane::{Drained, Lane};
+pub use roster::FeedTerms;
 pub use topic::{Remembered, Topic, TopicId};
 
 pub use crate::market::Body;
@@ -30,11 +34,15 @@ use std::sync::Arc;
 use dashmap::{DashMap, Entry};
 use parking_lot::RwLock;
 
-use self::round::{Round, Shared};
+use self::{
+    roster::Roster,
+    round::{Round, Shared},
+};
 use crate::{
     clock::{Clock, Instant},
     limits::{
-        DEFAULT_BARS, DEFAULT_LANE_EVENTS, DEFAULT_TRADES_PER_SYMBOL, MAX_BURST_TICKS, MAX_SHARDS, MAX_TOPICS,
+        DEFAULT_BARS, DEFAULT_LANE_EVENTS, DEFAULT_TRADES_PER_SYMBOL, MAX_BURST_TICKS, MAX_FEEDS_PER_SYMBOL,
+        MAX_SHARDS, MAX_TOPICS,
     },
     market::{Channel, Intervals, Source, State, Status, Symbol, Tick, UnixMicros},
     metrics::Metrics,
@@ -51,6 +59,8 @@ pub struct HubConfig {
     pub intervals: Intervals,
     /// Events that wait between the hub and one shard.
     pub lane_events: usize,
+    /// When another feed becomes a symbol's source.
+    pub failover: FailoverTimes,
 }
 
 impl Default for HubConfig {
@@ -60,6 +70,7 @@ impl Default for HubConfig {
             bars: DEFAULT_BARS,
             intervals: Intervals::ALL,
             lane_events: DEFAULT_LANE_EVENTS,
+            failover: FailoverTimes::default(),
         }
     }
 }
@@ -70,6 +81,9 @@ pub enum HubError {
     /// [`MAX_TOPICS`] symbols are known already.
     #[error("the gateway knows {MAX_TOPICS} symbols already and takes no more")]
     TooManyTopics,
+    /// [`MAX_FEEDS_PER_SYMBOL`] feeds carry the symbol already.
+    #[error("{0} is carried by {MAX_FEEDS_PER_SYMBOL} feeds already, which is the most")]
+    TooManyFeeds(Symbol),
     /// [`MAX_SHARDS`] shards exist already.
     #[error("a gateway has at most {MAX_SHARDS} worker threads")]
     TooManyShards,
@@ -85,7 +99,9 @@ pub struct Hub {
     by_symbol: DashMap<Symbol, Arc<Topic>>,
     by_id: RwLock<Vec<Arc<Topic>>>,
     lanes: RwLock<Vec<Option<Arc<Lane>>>>,
-    limits: RwLock<Vec<(Source, FreshnessLimits)>>,
+    roster: RwLock<Roster>,
+    /// The topics that several feeds carry.
+    contested: RwLock<Vec<Arc<Topic>>>,
 }
 
 impl Hub {
@@ -100,7 +116,8 @@ impl Hub {
             by_symbol: DashMap::new(),
             by_id: RwLock::default(),
             lanes: RwLock::default(),
-            limits: RwLock::default(),
+            roster: RwLock::default(),
+            contested: RwLock::default(),
         }
     }
 
@@ -122,10 +139,10 @@ impl Hub {
         &self.metrics
     }
 
-    /// Makes a symbol known. One that is known already keeps its first feed.
+    /// Makes a symbol known, and that the feed carries it. Of several feeds one is its source.
     ///
     /// # Errors
-    /// When there are too many.
+    /// When there are too many symbols, or feeds that carry it.
     pub fn declare(&self, symbol: Symbol, feed: Source) -> Result<Arc<Topic>, HubError> {
         self.enter(symbol, feed, &self.lanes.read())
     }
@@ -139,18 +156,20 @@ impl Hub {
     ) -> Result<Arc<Topic>, HubError> {
         if let Some(topic) = self.topic(symbol) {
             topic.named();
-            return Ok(topic);
+            return self.carried(topic, feed, lanes);
         }
         let topic = match self.by_symbol.entry(symbol) {
-            Entry::Occupied(known) => return Ok(Arc::clone(known.get())),
+            Entry::Occupied(known) => {
+                let known = Arc::clone(known.get());
+                return self.carried(known, feed, lanes);
+            }
             Entry::Vacant(free) => {
                 let mut by_id = self.by_id.write();
                 if by_id.len() >= MAX_TOPICS {
                     return Err(HubError::TooManyTopics);
                 }
                 let id = TopicId::new(by_id.len());
-                let topic =
-                    Arc::new(Topic::new(id, symbol, feed, self.limits_of(feed), Arc::clone(&self.shared)));
+                let topic = Arc::new(Topic::new(id, symbol, self.carrier(feed), Arc::clone(&self.shared)));
                 by_id.push(Arc::clone(&topic));
                 free.insert(Arc::clone(&topic));
                 topic
@@ -164,8 +183,8 @@ impl Hub {
             since: self.clock.now(),
             why: "nothing received yet".into(),
         };
-        let mut round = Round::new(lanes, self.clock.instant());
-        topic.publish(Tick::Status(pending), &mut round);
+        let mut round = Round::new(lanes, self.times());
+        let _its_own = topic.publish(feed, Tick::Status(pending), &mut round);
         round.end(&self.shared);
         // Nobody can be subscribed yet, but sessions that follow a pattern must look again.
         lanes.iter().flatten().for_each(|lane| lane.wake());
@@ -175,17 +194,25 @@ impl Hub {
     /// Numbers the ticks, remembers them and hands the events to the interested shards: one push an event, one wake
     /// a burst and shard. Never waits.
     ///
-    /// A symbol that is not known yet becomes the `owner`'s.
+    /// A symbol that is not known yet becomes the `owner`'s. Ticks of a symbol whose source is another feed go nowhere.
     pub fn publish(&self, owner: Source, ticks: impl IntoIterator<Item = Tick>) {
         let lanes = self.lanes.read();
-        let mut round = Round::new(&lanes, self.clock.instant());
+        let mut round = Round::new(&lanes, self.times());
         for tick in ticks {
             let symbol = tick.symbol();
             let Some(topic) = self.topic(symbol).or_else(|| self.enter(symbol, owner, &lanes).ok()) else {
                 self.metrics.refused_ticks.inc();
                 continue;
             };
-            topic.publish(tick, &mut round);
+            if let Some(tick) = topic.publish(owner, tick, &mut round) {
+                let carried = self.enter(symbol, owner, &lanes).ok();
+                if carried.and_then(|topic| topic.publish(owner, tick, &mut round)).is_some() {
+                    self.metrics.refused_ticks.inc();
+                }
+            }
+        }
+        if round.standby > 0 {
+            self.metrics.switches.standby(owner.as_str(), round.standby);
         }
         round.end(&self.shared);
     }
@@ -198,7 +225,7 @@ impl Hub {
         let topics: Vec<_> =
             self.by_id.read().iter().filter(due).take(MAX_BURST_TICKS + 1).cloned().collect();
         let lanes = self.lanes.read();
-        let mut round = Round::new(&lanes, self.clock.instant());
+        let mut round = Round::new(&lanes, self.times());
         for topic in topics.iter().take(MAX_BURST_TICKS) {
             topic.pass(now, &mut round);
         }
@@ -215,23 +242,10 @@ impl Hub {
         }
     }
 
-    /// Holds a feed's symbols to limits; those that are known already keep theirs.
-    pub fn limit(&self, feed: Source, limits: FreshnessLimits) {
-        self.limits.write().push((feed, limits));
-    }
-
-    fn limits_of(&self, feed: Source) -> FreshnessLimits {
-        let limits = self.limits.read();
-        limits.iter().find(|(name, _)| *name == feed).map(|(_, limits)| *limits).unwrap_or_default()
-    }
-
     /// Looks for symbols whose channels have been quiet for longer than their feed's limits allow. To be called a few
     /// times a second; looks at no symbol of a feed without such limits.
     pub fn check_freshness(&self, now: UnixMicros) {
-        let watched: Vec<Source> = {
-            let limits = self.limits.read();
-            limits.iter().filter(|(_, limits)| limits.watches_channels()).map(|(feed, _)| *feed).collect()
-        };
+        let watched = self.roster.read().watched();
         if !watched.is_empty() {
             self.each_of(&watched, |topic, round| topic.check_freshness(now, round));
         }
@@ -240,18 +254,19 @@ impl Hub {
     /// A feed proves alive again: its symbols are no longer stale for its sake.
     pub fn feed_is_back(&self, feed: Source) {
         let now = self.clock.now();
-        self.each_of(&[feed], |topic, round| topic.feed_is_back(now, round));
+        self.roster.write().set_up(feed, true);
+        self.each_of(&[feed], |topic, round| topic.feed_is_back(feed, now, round));
     }
 
     fn each_of(&self, feeds: &[Source], mut each: impl FnMut(&Topic, &mut Round<'_>)) {
         let topics = self.topics_since(0);
         let lanes = self.lanes.read();
-        let mut round = Round::new(&lanes, self.clock.instant());
-        topics.iter().filter(|topic| feeds.contains(&topic.feed())).for_each(|topic| each(topic, &mut round));
+        let mut round = Round::new(&lanes, self.times());
+        topics.iter().filter(|topic| topic.is_carried_by(feeds)).for_each(|topic| each(topic, &mut round));
         round.end(&self.shared);
     }
 
-    /// How many symbols are in which state, by feed.
+    /// How many symbols are in which state, by the feed that is their source.
     #[must_use]
     pub fn states(&self) -> Vec<(Source, State, i64)> {
         let mut counts: Vec<(Source, State, i64)> = Vec::new();
@@ -265,22 +280,24 @@ impl Hub {
         counts
     }
 
-    /// Tells the state of a whole feed on the status channel of each of its symbols.
+    /// Tells the state of a whole feed that is lost or has ended, on the status channel of each symbol whose source it is.
     pub fn set_feed_state(&self, feed: Source, state: State, why: &str) {
         let since = self.clock.now();
         let topics = self.topics_since(0);
-        let ticks = topics.iter().filter(|topic| topic.feed() == feed).map(|topic| {
+        self.roster.write().set_up(feed, false);
+        let ticks = topics.iter().filter(|topic| topic.is_carried_by(&[feed])).map(|topic| {
+            topic.feed_is_up(feed, false);
             let why = why.to_owned().into();
             Tick::Status(Status { symbol: topic.symbol(), state, source: feed, since, why })
         });
         self.publish(feed, ticks);
     }
 
-    /// Lets a feed know whether somebody listens to a symbol, now and whenever that changes. Unknown symbols have
-    /// nobody.
-    pub fn watch(&self, symbol: Symbol, demand: &Arc<Demand>) {
+    /// Lets a feed know whether it is to bring a symbol, now and whenever that changes. Unknown symbols have nobody who
+    /// listens.
+    pub fn watch(&self, symbol: Symbol, feed: Source, demand: &Arc<Demand>) {
         if let Some(topic) = self.topic(symbol) {
-            topic.watch(demand);
+            topic.watch(feed, demand);
         }
     }
 

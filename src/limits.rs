@@ -21,6 +21,24 @@ pub const MAX_COMMAND_ID: usize = 36;
 /// Most topics of one gateway. A tick of one more symbol is counted and dropped.
 pub const MAX_TOPICS: usize = 100_000;
 
+/// Feeds that carry one symbol. One more is refused the symbol: its declaration fails, its ticks are counted and dropped.
+pub const MAX_FEEDS_PER_SYMBOL: usize = 8;
+
+/// `preference` of a feed, and what it is when the definition does not say. Outside: the definition is refused.
+pub const PREFERENCE_RANGE: RangeInclusive<u32> = 1..=1_000;
+/// See [`PREFERENCE_RANGE`].
+pub const DEFAULT_PREFERENCE: u32 = 100;
+
+/// How long a symbol's source may be lost before another feed that carries it takes over, when nothing else is
+/// configured.
+pub const DEFAULT_FAILOVER_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a more preferred feed must work before it is the source again, when nothing else is configured.
+pub const DEFAULT_FAILOVER_HOLD: Duration = Duration::from_secs(30);
+
+/// `failover.grace_ms` and `failover.hold_ms`: at most an hour. Outside: the configuration is refused.
+pub const FAILOVER_MS_RANGE: RangeInclusive<u64> = 0..=3_600_000;
+
 /// Most shards (worker threads): a topic keeps the interested ones in one 64-bit word.
 pub const MAX_SHARDS: usize = 64;
 

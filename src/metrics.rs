@@ -12,10 +12,12 @@ use crate::market::{Channel, Source, State};
 
 mod feed;
 mod store;
+mod switches;
 mod upstream;
 
 pub use feed::FeedMetrics;
 pub use store::StoreMetrics;
+pub use switches::Switches;
 use upstream::UpstreamFamilies;
 pub use upstream::UpstreamMetrics;
 
@@ -32,6 +34,8 @@ pub struct Metrics {
     upstream: UpstreamFamilies,
     /// Those of the file that outlives a restart.
     pub store: StoreMetrics,
+    /// Those of symbols that several feeds carry.
+    pub switches: Switches,
     feed_messages: IntCounterVec,
     feed_ticks: IntCounterVec,
     feed_ignored: IntCounterVec,
@@ -124,6 +128,7 @@ impl Metrics {
         Self {
             upstream: UpstreamFamilies::new(&r),
             store: StoreMetrics::new(&r),
+            switches: Switches::new(&r),
             feed_messages: family!(
                 r,
                 IntCounterVec,

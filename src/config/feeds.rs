@@ -19,7 +19,7 @@ use crate::{
         upstream::{self, Credentials},
     },
     hub::FreshnessLimits,
-    limits::FRESH_MS,
+    limits::{DEFAULT_PREFERENCE, FRESH_MS, PREFERENCE_RANGE},
     market::Source,
 };
 
@@ -138,8 +138,8 @@ impl Feeds {
             AnyFeed::Replay(_) | AnyFeed::Push(_) => table.symbols(),
             AnyFeed::Upstream(upstream) => upstream.symbols(),
         };
-        let fresh = table.fresh()?;
-        self.built.push(FeedConfig { name, feed, fresh, symbols });
+        let (fresh, preference) = (table.fresh()?, table.preference()?);
+        self.built.push(FeedConfig { name, feed, fresh, preference, symbols });
         Ok(())
     }
 }
@@ -211,6 +211,7 @@ impl Table<'_> {
             table.remove("name");
             table.remove("kind");
             table.remove("fresh");
+            table.remove("preference");
         }
         T::deserialize(ValueDeserializer::from(rest)).map_err(|error| {
             let span = error.span().unwrap_or_else(|| self.feed.span());
@@ -220,6 +221,22 @@ impl Table<'_> {
             };
             let why = error.message().to_owned();
             ConfigError::Refused { origin: self.document.at(&span), key, why }
+        })
+    }
+
+    /// Its place among the feeds that carry the same symbol: the same key for every kind.
+    fn preference(&self) -> Result<u32, ConfigError> {
+        let Some(value) = self.feed.get_ref().get("preference") else { return Ok(DEFAULT_PREFERENCE) };
+        let number = u32::deserialize(ValueDeserializer::from(value.clone())).ok();
+        number.filter(|number| PREFERENCE_RANGE.contains(number)).ok_or_else(|| ConfigError::Invalid {
+            origin: self.document.at(&value.span()),
+            key: format!("{}.preference", self.prefix),
+            found: self.document.found(&value.span()),
+            expected: format!(
+                "a whole number from {} to {}",
+                PREFERENCE_RANGE.start(),
+                PREFERENCE_RANGE.end()
+            ),
         })
     }
 
@@ -282,6 +299,24 @@ mod tests {
         ] {
             let error = table.refused(DefinitionError::new(key, "is wrong"));
             assert_eq!(error.to_string(), format!("f.toml:{line}: feed[1].{key}: is wrong"));
+        }
+    }
+
+    #[test]
+    fn which_feed_is_preferred() {
+        let read = |text: &str| {
+            let text = format!("[[feed]]\nname = \"a\"\n{text}\n");
+            let document = Document::parse("f", &text).unwrap();
+            let feed = &document.table()["feed"].get_ref().as_array().unwrap()[0];
+            Table { document: &document, prefix: "feed[0]".into(), feed }
+                .preference()
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!((read(""), read("preference = 1")), (Ok(DEFAULT_PREFERENCE), Ok(1)));
+        for bad in ["preference = 0", "preference = 1001", "preference = \"first\"", "preference = -1"] {
+            let error = read(bad).unwrap_err();
+            assert!(error.starts_with("f:3: feed[0].preference"), "{error}");
+            assert!(error.contains("a whole number from 1 to 1000"), "{error}");
         }
     }
 

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Auth, Log, LogFormat, Origin, settings::Settings};
 use crate::{
-    hub::HubConfig,
+    hub::{FailoverTimes, HubConfig},
     limits,
     market::Interval,
     server::{Driver, ServerConfig},
@@ -97,7 +97,7 @@ pub(super) fn session(settings: &mut Settings) -> SessionConfig {
     config
 }
 
-/// `[history]`.
+/// `[history]` and `[failover]`.
 pub(super) fn history(settings: &mut Settings) -> HubConfig {
     let default = HubConfig::default();
     HubConfig {
@@ -111,6 +111,10 @@ pub(super) fn history(settings: &mut Settings) -> HubConfig {
             .list("history.intervals", "1s, 1m, 5m, 15m, 1h or 1d", Interval::parse)
             .map_or(default.intervals, |intervals| intervals.into_iter().collect()),
         lane_events: settings.integer("history.lane_events", &limits::LANE_EVENTS_RANGE, default.lane_events),
+        failover: FailoverTimes {
+            grace: settings.millis("failover.grace_ms", &limits::FAILOVER_MS_RANGE, default.failover.grace),
+            hold: settings.millis("failover.hold_ms", &limits::FAILOVER_MS_RANGE, default.failover.hold),
+        },
     }
 }
 

@@ -55,6 +55,13 @@ struct Ticker<'a> {
     time: Option<&'a str>,
 }
 
+/// `{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD","time":"2014-11-07T08:19:28.464459Z"}`
+#[derive(Deserialize)]
+struct Beat<'a> {
+    last_trade_id: Option<u64>,
+    product_id: Option<&'a str>,
+}
+
 /// Reads one frame.
 pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
     if is_list(frame) {
@@ -72,7 +79,7 @@ pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Res
         Some("last_match") => Message::Ignored("last_match"),
         Some("l2update") => Message::Ignored("l2update"),
         Some("snapshot") => Message::Ignored("snapshot"),
-        Some("heartbeat") => Message::Heartbeat,
+        Some("heartbeat") => mark(&serde_json::from_slice(frame)?)?,
         Some("subscriptions") => Message::Ack(Ack::Request(None)),
         // Products and currencies, not whether the venue works.
         Some("status") => Message::Ignored("products"),
@@ -91,6 +98,16 @@ fn refused(head: Head<'_>) -> Message {
         words.push_str(&reason);
     }
     Message::Refused(Refusal { words: field::words(&words), ..Refusal::default() })
+}
+
+/// A product without a trade has 0, or none.
+fn mark(beat: &Beat<'_>) -> Result<Message, ParseError> {
+    Ok(match (beat.product_id, beat.last_trade_id) {
+        (Some(product), Some(last_trade)) if last_trade > 0 => {
+            Message::Mark { symbol: field::symbol(product)?, last_trade }
+        }
+        _ => Message::Heartbeat,
+    })
 }
 
 fn trade(event: &Match<'_>, tr: UnixMicros) -> Result<Message, ParseError> {

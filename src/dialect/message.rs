@@ -1,7 +1,7 @@
 //! What one frame of a venue said, and why a frame could not be read.
 
 use super::field;
-use crate::market::{DecimalError, SymbolError, Tick};
+use crate::market::{DecimalError, Symbol, SymbolError, Tick};
 
 /// One thing that a venue said. A frame can say several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,13 @@ pub enum Message {
     Refused(Refusal),
     /// Nothing but a sign of life, an answer to a ping included.
     Heartbeat,
+    /// A sign of life that tells the number of a symbol's newest trade, whether it was sent or not.
+    Mark {
+        /// The venue's name of the symbol.
+        symbol: Symbol,
+        /// As in [`Sequence::Counted`].
+        last_trade: u64,
+    },
     /// Whether the venue as a whole says that it trades normally.
     Status {
         /// False in maintenance, and while orders can be placed or cancelled only.
@@ -40,7 +47,7 @@ impl Message {
             Self::Tick { .. } => return None,
             Self::Ack(_) => "ack",
             Self::Refused(_) => "refused",
-            Self::Heartbeat => "heartbeat",
+            Self::Heartbeat | Self::Mark { .. } => "heartbeat",
             Self::Status { .. } => "status",
             Self::Shutdown => "shutdown",
             Self::Ignored(rule) => rule,

@@ -121,7 +121,7 @@ impl Publisher {
     /// Makes the steps of symbols known, of those that are this feed's.
     pub fn describe(&self, steps: impl IntoIterator<Item = (Symbol, Increments)>) {
         for (symbol, increments) in steps {
-            if let Some(topic) = self.hub.topic(symbol).filter(|topic| topic.feed() == self.name) {
+            if let Some(topic) = self.hub.topic(symbol).filter(|topic| topic.home() == self.name) {
                 topic.describe(increments);
             }
         }
@@ -129,16 +129,16 @@ impl Publisher {
 
     /// Lets `demand` know whether somebody listens to these symbols, now and whenever that changes.
     pub fn watch(&self, symbols: impl IntoIterator<Item = Symbol>, demand: &Arc<Demand>) {
-        symbols.into_iter().for_each(|symbol| self.hub.watch(symbol, demand));
+        symbols.into_iter().for_each(|symbol| self.hub.watch(symbol, self.name, demand));
     }
 
-    /// Whether somebody listens to what a feed brings of that symbol.
+    /// Whether somebody listens to what this feed is to bring of that symbol.
     #[must_use]
     pub fn is_wanted(&self, symbol: Symbol) -> bool {
-        self.hub.topic(symbol).is_some_and(|topic| topic.is_wanted())
+        self.hub.topic(symbol).is_some_and(|topic| topic.is_wanted_of(self.name))
     }
 
-    /// Tells a new state of those symbols whose present one is `from`.
+    /// Tells a new state of those symbols whose present one, as far as this feed goes, is `from`.
     pub fn change_state(
         &self,
         symbols: impl IntoIterator<Item = Symbol>,
@@ -158,8 +158,8 @@ impl Publisher {
         why: impl Into<Cow<'static, str>>,
     ) {
         let why = why.into();
-        let has =
-            |symbol: &Symbol| self.hub.topic(*symbol).is_some_and(|topic| from.contains(&topic.state()));
+        let state = |symbol: Symbol| self.hub.topic(symbol)?.state_of(self.name);
+        let has = |symbol: &Symbol| state(*symbol).is_some_and(|state| from.contains(&state));
         let (source, since) = (self.name, self.clock.now());
         let tell = |symbol| Tick::Status(Status { symbol, state: to, source, since, why: why.clone() });
         self.hub.publish(self.name, symbols.into_iter().filter(has).map(tell));
@@ -168,7 +168,9 @@ impl Publisher {
     /// The source is connected, though it may have nothing to tell; what that means for its symbols the feed tells itself.
     pub fn connected(&self) {
         self.health.last_sign.store(self.clock.now().0, Ordering::Relaxed);
-        self.health.live.store(true, Ordering::Relaxed);
+        if !self.health.live.swap(true, Ordering::Relaxed) {
+            self.hub.feed_is_up(self.name);
+        }
     }
 
     /// The feed's metrics as a connection to a venue.
@@ -190,6 +192,16 @@ impl Publisher {
         while !ticks.is_empty() {
             let burst = ticks.len().min(MAX_BURST_TICKS);
             self.hub.publish(self.name, ticks.drain(..burst));
+        }
+    }
+
+    /// The source proves alive. Of the symbols that were stale for its sake these are as they were before; the others it
+    /// does not bring now.
+    pub fn alive_for(&self, symbols: impl IntoIterator<Item = Symbol>) {
+        self.health.last_sign.store(self.clock.now().0, Ordering::Relaxed);
+        if !self.health.live.swap(true, Ordering::Relaxed) {
+            self.hub.feed_is_up(self.name);
+            self.hub.symbols_are_back(self.name, symbols);
         }
     }
 

@@ -131,7 +131,7 @@ impl Hub {
     /// # Errors
     /// When an image is none of a topic; then the hub must not be used.
     pub fn restore(&self, images: Vec<Image<Numbered>>, interrupted: &[Source]) -> Result<(), RestoreError> {
-        let mut round = Round::new(&[], self.clock.instant());
+        let mut round = Round::new(&[], self.times());
         for image in images {
             let (symbol, feed) = (image.symbol, image.feed);
             let mut by_id = self.by_id.write();
@@ -139,7 +139,7 @@ impl Hub {
                 return Err(HubError::TooManyTopics.into());
             }
             let id = TopicId::new(by_id.len());
-            let topic = Topic::new(id, symbol, feed, self.limits_of(feed), Arc::clone(&self.shared));
+            let topic = Topic::new(id, symbol, self.carrier(feed), Arc::clone(&self.shared));
             topic.restore(image, round.received).ok_or(RestoreError::Unsound(symbol))?;
             let topic = Arc::new(topic);
             if self.by_symbol.insert(symbol, Arc::clone(&topic)).is_some() {
@@ -159,7 +159,7 @@ impl Hub {
             };
             let since = self.clock.now();
             let status = Status { symbol, state, source: feed, since, why: why.into() };
-            topic.publish(Tick::Status(status), &mut round);
+            let _its_own = topic.publish(feed, Tick::Status(status), &mut round);
         }
         round.end(&self.shared);
         Ok(())

@@ -4,26 +4,51 @@ use std::sync::Arc;
 
 use prometheus::{IntCounter, IntGauge};
 
-use super::{HubConfig, Lane, derive::Excluded};
+use super::{HubConfig, Lane, derive::Excluded, failover::Reason};
 use crate::{
     clock::Instant,
-    market::{Channel, Interval},
-    metrics::Metrics,
+    market::{Channel, Interval, Source, Symbol, UnixMicros},
+    metrics::{Metrics, Switches},
 };
 
 /// Events go to the lanes at once; wakes and counts come once at the end.
 pub(super) struct Round<'a> {
     pub(super) lanes: &'a [Option<Arc<Lane>>],
     pub(super) received: Instant,
+    /// The same by the wall clock.
+    pub(super) now: UnixMicros,
     /// Bits of the lanes that got an event.
     pub(super) touched: u64,
     /// Events that were made.
     pub(super) made: [u64; Channel::COUNT],
+    /// Ticks that nobody gets: another feed is their symbol's source.
+    pub(super) standby: u64,
+    switches: Vec<Switch>,
+}
+
+/// Symbols whose source changed in the same way, and one of them.
+#[derive(Debug)]
+struct Switch {
+    from: Source,
+    to: Source,
+    reason: Reason,
+    count: u64,
+    first: Symbol,
 }
 
 impl<'a> Round<'a> {
-    pub(super) const fn new(lanes: &'a [Option<Arc<Lane>>], received: Instant) -> Self {
-        Self { lanes, received, touched: 0, made: [0; Channel::COUNT] }
+    pub(super) const fn new(lanes: &'a [Option<Arc<Lane>>], (received, now): (Instant, UnixMicros)) -> Self {
+        let made = [0; Channel::COUNT];
+        Self { lanes, received, now, touched: 0, made, standby: 0, switches: Vec::new() }
+    }
+
+    /// A symbol's source is another feed from now on.
+    pub(super) fn switched(&mut self, symbol: Symbol, from: Source, to: Source, reason: Reason) {
+        let same = |it: &&mut Switch| (it.from, it.to, it.reason) == (from, to, reason);
+        match self.switches.iter_mut().find(same) {
+            Some(switch) => switch.count += 1,
+            None => self.switches.push(Switch { from, to, reason, count: 1, first: symbol }),
+        }
     }
 
     /// Counts the events and wakes the shards.
@@ -32,6 +57,11 @@ impl<'a> Round<'a> {
             if made > 0 {
                 counter.inc_by(made);
             }
+        }
+        for Switch { from, to, reason, count, first } in self.switches {
+            shared.switches.count(from.as_str(), to.as_str(), reason.as_str(), count);
+            let reason = reason.as_str();
+            tracing::warn!(%from, %to, reason, symbols = count, "another feed is the source of {first} and those like it");
         }
         while self.touched != 0 {
             let index = self.touched.trailing_zeros() as usize;
@@ -52,6 +82,7 @@ pub(super) struct Shared {
     pub(super) excluded: [[IntCounter; Channel::DERIVED.len()]; Excluded::COUNT],
     pub(super) bars: [IntGauge; Interval::COUNT],
     pub(super) bar_bytes: IntGauge,
+    pub(super) switches: Switches,
 }
 
 impl Shared {
@@ -62,6 +93,7 @@ impl Shared {
             excluded: Excluded::REASONS.map(|reason| metrics.excluded_trades(reason)),
             bars: Interval::ALL.map(|interval| metrics.bars(Channel::Bars(interval))),
             bar_bytes: metrics.bar_bytes.clone(),
+            switches: metrics.switches.clone(),
         }
     }
 }

@@ -5,6 +5,9 @@
 //! is computed is always kept, so that an event made late says what it would have said.
 
 mod kept;
+mod voices;
+
+pub(super) use voices::Carrier;
 
 use std::{
     mem::size_of,
@@ -16,10 +19,11 @@ use std::{
 
 use parking_lot::Mutex;
 
+use self::voices::{Voices, Whose};
 use super::{
     Demand, Event,
     derive::{Channels, Derived, Step},
-    freshness::{Change, Freshness, FreshnessLimits},
+    freshness::Change,
     history::{self, BarSpan, Page},
     ring::Ring,
     round::{Round, Shared},
@@ -66,7 +70,6 @@ pub struct Remembered {
 pub struct Topic {
     id: TopicId,
     symbol: Symbol,
-    feed: Source,
     shared: Arc<Shared>,
     inner: Mutex<Inner>,
     /// When, by the gateway's clock, time alone changes something derived; read without the lock.
@@ -81,13 +84,11 @@ struct Inner {
     /// The newest loss of each channel: it is no value, so it does not become the last one.
     lost: [Option<Arc<Event>>; Channel::COUNT],
     trades: Ring,
-    freshness: Freshness,
+    voices: Voices,
     /// Bit i of a channel: shard i has a subscriber.
     interest: [u64; Channel::COUNT],
     /// From the first trade or quote on.
     derived: Option<Box<Memory>>,
-    /// Who wants to know whether anybody listens.
-    watchers: Vec<Arc<Demand>>,
     /// Whether it was restored, and its feed has neither named nor sent it since.
     is_absent: bool,
 }
@@ -99,8 +100,8 @@ impl Inner {
     }
 
     fn tell_watchers(&self, symbol: Symbol, was_wanted: bool) {
-        if !self.watchers.is_empty() && self.is_wanted() != was_wanted {
-            self.watchers.iter().for_each(|watcher| watcher.changed(symbol));
+        if self.is_wanted() != was_wanted {
+            self.voices.tell_demand(symbol);
         }
     }
 }
@@ -116,27 +117,20 @@ struct Memory {
 }
 
 impl Topic {
-    pub(super) fn new(
-        id: TopicId,
-        symbol: Symbol,
-        feed: Source,
-        limits: FreshnessLimits,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(super) fn new(id: TopicId, symbol: Symbol, carrier: Carrier, shared: Arc<Shared>) -> Self {
         let inner = Inner {
             heads: [0; Channel::COUNT],
             last: [const { None }; Channel::COUNT],
             lost: [const { None }; Channel::COUNT],
             trades: Ring::new(shared.config.trades_per_symbol),
-            freshness: Freshness::new(limits),
+            voices: Voices::new(carrier),
             interest: [0; Channel::COUNT],
             derived: None,
-            watchers: Vec::new(),
             is_absent: false,
         };
         let due = AtomicI64::new(i64::MAX);
         let increments = Mutex::default();
-        Self { id, symbol, feed, shared, inner: Mutex::new(inner), due, increments }
+        Self { id, symbol, shared, inner: Mutex::new(inner), due, increments }
     }
 
     /// Its position.
@@ -151,10 +145,10 @@ impl Topic {
         self.symbol
     }
 
-    /// The feed that made it known.
+    /// The feed that is its source now.
     #[must_use]
-    pub const fn feed(&self) -> Source {
-        self.feed
+    pub fn feed(&self) -> Source {
+        self.inner.lock().voices.feed()
     }
 
     /// The steps in which it is priced and traded, as far as its feed knows them.
@@ -171,24 +165,37 @@ impl Topic {
     /// Its present state.
     #[must_use]
     pub fn state(&self) -> State {
-        self.inner.lock().freshness.state()
+        self.inner.lock().voices.source().freshness.state()
     }
 
     /// Numbers one tick and what follows from it, and hands both to the interested lanes, under the topic's lock so
-    /// that every lane gets the topic's events in the order of their numbers.
-    pub(super) fn publish(&self, tick: Tick, round: &mut Round<'_>) {
+    /// that every lane gets the topic's events in the order of their numbers. Of feeds that stand by it is noted how they
+    /// stand, and nothing else. The tick of a feed that is not known to carry the symbol is given back.
+    pub(super) fn publish(&self, owner: Source, tick: Tick, round: &mut Round<'_>) -> Option<Tick> {
         let inner = &mut *self.inner.lock();
+        match self.note(inner, owner, &tick, round) {
+            Whose::Source => self.bring(inner, tick, round),
+            Whose::Standby => {}
+            Whose::Nobodys => return Some(tick),
+        }
+        None
+    }
+
+    /// Takes a tick of its source.
+    fn bring(&self, inner: &mut Inner, tick: Tick, round: &mut Round<'_>) {
         match &tick {
-            Tick::Status(status) => inner.freshness.told(status.state),
+            Tick::Status(status) => inner.voices.source_mut().freshness.told(status.state),
+            // The change of source has told it.
+            Tick::Loss(loss) if inner.voices.are_several() && inner.goes_on_lost(loss.channel) => return,
             Tick::Loss(_) => {}
             Tick::Trade(_) | Tick::Quote(_) => {
                 inner.is_absent = false;
-                if let Some(change) = inner.freshness.heard(&tick) {
+                if let Some(change) = inner.voices.source_mut().freshness.heard(&tick) {
                     let (source, since) = match &tick {
                         Tick::Trade(trade) => (trade.source, trade.tr),
                         Tick::Quote(quote) => (quote.source, quote.tr),
                         Tick::Status(status) => (status.source, status.since),
-                        Tick::Loss(_) => (self.feed, UnixMicros(0)),
+                        Tick::Loss(_) => (inner.voices.feed(), UnixMicros(0)),
                     };
                     self.tell(inner, change, (source, since), round);
                 }
@@ -216,16 +223,16 @@ impl Topic {
     /// Time alone may have made it stale.
     pub(super) fn check_freshness(&self, now: UnixMicros, round: &mut Round<'_>) {
         let inner = &mut *self.inner.lock();
-        if let Some(change) = inner.freshness.passed(now) {
-            self.tell(inner, change, (self.feed, now), round);
+        if let Some(change) = inner.voices.passed(now) {
+            self.tell(inner, change, (inner.voices.feed(), now), round);
         }
     }
 
-    /// Its feed proves alive again.
-    pub(super) fn feed_is_back(&self, now: UnixMicros, round: &mut Round<'_>) {
+    /// One of its feeds proves alive again.
+    pub(super) fn feed_is_back(&self, feed: Source, now: UnixMicros, round: &mut Round<'_>) {
         let inner = &mut *self.inner.lock();
-        if let Some(change) = inner.freshness.feed_is_back(now) {
-            self.tell(inner, change, (self.feed, now), round);
+        if let Some(change) = inner.voices.feed_is_back(feed, now) {
+            self.tell(inner, change, (feed, now), round);
         }
     }
 
@@ -320,7 +327,7 @@ impl Topic {
         memory.unsaid.remove(channel);
         if let Some(body) = memory.computed.newest(channel) {
             // No lane: a shard that listens has had every event.
-            let mut round = Round::new(&[], memory.unsaid_since);
+            let mut round = Round::new(&[], (memory.unsaid_since, UnixMicros(0)));
             self.emit(inner, body, &mut round);
             round.end(&self.shared);
         }
@@ -366,12 +373,9 @@ impl Topic {
         self.inner.lock().is_wanted()
     }
 
-    /// Tells this and every further change of [`is_wanted`](Self::is_wanted) to a feed.
-    pub(super) fn watch(&self, watcher: &Arc<Demand>) {
-        let mut inner = self.inner.lock();
-        if !inner.watchers.iter().any(|known| Arc::ptr_eq(known, watcher)) {
-            inner.watchers.push(Arc::clone(watcher));
-        }
+    /// Tells this and every further change of [`is_wanted_of`](Self::is_wanted_of) to a feed that carries it.
+    pub(super) fn watch(&self, feed: Source, watcher: &Arc<Demand>) {
+        self.inner.lock().voices.watch(feed, watcher);
         watcher.changed(self.symbol);
     }
 

@@ -94,6 +94,11 @@ pub(super) async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+const fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
 pub(super) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
     #[derive(Serialize)]
     struct Feed {
@@ -104,8 +109,11 @@ pub(super) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
         last_tick: Option<UnixMicros>,
         #[serde(skip_serializing_if = "Option::is_none")]
         age_ms: Option<i64>,
-        /// Its symbols by state.
+        /// The symbols whose source it is, by state.
         symbols: BTreeMap<&'static str, i64>,
+        /// Symbols that it carries while another feed is their source.
+        #[serde(skip_serializing_if = "is_none")]
+        standby: usize,
     }
     #[derive(Serialize)]
     struct Feeds {
@@ -121,7 +129,9 @@ pub(super) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
             let age_ms = last_tick.map(|last| (now.0 - last.0) / 1_000);
             let of_feed = states.iter().filter(|(name, ..)| *name == feed.name);
             let symbols = of_feed.map(|(_, state, count)| (state.as_str(), *count)).collect();
-            Feed { name: feed.name, kind: feed.kind, state: feed.health.state(), last_tick, age_ms, symbols }
+            let standby = gateway.hub.standby(feed.name);
+            let state = feed.health.state();
+            Feed { name: feed.name, kind: feed.kind, state, last_tick, age_ms, symbols, standby }
         })
         .collect();
     HttpResponse::Ok().json(Feeds { feeds })
@@ -142,11 +152,19 @@ pub(super) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
 
 pub(super) async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
     #[derive(Serialize)]
+    struct Carrying {
+        name: Source,
+        state: State,
+    }
+    #[derive(Serialize)]
     struct Known {
         #[serde(rename = "S")]
         symbol: Symbol,
         feed: Source,
         state: State,
+        /// Those that carry it, when there are several; the preferred one first.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        feeds: Vec<Carrying>,
         #[serde(skip_serializing_if = "Option::is_none")]
         tick_size: Option<Price>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,7 +181,13 @@ pub(super) async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
         .iter()
         .map(|topic| {
             let Increments { tick: tick_size, lot: lot_size } = topic.increments();
-            Known { symbol: topic.symbol(), feed: topic.feed(), state: topic.state(), tick_size, lot_size }
+            let mut feeds = topic.feeds();
+            if feeds.len() == 1 {
+                feeds.clear();
+            }
+            let feeds = feeds.into_iter().map(|(name, state)| Carrying { name, state }).collect();
+            let (feed, state) = (topic.feed(), topic.state());
+            Known { symbol: topic.symbol(), feed, state, feeds, tick_size, lot_size }
         })
         .collect();
     symbols.sort_by_key(|known| known.symbol);

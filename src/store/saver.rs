@@ -247,7 +247,7 @@ impl Saver {
         topic: &Topic,
         (always, now): (bool, UnixMicros),
     ) -> Result<Option<Kept>, Fault> {
-        if !self.house.feeds.contains(&topic.feed()) {
+        if !self.house.feeds.contains(&topic.home()) {
             return Ok(None);
         }
         let had = self.kept[index];

@@ -3,6 +3,7 @@
 
 mod demand;
 mod discovery;
+mod failover;
 mod faults;
 mod rotation;
 mod tape;

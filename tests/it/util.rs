@@ -95,6 +95,11 @@ impl TestGateway {
         Self::build(Self::hub(HubConfig::default(), "test-epoch"), server, session, &[])
     }
 
+    /// A gateway whose hub has these settings, too.
+    pub(crate) fn with_hub(hub: HubConfig, server: ServerConfig, session: SessionConfig) -> Self {
+        Self::build(Self::hub(hub, "test-epoch"), server, session, &[])
+    }
+
     fn hub(config: HubConfig, epoch: &str) -> Arc<Hub> {
         Arc::new(Hub::new(config, epoch.into(), Clock::system(), Arc::new(Metrics::new())))
     }

@@ -60,6 +60,7 @@ fn topics(venue: Venue, frame: &[u8]) -> BTreeSet<Topic> {
         Message::Ack(_)
         | Message::Refused(_)
         | Message::Heartbeat
+        | Message::Mark { .. }
         | Message::Status { .. }
         | Message::Shutdown
         | Message::Ignored(_)

@@ -147,7 +147,11 @@ impl<'a> Connected<'a> {
     fn digest(&mut self) {
         let Self { feed, plan, out, metrics, link, news, .. } = self;
         let wanted = feed.wanted.symbols();
+        if std::mem::take(&mut news.is_alive) && link.requests.on().next().is_some() {
+            out.alive_for(link.requests.on());
+        }
         feed.intake.take((plan, out, metrics), &mut news.ticks, From::Link, |ours| wanted.contains(&ours));
+        feed.intake.mark((plan, out, metrics), news.marks.drain(..));
         if let Some(why) = news.unreadable.take() {
             feed.intake.interrupt(link.requests.symbols(), why);
         }

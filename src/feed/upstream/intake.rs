@@ -33,6 +33,23 @@ impl Intake {
         self.order.interrupt(symbols, why);
     }
 
+    /// The venue tells the numbers of the newest trades: those that should have come and did not are told as lost.
+    pub(super) fn mark(
+        &mut self,
+        (plan, out, metrics): (&Plan, &Publisher, &UpstreamMetrics),
+        marks: impl Iterator<Item = (Symbol, u64)>,
+    ) {
+        let names = plan.names();
+        for (theirs, last_trade) in marks {
+            let Some(ours) = names.ours(theirs.as_str()) else { continue };
+            if let Some(loss) = self.order.mark(ours, last_trade) {
+                metrics.loss(loss.channel, loss.why, loss.events);
+                self.burst.push(Tick::Loss(loss));
+            }
+        }
+        out.publish(&mut self.burst);
+    }
+
     /// Publishes what is new and leaves `ticks` empty. Symbols that `is_wanted` refuses are passed over.
     pub(super) fn take(
         &mut self,

@@ -40,8 +40,12 @@ pub(super) type Brought = (Tick, Option<Sequence>);
 /// What a connection brought since the last call.
 #[derive(Debug, Default)]
 pub(super) struct News {
+    /// Something came, a ping or an answer to ours included.
+    pub(super) is_alive: bool,
     /// Ticks under the venue's names, in order.
     pub(super) ticks: Vec<Brought>,
+    /// Numbers of the newest trades under the venue's names; behind the ticks.
+    pub(super) marks: Vec<(Symbol, u64)>,
     /// Symbols whose subscription is confirmed now.
     pub(super) on: Vec<Symbol>,
     /// Symbols that the venue refuses, with its words.
@@ -105,7 +109,9 @@ impl Link {
             taken += 1;
             self.heard = Instant::now();
             self.pinged = false;
-            if let Received::Message(bytes) = received? {
+            let received = received?;
+            news.is_alive = true;
+            if let Received::Message(bytes) = received {
                 let tr = out.clock().now();
                 if let Some(tap) = &plan.tap {
                     tap.send(Frame { tr, bytes: bytes.clone() }).await;
@@ -138,6 +144,7 @@ impl Link {
                 Message::Refused(refusal) => self.refused(plan, refusal, news)?,
                 Message::Status { online } => news.online = Some(online),
                 Message::Shutdown => news.shutdown = true,
+                Message::Mark { symbol, last_trade } => news.marks.push((symbol, last_trade)),
                 Message::Heartbeat | Message::Ignored(_) | Message::Unknown => {}
             }
         }

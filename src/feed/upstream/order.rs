@@ -56,6 +56,8 @@ struct Track {
     window: u64,
     te: Option<UnixMicros>,
     interrupted: Option<LossWhy>,
+    /// Number of the newest one by the venue's mark before: it may have been on its way still.
+    mark: Option<u64>,
 }
 
 /// The trades that were published last, where numbers do not tell.
@@ -73,6 +75,25 @@ impl Order {
             tracks.trades.interrupted = Some(why);
             tracks.quotes.interrupted = Some(why);
         }
+    }
+
+    /// The venue says that its newest trade has that number. What an earlier mark promised and has not come by this one
+    /// never will: returns the loss, once.
+    pub(super) fn mark(&mut self, symbol: Symbol, newest: u64) -> Option<Loss> {
+        let track = &mut self.symbols.get_mut(&symbol)?.trades;
+        let before = track.mark.replace(newest)?;
+        let last = track.number?;
+        if newest < before {
+            // It counts anew: the next trade tells.
+            track.mark = None;
+            return None;
+        }
+        let missing = before.checked_sub(last).filter(|missing| *missing > 0)?;
+        let why = track.interrupted.take().unwrap_or(LossWhy::Venue);
+        let window = u32::try_from(missing).ok().and_then(|step| track.window.checked_shl(step));
+        track.window = window.unwrap_or(0);
+        track.number = Some(before);
+        Some(Loss { symbol, channel: Channel::Trades, why, events: Some(missing) })
     }
 
     /// Looks at a tick, under our name of its symbol, and remembers it when it is new.
@@ -248,6 +269,27 @@ mod tests {
         order.interrupt([symbol()], LossWhy::Reconnect);
         let after = order.check(&trade(18, 1), Some(Sequence::Counted(18)));
         assert_eq!(after, loss(Channel::Trades, LossWhy::Reconnect, Some(1)));
+    }
+
+    #[test]
+    fn a_mark_tells_a_missing_trade_of_a_quiet_product_and_waits_for_one_that_is_on_its_way() {
+        let mut order = Order::default();
+        assert_eq!(order.mark(symbol(), 10), None, "nothing is known yet");
+        let counted = |id| Some(Sequence::Counted(id));
+        assert_eq!(order.check(&trade(10, 1), counted(10)), Verdict::New);
+        assert_eq!((order.mark(symbol(), 10), order.mark(symbol(), 11)), (None, None));
+        assert_eq!(order.check(&trade(11, 1), counted(11)), Verdict::New, "it was on its way");
+        assert_eq!((order.mark(symbol(), 11), order.mark(symbol(), 13)), (None, None));
+        let lost = |why, events| {
+            Some(Loss { symbol: symbol(), channel: Channel::Trades, why, events: Some(events) })
+        };
+        assert_eq!(order.mark(symbol(), 13), lost(LossWhy::Venue, 2));
+        assert_eq!(order.mark(symbol(), 13), None, "told once");
+        assert_eq!(order.check(&trade(12, 1), counted(12)), Verdict::Late);
+        assert_eq!(order.check(&trade(14, 1), counted(14)), Verdict::New, "and not told again");
+        order.interrupt([symbol()], LossWhy::Reconnect);
+        assert_eq!((order.mark(symbol(), 15), order.mark(symbol(), 15)), (None, lost(LossWhy::Reconnect, 1)));
+        assert_eq!((order.mark(symbol(), 3), order.mark(symbol(), 3)), (None, None), "it counts anew");
     }
 
     #[test]

@@ -227,6 +227,11 @@ impl Requests {
         self.symbols.iter().filter(|(_, state)| **state != State::Refused).map(|(symbol, _)| *symbol)
     }
 
+    /// Those that are confirmed.
+    pub(super) fn on(&self) -> impl Iterator<Item = Symbol> {
+        self.symbols.iter().filter(|(_, state)| **state == State::On).map(|(symbol, _)| *symbol)
+    }
+
     /// How many are confirmed.
     pub(super) fn confirmed(&self) -> usize {
         self.symbols.values().filter(|state| **state == State::On).count()

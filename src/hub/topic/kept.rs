@@ -11,7 +11,7 @@ use crate::{
         ring::Ring,
         round::Round,
     },
-    market::{Bar, Body, Channel, Interval, Loss, LossWhy, Tick},
+    market::{Bar, Body, Channel, Interval},
 };
 
 /// The channels of which losses are told.
@@ -33,7 +33,7 @@ impl Topic {
         let memory = inner.derived.as_deref();
         Some(Image {
             symbol: self.symbol,
-            feed: self.feed,
+            feed: inner.voices.home(),
             heads: inner.heads,
             last: LOSABLE.map(|channel| inner.last[channel.index()].clone()),
             lost: LOSABLE.map(|channel| inner.lost[channel.index()].clone()),
@@ -98,7 +98,7 @@ impl Topic {
             inner.derived = Some(memory);
         }
         if inner.last.iter().any(Option::is_some) {
-            inner.freshness.restored();
+            inner.voices.source_mut().freshness.restored();
         }
         Some(())
     }
@@ -156,14 +156,7 @@ impl Topic {
     /// Whatever its source said while the gateway was not there is lost: streams are told so.
     pub(in crate::hub) fn interrupted(&self, round: &mut Round<'_>) {
         let inner = &mut *self.inner.lock();
-        for channel in LOSABLE {
-            let n = |event: &Option<Arc<Event>>| event.as_ref().map_or(0, |event| event.n);
-            // A loss that nothing has come after goes on.
-            if n(&inner.last[channel.index()]) > n(&inner.lost[channel.index()]) {
-                let loss = Loss { symbol: self.symbol, channel, why: LossWhy::Reconnect, events: None };
-                self.emit(inner, Tick::Loss(loss).into(), round);
-            }
-        }
+        self.lose_all(inner, round);
     }
 
     /// Its feed names it.

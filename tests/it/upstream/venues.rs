@@ -92,6 +92,7 @@ async fn what_is_recorded_can_be_replayed() {
         let stop = CancellationToken::new();
         let config = FeedConfig {
             fresh: tickcast::hub::FreshnessLimits::default(),
+            preference: 1,
             name: Source::new("live").unwrap(),
             feed: AnyFeed::Upstream(Box::new(feed)),
             symbols: 2,

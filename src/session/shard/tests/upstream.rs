@@ -44,7 +44,7 @@ fn a_loss_is_a_gap_in_its_place_for_streams_and_nothing_for_merges() {
 fn a_feed_learns_when_somebody_listens_and_when_nobody_does() {
     let mut bench = bench();
     let demand = std::sync::Arc::default();
-    bench.hub.watch(symbol(0), &demand);
+    bench.hub.watch(symbol(0), source(), &demand);
     let wanted = |bench: &Bench| bench.hub.topic(symbol(0)).unwrap().is_wanted();
     assert_eq!((demand.take(), wanted(&bench)), (vec![symbol(0)], false), "told once how it is");
     let client = bench.connect();

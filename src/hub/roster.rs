@@ -1,0 +1,126 @@
+//! The feeds as the hub knows them: which is preferred, what their symbols are held to, and whether they work. And what
+//! of it concerns the symbols that several of them carry.
+
+use std::sync::Arc;
+
+use super::{FreshnessLimits, Hub, HubError, Topic, lane::Lane, round::Round, topic::Carrier};
+use crate::{
+    clock::Instant,
+    limits::DEFAULT_PREFERENCE,
+    market::{Source, Symbol, UnixMicros},
+};
+
+/// What is stated of a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedTerms {
+    /// What its symbols are held to.
+    pub fresh: FreshnessLimits,
+    /// Its place among the feeds that carry a symbol: the lowest is preferred. Among equals it is the one that was
+    /// enlisted first.
+    pub preference: u32,
+}
+
+impl Default for FeedTerms {
+    fn default() -> Self {
+        Self { fresh: FreshnessLimits::default(), preference: DEFAULT_PREFERENCE }
+    }
+}
+
+/// The feeds, in the order in which they were enlisted.
+#[derive(Debug, Default)]
+pub(super) struct Roster(Vec<(Source, FeedTerms, bool)>);
+
+impl Roster {
+    /// Feeds whose symbols time alone can make stale.
+    pub(super) fn watched(&self) -> Vec<Source> {
+        self.0.iter().filter(|(_, terms, _)| terms.fresh.watches_channels()).map(|(feed, ..)| *feed).collect()
+    }
+
+    pub(super) fn set_up(&mut self, feed: Source, is_up: bool) {
+        match self.0.iter_mut().find(|(name, ..)| *name == feed) {
+            Some((.., up)) => *up = is_up,
+            None => self.0.push((feed, FeedTerms::default(), is_up)),
+        }
+    }
+}
+
+impl Hub {
+    /// States how a feed is to be taken, before it declares its symbols; those that are known already stay as they are.
+    pub fn enlist(&self, feed: Source, terms: FeedTerms) {
+        self.roster.write().0.push((feed, terms, false));
+    }
+
+    /// A feed as a whole works, though it may have nothing to say.
+    pub fn feed_is_up(&self, feed: Source) {
+        self.roster.write().set_up(feed, true);
+        self.each_of(&[feed], |topic, _| topic.feed_is_up(feed, true));
+    }
+
+    /// A feed proves alive again: those symbols are no longer stale for its sake.
+    pub fn symbols_are_back(&self, feed: Source, symbols: impl IntoIterator<Item = Symbol>) {
+        let now = self.clock.now();
+        let lanes = self.lanes.read();
+        let mut round = Round::new(&lanes, self.times());
+        for topic in symbols.into_iter().filter_map(|symbol| self.topic(symbol)) {
+            topic.feed_is_back(feed, now, &mut round);
+        }
+        round.end(&self.shared);
+    }
+
+    /// Looks how the feeds stand of the symbols that several carry. To be called a few times a second: grace and hold
+    /// are kept to that precision.
+    pub fn check_feeds(&self) {
+        let contested = self.contested.read().clone();
+        if contested.is_empty() {
+            return;
+        }
+        let lanes = self.lanes.read();
+        let mut round = Round::new(&lanes, self.times());
+        contested.iter().for_each(|topic| topic.check_feeds(&mut round));
+        round.end(&self.shared);
+    }
+
+    /// How many symbols the feed carries while another one is their source.
+    #[must_use]
+    pub fn standby(&self, feed: Source) -> usize {
+        let contested = self.contested.read();
+        contested.iter().filter(|topic| topic.feed() != feed && topic.is_carried_by(&[feed])).count()
+    }
+
+    pub(super) fn carrier(&self, feed: Source) -> Carrier {
+        let roster = self.roster.read();
+        let known = roster.0.iter().enumerate().find(|(_, (name, ..))| *name == feed);
+        let (position, (terms, is_up)) = known.map_or_else(
+            || (usize::MAX, (FeedTerms::default(), false)),
+            |(position, (_, terms, is_up))| (position, (*terms, *is_up)),
+        );
+        Carrier { feed, rank: (terms.preference, position), limits: terms.fresh, is_up }
+    }
+
+    /// The feed carries the symbol, too.
+    pub(super) fn carried(
+        &self,
+        topic: Arc<Topic>,
+        feed: Source,
+        lanes: &[Option<Arc<Lane>>],
+    ) -> Result<Arc<Topic>, HubError> {
+        if topic.state_of(feed).is_some() {
+            return Ok(topic);
+        }
+        let mut round = Round::new(lanes, self.times());
+        let count = topic.carry(self.carrier(feed), &mut round);
+        round.end(&self.shared);
+        match count {
+            Some(2) => self.contested.write().push(Arc::clone(&topic)),
+            Some(_) => {}
+            // Another thread may have declared it meanwhile.
+            None if topic.state_of(feed).is_some() => {}
+            None => return Err(HubError::TooManyFeeds(topic.symbol())),
+        }
+        Ok(topic)
+    }
+
+    pub(super) fn times(&self) -> (Instant, UnixMicros) {
+        (self.clock.instant(), self.clock.now())
+    }
+}

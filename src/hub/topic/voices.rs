@@ -1,0 +1,337 @@
+//! The feeds that carry one symbol: how each stands with it, and what is told when another becomes its source.
+
+use std::sync::Arc;
+
+use super::{Inner, Topic};
+use crate::{
+    hub::{
+        Demand,
+        failover::{Choice, Reason, Standing, Verdict},
+        freshness::{Change, Freshness, FreshnessLimits},
+        round::Round,
+    },
+    market::{Channel, Loss, LossWhy, Source, State, Status, Symbol, Tick, UnixMicros},
+};
+
+/// Place of a feed among all: what is stated, then the order of the configuration.
+pub(in crate::hub) type Rank = (u32, usize);
+
+/// A feed as a topic gets to know it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::hub) struct Carrier {
+    pub(in crate::hub) feed: Source,
+    pub(in crate::hub) rank: Rank,
+    pub(in crate::hub) limits: FreshnessLimits,
+    /// Whether the feed as a whole works.
+    pub(in crate::hub) is_up: bool,
+}
+
+/// One feed of a symbol.
+#[derive(Debug)]
+pub(super) struct Voice {
+    carrier: Carrier,
+    pub(super) freshness: Freshness,
+    /// Whether it said anything since it is live, and whether it ever did.
+    has_spoken: bool,
+    ever_spoken: bool,
+    is_up: bool,
+    /// Its newest quote while another feed is the source.
+    held: Option<Tick>,
+    demand: Option<Arc<Demand>>,
+}
+
+/// All feeds of a symbol, in the order of preference; there is always one.
+#[derive(Debug)]
+pub(super) struct Voices {
+    all: Vec<Voice>,
+    choice: Choice,
+}
+
+impl Voice {
+    fn new(carrier: Carrier) -> Self {
+        Self {
+            carrier,
+            freshness: Freshness::new(carrier.limits),
+            has_spoken: false,
+            ever_spoken: false,
+            is_up: carrier.is_up,
+            held: None,
+            demand: None,
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        Standing {
+            state: self.freshness.state(),
+            has_spoken: self.has_spoken,
+            is_up: self.is_up,
+            is_on_demand: self.demand.is_some(),
+        }
+    }
+
+    /// What it said before counts no more once it is not live.
+    fn settle(&mut self) {
+        if !matches!(self.freshness.state(), State::Live | State::Halted) {
+            self.has_spoken = false;
+            self.held = None;
+        }
+    }
+}
+
+impl Voices {
+    pub(super) fn new(carrier: Carrier) -> Self {
+        let mut choice = Choice::default();
+        choice.insert(0, true);
+        Self { all: vec![Voice::new(carrier)], choice }
+    }
+
+    fn position(&self, feed: Source) -> Option<usize> {
+        self.all.iter().position(|voice| voice.carrier.feed == feed)
+    }
+
+    pub(super) fn source(&self) -> &Voice {
+        &self.all[self.choice.current()]
+    }
+
+    pub(super) fn source_mut(&mut self) -> &mut Voice {
+        &mut self.all[self.choice.current()]
+    }
+
+    pub(super) fn feed(&self) -> Source {
+        self.source().carrier.feed
+    }
+
+    /// The most preferred one, whether it is the source or not.
+    pub(super) fn home(&self) -> Source {
+        self.all[0].carrier.feed
+    }
+
+    fn is_source(&self, position: usize) -> bool {
+        position == self.choice.current()
+    }
+
+    /// Whether several carry the symbol.
+    pub(super) const fn are_several(&self) -> bool {
+        self.all.len() > 1
+    }
+
+    /// Whether the feed is to bring the symbol when somebody listens.
+    pub(super) fn asks(&self, feed: Source) -> bool {
+        self.position(feed).is_some_and(|position| self.choice.asks(position))
+    }
+
+    pub(super) fn state_of(&self, feed: Source) -> Option<State> {
+        self.position(feed).map(|position| self.all[position].freshness.state())
+    }
+
+    /// Time has passed. Returns the change of the source's state, if there is one.
+    pub(super) fn passed(&mut self, now: UnixMicros) -> Option<Change> {
+        let current = self.choice.current();
+        let mut told = None;
+        for (position, voice) in self.all.iter_mut().enumerate() {
+            let change = voice.freshness.passed(now);
+            if position == current {
+                told = change;
+            }
+        }
+        told
+    }
+
+    /// A feed proves alive again. Returns the change of state, if it is the source's.
+    pub(super) fn feed_is_back(&mut self, feed: Source, now: UnixMicros) -> Option<Change> {
+        let position = self.position(feed)?;
+        let voice = &mut self.all[position];
+        voice.is_up = true;
+        let change = voice.freshness.feed_is_back(now);
+        change.filter(|_| self.is_source(position))
+    }
+
+    pub(super) fn watch(&mut self, feed: Source, demand: &Arc<Demand>) {
+        if let Some(position) = self.position(feed) {
+            self.all[position].demand = Some(Arc::clone(demand));
+        }
+    }
+
+    /// Lets those who bring the symbol on demand look how they stand.
+    pub(super) fn tell_demand(&self, symbol: Symbol) {
+        self.all.iter().filter_map(|voice| voice.demand.as_ref()).for_each(|demand| demand.changed(symbol));
+    }
+}
+
+/// Whose a tick is.
+pub(super) enum Whose {
+    /// The source's.
+    Source,
+    /// A standby's: nobody gets it.
+    Standby,
+    /// Of a feed that is not known to carry the symbol.
+    Nobodys,
+}
+
+impl Topic {
+    /// The feeds that carry it, in the order of preference, each with its state.
+    #[must_use]
+    pub fn feeds(&self) -> Vec<(Source, State)> {
+        let inner = self.inner.lock();
+        inner.voices.all.iter().map(|voice| (voice.carrier.feed, voice.freshness.state())).collect()
+    }
+
+    /// The feed that is preferred, whether it is the source now or not.
+    #[must_use]
+    pub fn home(&self) -> Source {
+        self.inner.lock().voices.home()
+    }
+
+    /// How the symbol stands with that feed, if it carries it.
+    #[must_use]
+    pub fn state_of(&self, feed: Source) -> Option<State> {
+        self.inner.lock().voices.state_of(feed)
+    }
+
+    /// Whether that feed is to bring it: somebody listens, and the feed is the source, preferred to it, or asked to
+    /// take over.
+    #[must_use]
+    pub fn is_wanted_of(&self, feed: Source) -> bool {
+        let inner = self.inner.lock();
+        inner.is_wanted() && inner.voices.asks(feed)
+    }
+
+    /// One more feed carries it. Returns how many do; nothing, when it was known or there is no place.
+    pub(in crate::hub) fn carry(&self, carrier: Carrier, round: &mut Round<'_>) -> Option<usize> {
+        let inner = &mut *self.inner.lock();
+        if inner.voices.position(carrier.feed).is_some()
+            || inner.voices.all.len() >= crate::limits::MAX_FEEDS_PER_SYMBOL
+        {
+            return None;
+        }
+        let has_values = inner
+            .last
+            .iter()
+            .zip(Channel::ALL)
+            .any(|(last, channel)| channel != Channel::Status && last.is_some());
+        let voices = &mut inner.voices;
+        let position = voices.all.partition_point(|voice| voice.carrier.rank <= carrier.rank);
+        let mut voice = Voice::new(carrier);
+        if has_values {
+            // Values are shown already, and none of them is this feed's.
+            voice.freshness.restored();
+        }
+        voices.all.insert(position, voice);
+        voices.choice.insert(position, false);
+        let count = voices.all.len();
+        if position < voices.choice.current() && !voices.source().ever_spoken {
+            voices.choice.choose(position);
+            let state = voices.source().freshness.state();
+            let change = (state, "a preferred feed carries it".into());
+            self.tell(inner, change, (carrier.feed, round.now), round);
+        }
+        Some(count)
+    }
+
+    /// Whether one of these feeds carries it.
+    pub(in crate::hub) fn is_carried_by(&self, feeds: &[Source]) -> bool {
+        self.inner.lock().voices.all.iter().any(|voice| feeds.contains(&voice.carrier.feed))
+    }
+
+    /// Whose the tick is; what it says of its feed is noted.
+    pub(super) fn note(&self, inner: &mut Inner, owner: Source, tick: &Tick, round: &mut Round<'_>) -> Whose {
+        let voices = &mut inner.voices;
+        let Some(position) = voices.position(owner) else { return Whose::Nobodys };
+        let is_source = voices.is_source(position);
+        let voice = &mut voices.all[position];
+        if let Tick::Trade(_) | Tick::Quote(_) = tick {
+            voice.has_spoken = true;
+            voice.ever_spoken = true;
+            voice.is_up = true;
+        }
+        if is_source {
+            return Whose::Source;
+        }
+        match tick {
+            Tick::Status(status) => voice.freshness.told(status.state),
+            Tick::Loss(_) => {}
+            Tick::Trade(_) | Tick::Quote(_) => {
+                let _nobody_is_told = voice.freshness.heard(tick);
+                if let Tick::Quote(_) = tick {
+                    voice.held = Some(tick.clone());
+                }
+            }
+        }
+        voice.settle();
+        if let Tick::Trade(_) | Tick::Quote(_) = tick {
+            round.standby += 1;
+            self.look(inner, round);
+        }
+        Whose::Standby
+    }
+
+    /// Draws the consequences of how its feeds stand: another may become its source.
+    pub(in crate::hub) fn check_feeds(&self, round: &mut Round<'_>) {
+        self.look(&mut self.inner.lock(), round);
+    }
+
+    /// The feed as a whole works, or does not.
+    pub(in crate::hub) fn feed_is_up(&self, feed: Source, is_up: bool) {
+        let voices = &mut self.inner.lock().voices;
+        if let Some(position) = voices.position(feed) {
+            voices.all[position].is_up = is_up;
+        }
+    }
+
+    fn look(&self, inner: &mut Inner, round: &mut Round<'_>) {
+        let is_wanted = inner.is_wanted();
+        let voices = &mut inner.voices;
+        voices.all.iter_mut().for_each(Voice::settle);
+        let standings: Vec<_> = voices.all.iter().map(Voice::standing).collect();
+        let from = voices.feed();
+        let times = &self.shared.config.failover;
+        match voices.choice.look(round.received, is_wanted, &standings, times) {
+            Verdict::Stay => {}
+            Verdict::Asks => voices.tell_demand(self.symbol),
+            Verdict::Switch(_, reason) => {
+                voices.tell_demand(self.symbol);
+                self.switched(inner, from, reason, round);
+            }
+        }
+    }
+
+    /// Tells that the source is another one: streams have missed what it said, and what it shows now is shown.
+    fn switched(&self, inner: &mut Inner, from: Source, reason: Reason, round: &mut Round<'_>) {
+        let to = inner.voices.feed();
+        let voice = inner.voices.source_mut();
+        let (state, held) = (voice.freshness.state(), voice.held.take());
+        round.switched(self.symbol, from, to, reason);
+        self.lose_all(inner, round);
+        let why = match reason {
+            Reason::Preferred => format!("{to} is preferred to {from} and works again"),
+            Reason::Pending => format!("{to} takes over: {from} is not there"),
+            Reason::Stale => format!("{to} takes over: {from} is lost or late"),
+            Reason::Closed => format!("{to} takes over: {from} does not have it any more"),
+        };
+        let since = round.now;
+        let status = Status { symbol: self.symbol, state, source: to, since, why: why.into() };
+        self.emit(inner, Tick::Status(status).into(), round);
+        if let Some(quote) = held {
+            self.bring(inner, quote, round);
+        }
+    }
+
+    /// Whatever may have been missed of the channels that feeds bring is told as one loss each.
+    pub(super) fn lose_all(&self, inner: &mut Inner, round: &mut Round<'_>) {
+        for channel in [Channel::Trades, Channel::Quotes] {
+            if inner.goes_on_lost(channel) {
+                continue;
+            }
+            let loss = Loss { symbol: self.symbol, channel, why: LossWhy::Reconnect, events: None };
+            self.emit(inner, Tick::Loss(loss).into(), round);
+        }
+    }
+}
+
+impl Inner {
+    /// Whether nothing has come since the newest loss: it goes on, and another need not be told.
+    pub(super) fn goes_on_lost(&self, channel: Channel) -> bool {
+        let n = |event: &Option<Arc<crate::hub::Event>>| event.as_ref().map_or(0, |event| event.n);
+        n(&self.last[channel.index()]) <= n(&self.lost[channel.index()])
+    }
+}

@@ -1,0 +1,43 @@
+//! The families of symbols that several feeds carry.
+
+use prometheus::{IntCounterVec, Opts, Registry};
+
+/// All of them. A feed that shares no symbol is no member.
+#[derive(Debug, Clone)]
+pub struct Switches {
+    switches: IntCounterVec,
+    standby: IntCounterVec,
+}
+
+impl Switches {
+    pub(super) fn new(registry: &Registry) -> Self {
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let family =
+                IntCounterVec::new(Opts::new(name, help), labels).expect("the name and labels are valid");
+            registry.register(Box::new(family.clone())).expect("the name is used once");
+            family
+        };
+        Self {
+            switches: counters(
+                "tickcast_feed_switches_total",
+                "Symbols whose source became another feed.",
+                &["from", "to", "reason"],
+            ),
+            standby: counters(
+                "tickcast_feed_standby_ticks_total",
+                "Ticks that went nowhere, because another feed is their symbol's source.",
+                &["feed"],
+            ),
+        }
+    }
+
+    /// So many symbols have another source.
+    pub fn count(&self, from: &str, to: &str, reason: &str, symbols: u64) {
+        self.switches.with_label_values(&[from, to, reason]).inc_by(symbols);
+    }
+
+    /// So many ticks of a feed went nowhere.
+    pub fn standby(&self, feed: &str, ticks: u64) {
+        self.standby.with_label_values(&[feed]).inc_by(ticks);
+    }
+}
