@@ -1,0 +1,141 @@
+//! Caps of feeds: definitions, recordings, simulators, pushed ticks and live venues.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+/// Slowest and fastest total rate of a simulator, in ticks a second. Outside: the definition is refused.
+pub const SIMULATOR_RATE: RangeInclusive<f64> = 1.0..=200_000.0;
+
+/// A simulator that is later than this does not catch up but goes on from the present, and says so.
+pub const SIMULATOR_LAG: Duration = Duration::from_secs(1);
+
+/// A wall clock that is further than this from where the monotonic clock expects it was set: the event times of a
+/// simulator follow it from there on.
+pub const SIMULATOR_CLOCK_STEP: Duration = Duration::from_millis(100);
+
+/// Longest session that is recorded at once, in seconds. Longer: the flag is refused.
+pub const MAX_RECORDED_SECONDS: u64 = 86_400;
+
+/// Most ticks of one recording. More: recording stops with an error.
+pub const MAX_RECORDED_TICKS: u64 = 50_000_000;
+
+/// Longest line or frame of a recording, in bytes (one Coinbase frame has 5.1 MB). Longer: skipped and counted.
+pub const MAX_RECORDED_FRAME: usize = 16 * 1024 * 1024;
+
+/// Columns of a row of a CSV recording. A row with more is skipped and counted.
+pub const MAX_CSV_COLUMNS: usize = 256;
+
+/// Slowest and fastest `speed` of a replay. Outside: the definition is refused.
+pub const REPLAY_SPEED: RangeInclusive<f64> = 0.001..=1_000_000.0;
+
+/// A recorded clock that steps back by at most this much is jitter: the frame goes out at once and time goes on from
+/// the latest one. After a larger step time goes on from the new one, also at once.
+pub const REPLAY_JITTER: Duration = Duration::from_secs(1);
+
+/// Lines and ticks that a replay reads ahead at most twice (one batch is played while the next is read). A frame
+/// with more ticks is read whole.
+pub const REPLAY_BATCH: (usize, usize) = (4_096, 8_192);
+
+/// A replay that is this late waits for the shards' lanes to have room, as with `speed = "max"`.
+pub const REPLAY_LATE: Duration = Duration::from_millis(100);
+
+/// How often a replay tells its progress: on a terminal, and in the log.
+pub const REPLAY_PROGRESS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// The times of a feed's `fresh`, in milliseconds: at most a day. Outside: the definition is refused.
+pub const FRESH_MS: RangeInclusive<u64> = 1..=86_400_000;
+
+/// Largest message that a venue may send, in bytes (books that nobody asked for have 5.1 MB). Larger: the connection
+/// is given up and made anew.
+pub const UPSTREAM_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Frames that are read at one go, if so many are there. The rest comes with the next turn.
+pub const UPSTREAM_BURST_FRAMES: usize = 256;
+
+/// A venue that does not take a frame of ours for this long is given up: reason `stuck`.
+pub const UPSTREAM_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// On a planned change of connection both are read for this long after the new one has all its subscriptions; what
+/// both bring is published once.
+pub const UPSTREAM_OVERLAP: Duration = Duration::from_secs(2);
+
+/// Ticks of the new connection that are kept until it takes over. At one more it is given up, the old one stays.
+pub const UPSTREAM_OVERLAP_TICKS: usize = 200_000;
+
+/// The new connection of a planned change must have all its subscriptions within this time. Later: it is given up,
+/// the old one stays.
+pub const UPSTREAM_ROTATION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Trades of one symbol whose venue does not number them that are remembered to tell repetitions.
+pub const UPSTREAM_REMEMBERED_TRADES: usize = 512;
+
+/// A tick with an old number but an event time that is later than the newest one by this much: the venue numbers
+/// anew, from this tick on.
+pub const UPSTREAM_RENUMBERED_AFTER: Duration = Duration::from_secs(1);
+
+/// Frames that wait to be written by `tickcast record`. At more the venue is read no further until some are written.
+pub const RECORD_FRAMES: usize = 4_096;
+
+/// `linger_ms` of a venue's feed: zero drops a symbol at once, a day at most.
+pub const LINGER_MS_RANGE: RangeInclusive<u64> = 0..=86_400_000;
+
+/// `rotate_after_ms` of a venue's feed: from a second, a week at most.
+pub const ROTATE_MS_RANGE: RangeInclusive<u64> = 1_000..=604_800_000;
+
+/// The other times of a venue's feed, in milliseconds: never zero, at most an hour.
+pub const UPSTREAM_MS_RANGE: RangeInclusive<u64> = 10..=3_600_000;
+
+/// Symbols of one venue's feed. More in its definition: refused. More found by its patterns: those that come later in
+/// the order of the venue's names are left out, which is logged and counted.
+pub const UPSTREAM_SYMBOLS: usize = 20_000;
+
+/// Patterns of one venue's feed, exclusions included. More: the definition is refused.
+pub const UPSTREAM_PATTERNS: usize = 1_000;
+
+/// Longest product list of a venue, in bytes, as sent and after decompression. Longer: the attempt has failed, what is
+/// known stays.
+pub const PRODUCT_LIST_BYTES: usize = 32 * 1024 * 1024;
+
+/// Products of one list. More: the same.
+pub const MAX_PRODUCTS: usize = 50_000;
+
+/// How often a venue's product list is fetched again when the definition does not say.
+pub const PRODUCTS_REFRESH: Duration = Duration::from_secs(900);
+
+/// `products_refresh_ms` of a venue's feed: venues count requests, so not often; a day at most.
+pub const PRODUCTS_REFRESH_MS_RANGE: RangeInclusive<u64> = 1_000..=86_400_000;
+
+/// A venue's product list must have come whole within this time when the definition does not say. Later: the attempt
+/// has failed.
+pub const PRODUCTS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Symbols in one request to a venue; a longer list becomes several. Our own choice: Binance takes more than the 200
+/// streams that these are, others state no number, and a refusal then concerns few.
+pub const VENUE_REQUEST_SYMBOLS: usize = 100;
+
+/// Streams of one connection to Binance, by its documentation. A symbol takes two; one more is refused by the venue.
+pub const BINANCE_STREAMS: usize = 1_024;
+
+/// Frames a second that a client may send on one connection to Binance, pings and pongs included, by its documentation.
+/// One more: the venue disconnects.
+pub const BINANCE_REQUESTS_PER_SECOND: u32 = 5;
+
+/// Likewise for Coinbase Exchange, by its documentation, there for one address. One more: refused by the venue.
+pub const COINBASE_REQUESTS_PER_SECOND: u32 = 8;
+
+/// Likewise for Kraken, which documents no number for public data. Our own choice.
+pub const KRAKEN_REQUESTS_PER_SECOND: u32 = 5;
+
+/// Likewise for Alpaca, which documents no number. Our own choice.
+pub const ALPACA_REQUESTS_PER_SECOND: u32 = 5;
+
+/// Characters of a venue's own words (why it refused) that are kept. The rest is cut off.
+pub const MAX_VENUE_WORDS: usize = 200;
+
+/// Most levels of lists and objects in a venue's MessagePack. A frame with more is counted and skipped.
+pub const MAX_VENUE_NESTING: usize = 16;
+
+/// First and longest pause before a feed is started again.
+pub const FEED_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+
+/// A feed that ran at least this long starts its backoff from the beginning.
+pub const FEED_STABLE_AFTER: Duration = Duration::from_secs(60);
