@@ -63,7 +63,7 @@ fn data_frame(
 ) -> Option<Instant> {
     let mut oldest: Option<Instant> = None;
     let mut superseded: Vec<Channel> = Vec::new();
-    let (encoding, tracks) = (session.encoding, session.track.is_some());
+    let (encoding, tracks) = (session.encoding(), session.track.is_some());
     let mut frame = DataFrame::begin(out, session.framing);
     let mut delivered = 0;
     let mut event = |frame: &mut DataFrame<'_>, event: &Shared, first: bool| {

@@ -18,9 +18,10 @@ pub(super) enum Due {
 
 /// Times of the last signs of life, both ways.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(super) struct Liveness {
-    heard: Instant,
     said: Instant,
+    heard: Instant,
     pinged: Instant,
     /// When the unanswered ping was sent.
     waiting: Option<Instant>,

@@ -105,6 +105,9 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// Bytes of its front that fan-out touches for each event.
+    pub(super) const HOT: usize = std::mem::offset_of!(Self, rare);
+
     pub(super) const fn stream_bytes(&self) -> usize {
         self.stream_bytes
     }
@@ -262,15 +265,25 @@ impl Outbox {
     pub(super) fn release(&mut self) {
         /// Entries that an idle queue may keep room for.
         const IDLE: usize = 64;
-        if self.stream.is_empty() && self.stream.capacity() > IDLE {
-            self.stream = VecDeque::new();
+        if self.stream.is_empty() {
+            start_over(&mut self.stream, IDLE);
         }
-        if self.merge.is_empty() && self.merge.capacity() > IDLE {
-            self.merge = VecDeque::new();
+        if self.merge.is_empty() {
+            start_over(&mut self.merge, IDLE);
         }
         if self.rare.as_ref().is_some_and(|rare| rare.is_empty()) {
             self.rare = None;
         }
+    }
+}
+
+/// An empty queue gives back much room, and begins at the front of what little it keeps: the same memory is used again,
+/// which may still be in the processor's cache, and not all of it in turn.
+fn start_over<T>(queue: &mut VecDeque<T>, keep: usize) {
+    if queue.capacity() > keep {
+        *queue = VecDeque::new();
+    } else {
+        queue.clear();
     }
 }
 

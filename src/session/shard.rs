@@ -268,7 +268,7 @@ impl Shard {
         let frame = reason.frame();
         self.unsubscribe_all(key.index);
         let session = &mut self.sessions[key.index];
-        session.outbox.drop_data(session.encoding);
+        session.outbox.drop_data(session.encoding());
         if reason.says_bye() {
             let after_ms = matches!(reason, CloseReason::Draining).then(|| {
                 let most = u64::try_from(RECONNECT_SPREAD.as_millis()).unwrap_or(u64::MAX);

@@ -1,6 +1,6 @@
 //! One client: what it subscribed to, what waits for it, and whether it is alive.
 
-use std::{rc::Rc, time::Duration};
+use std::{num::NonZeroU16, rc::Rc, time::Duration};
 
 use serde::Serialize;
 
@@ -33,11 +33,10 @@ pub(super) struct Closing {
     pub(super) answered: bool,
 }
 
-/// One client. What fan-out and writing touch comes first and close together: after each write into a socket little
-/// of a session is left in the processor's cache, and the next event fetches it again.
-#[repr(C)]
+/// One client. After each write into a socket little of a session is left in the processor's cache, and the next event
+/// fetches it again: what fan-out touches is in the first line of the cache, what each write touches in the next two.
+#[repr(C, align(64))]
 pub(super) struct Session {
-    pub(super) outbox: Outbox,
     /// Among the shard's dirty sessions.
     pub(super) dirty: bool,
     /// Waits among the paced ones until it may be written to again.
@@ -46,18 +45,17 @@ pub(super) struct Session {
     pub(super) urgent: bool,
     /// Its reader waits for the control lane to drain.
     pub(super) paused: bool,
-    pub(super) encoding: Encoding,
     pub(super) framing: Framing,
-    /// On roads that tell positions.
-    pub(super) track: Option<Box<Track>>,
-    pub(super) transport: Rc<dyn Transport>,
-    pub(super) counts: Counts,
-    pub(super) closing: Option<Box<Closing>>,
+    pub(super) flush: Flush,
     /// No write of data before this.
     pub(super) next_write: Instant,
+    pub(super) outbox: Outbox,
+    pub(super) transport: Rc<dyn Transport>,
+    /// On roads that tell positions.
+    pub(super) track: Option<Box<Track>>,
+    pub(super) closing: Option<Box<Closing>>,
+    pub(super) counts: Counts,
     pub(super) liveness: Liveness,
-    /// The client's own time between two writes.
-    pub(super) flush: Option<Duration>,
     pub(super) subs: Subs,
     pub(super) serial: u64,
     /// Gives the session's place back when the session goes.
@@ -71,6 +69,25 @@ pub(super) struct Session {
     pub(super) refused_in_a_row: u32,
     /// When a drain says goodbye to it.
     pub(super) leaves_at: Option<Instant>,
+}
+
+const _: () = assert!(std::mem::offset_of!(Session, outbox) + Outbox::HOT <= 64, "fan-out touches one line");
+
+/// A client's own time between two writes, if it has one; small, since it is looked at for every event.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Flush(Option<NonZeroU16>);
+
+impl Flush {
+    /// That time, in whole milliseconds.
+    pub(super) fn of(time: Duration) -> Self {
+        let millis = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
+        Self(NonZeroU16::new(millis.saturating_add(1)))
+    }
+
+    /// The client's own time, or else this one.
+    pub(super) fn or(self, shared: Duration) -> Duration {
+        self.0.map_or(shared, |more| Duration::from_millis(u64::from(more.get() - 1)))
+    }
 }
 
 /// What became of an event that was offered to a session.
@@ -94,20 +111,19 @@ impl Session {
         now: Instant,
     ) -> Self {
         Self {
-            outbox: Outbox::default(),
             dirty: false,
             held: false,
             urgent: false,
             paused: false,
-            encoding: framing.encoding(),
             framing,
-            track: None,
-            transport,
-            counts: Counts::default(),
-            closing: None,
+            flush: Flush::default(),
             next_write: now,
+            outbox: Outbox::default(),
+            transport,
+            track: None,
+            closing: None,
+            counts: Counts::default(),
             liveness: Liveness::new(now),
-            flush: None,
             subs: Subs::default(),
             serial,
             admission,
@@ -121,6 +137,11 @@ impl Session {
         }
     }
 
+    /// How its messages are written.
+    pub(super) const fn encoding(&self) -> Encoding {
+        self.framing.encoding()
+    }
+
     /// Its name on that node, in messages and logs.
     pub(super) fn name(&self, node: &str) -> String {
         match &self.admission {
@@ -131,14 +152,14 @@ impl Session {
 
     /// Says one message in the control lane.
     pub(super) fn say(&mut self, message: &impl Serialize) {
-        let bytes = self.encoding.encode(message);
+        let bytes = self.encoding().encode(message);
         self.outbox.say(1, bytes);
     }
 
     /// Hands one event to a subscription that gets every one.
     pub(super) fn enqueue(&mut self, sub: SubIndex, event: &Shared, config: &SessionConfig) -> Offered {
         let entry = Streamed::Event { sub, event: Rc::clone(event) };
-        let dropped = self.outbox.push_stream(entry, self.encoding, config.stream_bytes, &mut self.subs);
+        let dropped = self.outbox.push_stream(entry, self.encoding(), config.stream_bytes, &mut self.subs);
         if dropped > 0 {
             self.counts.dropped += dropped;
         }
@@ -177,7 +198,7 @@ impl Session {
     /// A stream of bars, sent up to `sent`, becomes a merge. The final ones stay in the queue, and a gap stays where it
     /// is; the newest forming one comes after them.
     pub(super) fn merge_bars(&mut self, sub: SubIndex, pace: Option<Box<Pace>>, forming: bool, sent: u64) {
-        let queued = self.outbox.keep_final_bars(sub, self.encoding);
+        let queued = self.outbox.keep_final_bars(sub, self.encoding());
         let pending = match (forming, queued) {
             (false, _) => Pending::No,
             (true, 0) => Pending::Socket,
@@ -193,7 +214,7 @@ impl Session {
     /// Before merged bars become a stream: says the final ones, and gaps of them, that wait in the stream queue ahead of
     /// the answer. What follows the answer has no holes then.
     pub(super) fn say_final_bars(&mut self, sub: SubIndex, symbol: Symbol) {
-        let encoding = self.encoding;
+        let encoding = self.encoding();
         let subscription = &self.subs[sub];
         let gap = |lost: Lost| encoding.encode(&gap_message(symbol, subscription.channel, lost));
         let mut messages: Vec<Vec<u8>> = subscription.gap.iter().map(|lost| gap(**lost)).collect();
@@ -252,7 +273,8 @@ impl Session {
             Delivery::Merge { .. } | Delivery::Stream => {
                 subscription.queued += u32::from(merges_bars);
                 let entry = Streamed::Gap { sub, lost: Box::new(lost) };
-                dropped = self.outbox.push_stream(entry, self.encoding, config.stream_bytes, &mut self.subs);
+                dropped =
+                    self.outbox.push_stream(entry, self.encoding(), config.stream_bytes, &mut self.subs);
             }
             Delivery::Control => {
                 let gap = gap_message(symbol, subscription.channel, lost);

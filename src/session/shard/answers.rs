@@ -220,7 +220,7 @@ impl Shard {
     ) {
         let channel = following.channel;
         let most = self.config.symbols_per_session;
-        let mut answer = Answer::new("subscribed", channel, self.sessions[index].encoding, now);
+        let mut answer = Answer::new("subscribed", channel, self.sessions[index].encoding(), now);
         for topic in new {
             let session = &mut self.sessions[index];
             if session.subs.len() >= most {

@@ -33,7 +33,7 @@ impl Shard {
         if session.closing.is_some() {
             return;
         }
-        let command = parse_command(message, session.encoding);
+        let command = parse_command(message, session.encoding());
         if !session.commands.take(now, per_second, COMMAND_BURST.max(per_second)) {
             session.refused_in_a_row += 1;
             if session.refused_in_a_row > MAX_REFUSED_COMMANDS {
@@ -168,8 +168,8 @@ impl Shard {
                 track.known = self.known_topics;
             }
         }
-        let mut answer =
-            Answer::new("subscribed", channel, self.sessions[index].encoding, now).refusing(resolved.refused);
+        let mut answer = Answer::new("subscribed", channel, self.sessions[index].encoding(), now)
+            .refusing(resolved.refused);
         for topic in &resolved.topics {
             if self.sessions[index].subs.find(topic.id(), channel).is_some() {
                 self.accept(index, topic.id(), None, &mut answer);
@@ -226,7 +226,7 @@ impl Shard {
             self.remove(index, topic, channel);
         }
         let session = &mut self.sessions[index];
-        session.outbox.purge(session.encoding, |_| true);
+        session.outbox.purge(session.encoding(), |_| true);
         session.following = Vec::new();
         self.followers.retain(|follower| *follower != index);
     }
@@ -274,7 +274,7 @@ impl Shard {
             }
         }
         let session = &mut self.sessions[index];
-        session.outbox.purge(session.encoding, |sub| gone.contains(&sub));
+        session.outbox.purge(session.encoding(), |sub| gone.contains(&sub));
         if session.following.is_empty() {
             self.followers.retain(|follower| *follower != index);
         }
@@ -285,7 +285,7 @@ impl Shard {
         let channel = wanted.channel;
         let resolved = self.resolve(&wanted.targets);
         let mut answer =
-            Answer::new("updated", channel, self.sessions[index].encoding, now).refusing(resolved.refused);
+            Answer::new("updated", channel, self.sessions[index].encoding(), now).refusing(resolved.refused);
         for following in &mut self.sessions[index].following {
             if following.channel == channel && resolved.patterns.contains(&following.pattern) {
                 following.mode = wanted.mode;
@@ -342,7 +342,7 @@ impl Shard {
             }
             (Delivery::Stream, Delivery::Merge { pace, .. }) => {
                 // The queued events and gaps are all older than the newest one, which stands for them now.
-                session.outbox.purge(session.encoding, |other| other == sub);
+                session.outbox.purge(session.encoding(), |other| other == sub);
                 session.subs[sub].gap = None;
                 session.subs[sub].sent = sent;
                 let behind = newest.is_some_and(|newest| newest.n > sent);
@@ -364,7 +364,7 @@ impl Shard {
                     let last = newest.n;
                     session.subs[sub].sent = last - 1;
                     let mut push = |entry| {
-                        let (encoding, subs) = (session.encoding, &mut session.subs);
+                        let (encoding, subs) = (session.encoding(), &mut session.subs);
                         session.outbox.push_stream(entry, encoding, config.stream_bytes, subs);
                     };
                     push(Streamed::Event { sub, event: newest });

@@ -11,7 +11,7 @@ use super::Shard;
 use crate::{
     clock::Instant,
     limits::{PACE_LOAD_PERCENT, PACE_WINDOW},
-    session::{SessionKey, Way},
+    session::{SessionKey, Way, state::Flush},
 };
 
 /// The sessions that are held back, and how long they are.
@@ -26,6 +26,9 @@ pub(super) struct Pacer {
     busy: Duration,
     /// Share of the last window in which the shard was busy, in percent.
     load: u32,
+    /// Longest time without a look at new events, in this window and in the last one.
+    longest: Duration,
+    turn: Duration,
 }
 
 impl Pacer {
@@ -37,12 +40,15 @@ impl Pacer {
             window: now,
             busy: Duration::ZERO,
             load: 0,
+            longest: Duration::ZERO,
+            turn: Duration::ZERO,
         }
     }
 
     /// The shard worked from `began` until `now`.
     pub(super) fn worked(&mut self, began: Instant, now: Instant) {
         self.busy += now - began;
+        self.longest = self.longest.max(now - began);
         let window = now - self.window;
         if window >= PACE_WINDOW {
             let busy = self.busy.as_micros() * 100 / window.as_micros().max(1);
@@ -50,13 +56,16 @@ impl Pacer {
             self.load = self.load.midpoint(u32::try_from(busy).unwrap_or(100).min(100));
             self.window = now;
             self.busy = Duration::ZERO;
+            self.turn = std::mem::take(&mut self.longest);
         }
     }
 
-    /// How long a session waits after a write when the longest wait is `most`.
+    /// How long a session waits after a write when the longest wait is `most`. What comes during a long turn waits for
+    /// its end anyway, half of it on average, and shares the next writes: that counts.
     fn hold(&self, most: Duration) -> Duration {
         let (low, high) = PACE_LOAD_PERCENT;
-        most * self.load.clamp(low, high).saturating_sub(low) / (high - low)
+        let wanted = most * self.load.clamp(low, high).saturating_sub(low) / (high - low);
+        wanted.saturating_sub(self.turn / 2)
     }
 
     /// Holds a session until `due`.
@@ -76,7 +85,7 @@ impl Shard {
     /// Fixes the time between two writes of a session: [`Duration::ZERO`] writes everything at once.
     pub fn set_flush(&mut self, key: SessionKey, flush: Duration) {
         if let Some(session) = self.get(key) {
-            session.flush = Some(flush);
+            session.flush = Flush::of(flush);
         }
     }
 
@@ -122,7 +131,7 @@ impl Shard {
         for index in dirty.drain(..) {
             let Some(session) = self.sessions.get_mut(index) else { continue };
             session.dirty = false;
-            let pace = session.flush.unwrap_or(hold);
+            let pace = session.flush.or(hold);
             let due = if session.urgent || now >= session.next_write + pace {
                 now
             } else if now < session.next_write {
@@ -176,11 +185,17 @@ mod tests {
         let most = Duration::from_millis(10);
         assert_eq!(pacer.hold(most), Duration::ZERO);
         let mut now = start;
-        for _ in 0..20 {
-            pacer.worked(now, now + PACE_WINDOW);
-            now += PACE_WINDOW;
-        }
-        assert_eq!(pacer.hold(most), most);
+        let turn = Duration::from_millis(1);
+        let busy = |pacer: &mut Pacer, now: &mut Instant, turn: Duration| {
+            for _ in 0..20 * PACE_WINDOW.as_micros() / turn.as_micros() {
+                pacer.worked(*now, *now + turn);
+                *now += turn;
+            }
+        };
+        busy(&mut pacer, &mut now, turn);
+        assert_eq!(pacer.hold(most), most - turn / 2);
+        busy(&mut pacer, &mut now, most * 2);
+        assert_eq!(pacer.hold(most), Duration::ZERO, "long turns are wait enough");
         // Busy for a tenth of the time.
         for _ in 0..20 {
             pacer.worked(now, now + PACE_WINDOW / 10);
