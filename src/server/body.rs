@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
@@ -81,21 +81,20 @@ impl Transport for Port {
     }
 }
 
-/// The response's body: ticks around actix-ws' queue.
+/// The response's body.
 pub(super) struct Body {
     pub(super) shard: LocalShard,
     pub(super) key: SessionKey,
     pub(super) port: Rc<Port>,
-    /// actix-ws' own body. It knows the response's size but yields nothing, since nothing is sent through its session:
-    /// it is never polled.
-    pub(super) inner: BoxBody,
+    /// As actix-ws tells it.
+    pub(super) size: BodySize,
 }
 
 impl MessageBody for Body {
     type Error = actix_web::Error;
 
     fn size(&self) -> BodySize {
-        self.inner.size()
+        self.size
     }
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {

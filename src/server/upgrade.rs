@@ -76,5 +76,6 @@ pub(super) async fn accept(
     let shard = LocalShard::clone(shard);
     let reader = Reader { shard: LocalShard::clone(&shard), key, port: Rc::clone(&port), purpose, most };
     actix_rt::spawn(reader.run(payload.into_inner()));
-    response.map_body(|_head, inner| -> BoxBody { Body { shard, key, port, inner }.boxed() })
+    // actix-ws' own body is a queue of which nobody holds the other end: only what it says of the response stays.
+    response.map_body(|_head, inner| -> BoxBody { Body { shard, key, port, size: inner.size() }.boxed() })
 }
