@@ -8,17 +8,18 @@ program=$(cargo bench --bench cost --no-run 2>&1 | sed -n 's/.*(\(.*\)).*/\1/p' 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
-instructions() { # instructions MODE ENCODING BURSTS
-    valgrind --tool=callgrind --callgrind-out-file="$out/callgrind" "$program" "$1" "$2" "$3" 2>&1 |
+instructions() { # instructions MODE ENCODING TICKS BURSTS
+    valgrind --tool=callgrind --callgrind-out-file="$out/callgrind" "$program" "$1" "$2" "$3" "$4" 2>&1 |
         sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
 }
 
-printf '| delivery | instructions |\n| --- | --- |\n'
+each() { # each MODE ENCODING TICKS: 50 bursts of so many ticks to 100 clients each
+    echo $((($(instructions "$1" "$2" "$3" 100) - $(instructions "$1" "$2" "$3" 50)) / (50 * $3 * 100)))
+}
+
+printf '| delivery | of 10 ticks at a time | of 100 ticks at a time |\n| --- | --- | --- |\n'
 for mode in stream merge; do
     for encoding in json msgpack; do
-        few=$(instructions "$mode" "$encoding" 100)
-        many=$(instructions "$mode" "$encoding" 300)
-        # 200 bursts of 10 ticks to 100 clients each.
-        printf '| %s, %s | %d |\n' "$mode" "$encoding" $(((many - few) / 200000))
+        printf '| %s, %s | %d | %d |\n' "$mode" "$encoding" "$(each $mode $encoding 10)" "$(each $mode $encoding 100)"
     done
 done
