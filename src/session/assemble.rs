@@ -8,6 +8,7 @@ use super::{
     position::Position,
     shard::{Tally, Views},
     state::Session,
+    subs::Subs,
     subscription::{Delivery, Lost, Pending, Shared, SubIndex, Subscription, gap_message},
     wire::{self, DataFrame},
 };
@@ -52,6 +53,28 @@ pub(super) fn assemble(
     tally.bytes += out.len() as u64;
 }
 
+/// The events that go into a frame, counted.
+struct Written<'a> {
+    counts: &'a mut [u64; Channel::COUNT],
+    events: u64,
+    /// When the oldest of them was received.
+    oldest: Option<Instant>,
+}
+
+impl Written<'_> {
+    #[inline]
+    fn event(&mut self, frame: &mut DataFrame<'_>, event: &Shared, bytes: &[u8]) {
+        frame.push(1, bytes);
+        self.counts[event.channel_index()] += 1;
+        self.events += 1;
+    }
+
+    /// Each queue is in order: only its first event is looked at, which is its oldest.
+    fn first(&mut self, event: &Shared) {
+        self.oldest = Some(self.oldest.map_or(event.received, |oldest| oldest.min(event.received)));
+    }
+}
+
 /// Takes what waits in the order control, gaps, then streams and merges in turn, until the frame is full. Returns
 /// when the oldest event in it was received.
 fn data_frame(
@@ -61,51 +84,29 @@ fn data_frame(
     tally: &mut Tally,
     out: &mut BytesMut,
 ) -> Option<Instant> {
-    let mut oldest: Option<Instant> = None;
     let mut superseded: Vec<Channel> = Vec::new();
     let (encoding, tracks) = (session.encoding(), session.track.is_some());
     let mut frame = DataFrame::begin(out, session.framing);
-    let mut delivered = 0;
-    let mut event = |frame: &mut DataFrame<'_>, event: &Shared, first: bool| {
-        frame.push(1, event.bytes(encoding));
-        tally.delivered[encoding.index()][event.channel().index()] += 1;
-        delivered += 1;
-        // Each queue is in order: only its first event is looked at, which is its oldest.
-        if first {
-            oldest = Some(oldest.map_or(event.received, |oldest| oldest.min(event.received)));
-        }
-    };
-    // A position stands for all answers, so none may come behind it.
-    while (tracks || frame.len() < FRAME_BUDGET)
-        && let Some(control) = session.outbox.rare.as_mut().and_then(|rare| rare.pop_control())
-    {
-        match control {
-            Control::Messages { count, bytes } => frame.push(count, &bytes),
-            Control::Event { sub, event: shared } => {
-                if tracks {
-                    session.subs[sub].sent = shared.n;
-                }
-                event(&mut frame, &shared, true);
-            }
-        }
-    }
-    while frame.len() < FRAME_BUDGET
-        && let Some(sub) = session.outbox.rare.as_mut().and_then(|rare| rare.gapped.pop_front())
-    {
-        if let Some(lost) = gap_to_tell(session, views, sub) {
-            tell_gap(&mut frame, views, &mut session.subs[sub], lost);
-        }
+    let mut written = Written { counts: &mut tally.delivered[encoding.index()], events: 0, oldest: None };
+    if session.outbox.rare.is_some() {
+        seldom(session, views, &mut frame, &mut written);
     }
     // Gaps first: the events behind them in the queue must not overtake them.
     let gaps_told = session.outbox.rare.as_ref().is_none_or(|rare| rare.gapped.is_empty());
+    if gaps_told && session.outbox.merge.is_empty() && frame.len() < FRAME_BUDGET {
+        plain_run(session, &mut frame, &mut written);
+    }
     let (mut first_streamed, mut first_merged) = (true, true);
     while frame.len() < FRAME_BUDGET {
         let streamed = if gaps_told { session.outbox.pop_stream(encoding) } else { None };
         let merged = session.outbox.merge.pop_front();
         match &streamed {
-            Some(Streamed::Event { sub, event: shared }) => {
-                note_streamed(session, *sub, shared, tracks);
-                event(&mut frame, shared, std::mem::take(&mut first_streamed));
+            Some(Streamed::Event { sub, event }) => {
+                note_streamed(session, *sub, event, tracks);
+                if std::mem::take(&mut first_streamed) {
+                    written.first(event);
+                }
+                written.event(&mut frame, event, event.bytes(encoding));
             }
             Some(Streamed::Gap { sub, lost }) => {
                 left_queue(session, *sub);
@@ -116,7 +117,12 @@ fn data_frame(
         if let Some(sub) = merged {
             let sub = &mut session.subs[sub];
             match newest(views, sub, now) {
-                Newest::Event(newest) => event(&mut frame, newest, std::mem::take(&mut first_merged)),
+                Newest::Event(newest) => {
+                    if std::mem::take(&mut first_merged) {
+                        written.first(newest);
+                    }
+                    written.event(&mut frame, newest, newest.bytes(encoding));
+                }
                 Newest::Later | Newest::Gone => {}
                 Newest::Superseded => superseded.push(sub.channel),
             }
@@ -124,7 +130,8 @@ fn data_frame(
             break;
         }
     }
-    session.counts.delivered += delivered;
+    session.counts.delivered += written.events;
+    let oldest = written.oldest;
     for channel in superseded {
         tally.merged[channel.index()] += 1;
         session.counts.merged += 1;
@@ -134,6 +141,49 @@ fn data_frame(
         said(session, now, out);
     }
     oldest
+}
+
+/// What goes before all data: control messages and statuses, then gaps.
+fn seldom(session: &mut Session, views: &Views, frame: &mut DataFrame<'_>, written: &mut Written<'_>) {
+    let (encoding, tracks) = (session.encoding(), session.track.is_some());
+    // A position stands for all answers, so none may come behind it.
+    while (tracks || frame.len() < FRAME_BUDGET)
+        && let Some(control) = session.outbox.rare.as_mut().and_then(|rare| rare.pop_control())
+    {
+        match control {
+            Control::Messages { count, bytes } => frame.push(count, &bytes),
+            Control::Event { sub, event } => {
+                if tracks {
+                    session.subs[sub].sent = event.n;
+                }
+                written.first(&event);
+                written.event(frame, &event, event.bytes(encoding));
+            }
+        }
+    }
+    while frame.len() < FRAME_BUDGET
+        && let Some(sub) = session.outbox.rare.as_mut().and_then(|rare| rare.gapped.pop_front())
+    {
+        if let Some(lost) = gap_to_tell(session, views, sub) {
+            tell_gap(frame, views, &mut session.subs[sub], lost);
+        }
+    }
+}
+
+/// The usual case in one go: nothing waits but events in the stream queue.
+fn plain_run(session: &mut Session, frame: &mut DataFrame<'_>, written: &mut Written<'_>) {
+    let (encoding, notes) = (session.encoding(), session.track.is_some() || cfg!(debug_assertions));
+    if let Some(Streamed::Event { event, .. }) = session.outbox.stream.front() {
+        written.first(event);
+    }
+    let subs = &mut session.subs;
+    session.outbox.pop_events(encoding, |sub, event, bytes| {
+        if notes {
+            note_sent(subs, sub, event);
+        }
+        written.event(frame, event, bytes);
+        frame.len() < FRAME_BUDGET
+    });
 }
 
 /// A frame is put together, but for what a block of an event stream ends with.
@@ -153,11 +203,16 @@ fn note_streamed(session: &mut Session, sub: SubIndex, event: &Shared, tracks: b
         debug_assert!(session.subs[sub].sent < event.n, "bars do not go back in time");
         session.subs[sub].sent = event.n;
     } else if tracks || cfg!(debug_assertions) {
-        // Only where it is asked for or checked: this would fetch the subscription from memory for each event.
-        let sub = &mut session.subs[sub];
-        debug_assert_eq!(event.n, sub.sent + 1, "a stream has neither hole nor repeat");
-        sub.sent = event.n;
+        note_sent(&mut session.subs, sub, event);
     }
+}
+
+/// Keeps the number of a streamed event. Only where it is asked for or checked: this fetches the subscription from
+/// memory for each event.
+fn note_sent(subs: &mut Subs, sub: SubIndex, event: &Shared) {
+    let sub = &mut subs[sub];
+    debug_assert_eq!(event.n, sub.sent + 1, "a stream has neither hole nor repeat");
+    sub.sent = event.n;
 }
 
 /// The gap of a subscription, which is then no longer to be told. The newest event always arrives, also when it is a

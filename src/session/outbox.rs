@@ -1,7 +1,7 @@
 //! What waits for one client: a control lane that data never blocks, a stream queue bounded in bytes, and the set of
 //! merged events. Nothing here is assembled into frames before the socket can take them.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, rc::Rc};
 
 use super::{
     SessionConfig,
@@ -155,11 +155,22 @@ impl Outbox {
         self.rare.iter().flat_map(|rare| &rare.control)
     }
 
-    /// Appends to the stream queue. When it holds too many bytes, its oldest half goes, remembered as gaps of the
-    /// subscriptions. Returns the events that went.
-    ///
-    /// Half, and not one for one: each event that goes may cost a gap message, and a gateway that is busy telling
-    /// gaps falls further behind. A client that is so late is better off with fewer and newer events.
+    /// Appends an event to the stream queue. Returns whether the queue is longer than `cap` now, and is to be
+    /// [shortened](Self::shorten).
+    #[inline]
+    pub(super) fn push_event(
+        &mut self,
+        sub: SubIndex,
+        event: &Shared,
+        encoding: Encoding,
+        cap: usize,
+    ) -> bool {
+        self.stream_bytes += event.bytes(encoding).len();
+        self.stream.push_back(Streamed::Event { sub, event: Rc::clone(event) });
+        self.stream_bytes > cap
+    }
+
+    /// Appends to the stream queue and shortens it when it is too long. Returns the events that went.
     pub(super) fn push_stream(
         &mut self,
         entry: Streamed,
@@ -169,13 +180,17 @@ impl Outbox {
     ) -> u64 {
         self.stream_bytes += size(&entry, encoding);
         self.stream.push_back(entry);
-        if self.stream_bytes <= cap { 0 } else { self.shorten(encoding, cap / 2, subs) }
+        if self.stream_bytes <= cap { 0 } else { self.shorten(encoding, cap, subs) }
     }
 
-    /// Lets the oldest entries go until at most `keep` bytes are left, or one entry.
+    /// Lets the oldest half of what the queue may hold go, remembered as gaps of the subscriptions; one entry stays.
+    /// Returns the events that went.
+    ///
+    /// Half, and not one for one: each event that goes may cost a gap message, and a gateway that is busy telling
+    /// gaps falls further behind. A client that is so late is better off with fewer and newer events.
     #[cold]
-    fn shorten(&mut self, encoding: Encoding, keep: usize, subs: &mut Subs) -> u64 {
-        let mut gone = 0;
+    pub(super) fn shorten(&mut self, encoding: Encoding, cap: usize, subs: &mut Subs) -> u64 {
+        let (mut gone, keep) = (0, cap / 2);
         while self.stream_bytes > keep && self.stream.len() > 1 {
             let Some(oldest) = self.pop_stream(encoding) else { break };
             let (sub, lost) = match oldest {
@@ -212,6 +227,34 @@ impl Outbox {
         let entry = self.stream.pop_front()?;
         self.stream_bytes -= size(&entry, encoding);
         Some(entry)
+    }
+
+    /// Hands out the events at the front of the stream queue, each with its encoded bytes, for as long as `more` of them
+    /// are wanted; up to the first gap or final bar, which ask for more than to be written.
+    #[inline]
+    pub(super) fn pop_events(
+        &mut self,
+        encoding: Encoding,
+        mut more: impl FnMut(SubIndex, &Shared, &[u8]) -> bool,
+    ) {
+        let (mut taken, mut bytes) = (0, 0);
+        let (front, back) = self.stream.as_slices();
+        'queue: for entries in [front, back] {
+            for entry in entries {
+                let Streamed::Event { sub, event } = entry else { break 'queue };
+                if event.is_final_bar() {
+                    break 'queue;
+                }
+                let message = event.bytes(encoding);
+                taken += 1;
+                bytes += message.len();
+                if !more(*sub, event, message) {
+                    break 'queue;
+                }
+            }
+        }
+        self.stream_bytes -= bytes;
+        self.stream.drain(..taken);
     }
 
     /// Forgets everything that waits for the subscriptions that `gone` tells. Returns how many of the stream

@@ -93,8 +93,8 @@ impl Flush {
 /// What became of an event that was offered to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offered {
-    /// Queued; so many older events went for it.
-    Queued { dropped: u64 },
+    /// Queued.
+    Queued,
     /// Replaced one that was still waiting.
     Merged,
     /// Waits for its time.
@@ -156,21 +156,23 @@ impl Session {
         self.outbox.say(1, bytes);
     }
 
-    /// Hands one event to a subscription that gets every one.
-    pub(super) fn enqueue(&mut self, sub: SubIndex, event: &Shared, config: &SessionConfig) -> Offered {
-        let entry = Streamed::Event { sub, event: Rc::clone(event) };
-        let dropped = self.outbox.push_stream(entry, self.encoding(), config.stream_bytes, &mut self.subs);
-        if dropped > 0 {
-            self.counts.dropped += dropped;
+    /// Hands one event to a subscription that gets every one. Returns how many older events went for it.
+    #[inline]
+    pub(super) fn enqueue(&mut self, sub: SubIndex, event: &Shared, config: &SessionConfig) -> u64 {
+        let (encoding, cap) = (self.encoding(), config.stream_bytes);
+        if !self.outbox.push_event(sub, event, encoding, cap) {
+            return 0;
         }
-        Offered::Queued { dropped }
+        let dropped = self.outbox.shorten(encoding, cap, &mut self.subs);
+        self.counts.dropped += dropped;
+        dropped
     }
 
     /// Hands one event to a subscription that merges, or to one of the control lane.
     pub(super) fn offer(&mut self, sub: SubIndex, event: &Shared, now: Instant) -> Offered {
         let Delivery::Merge { pending, pace } = &mut self.subs[sub].delivery else {
             self.outbox.push_status(sub, Rc::clone(event));
-            return Offered::Queued { dropped: 0 };
+            return Offered::Queued;
         };
         match (*pending, pace) {
             (Pending::No, Some(pace)) if pace.next > now => {
@@ -180,7 +182,7 @@ impl Session {
             (Pending::No, _) => {
                 *pending = Pending::Socket;
                 self.outbox.merge.push_back(sub);
-                Offered::Queued { dropped: 0 }
+                Offered::Queued
             }
             (Pending::Socket | Pending::Bars | Pending::Timer, _) => {
                 self.counts.merged += 1;
@@ -189,8 +191,9 @@ impl Session {
         }
     }
 
-    /// Hands a final bar to a subscription that merges: it goes through the stream queue, whatever the pace.
-    pub(super) fn offer_final(&mut self, sub: SubIndex, event: &Shared, config: &SessionConfig) -> Offered {
+    /// Hands a final bar to a subscription that merges: it goes through the stream queue, whatever the pace. Returns how
+    /// many older events went for it.
+    pub(super) fn offer_final(&mut self, sub: SubIndex, event: &Shared, config: &SessionConfig) -> u64 {
         self.subs[sub].queued += 1;
         self.enqueue(sub, event, config)
     }

@@ -15,7 +15,8 @@ use crate::{
 #[repr(C)]
 pub(super) struct Local {
     encoded: [OnceCell<Arc<[u8]>>; Encoding::COUNT],
-    channel: Channel,
+    /// [`Channel::index`].
+    channel: u8,
     is_final_bar: bool,
     event: Arc<Event>,
 }
@@ -27,7 +28,7 @@ impl Local {
     pub(super) fn new(event: Arc<Event>) -> Shared {
         Rc::new(Self {
             encoded: [const { OnceCell::new() }; Encoding::COUNT],
-            channel: event.channel(),
+            channel: u8::try_from(event.channel().index()).unwrap_or(u8::MAX),
             is_final_bar: event.is_final_bar(),
             event,
         })
@@ -43,9 +44,9 @@ impl Local {
         self.is_final_bar
     }
 
-    /// The channel, without a look at the event itself.
-    pub(super) const fn channel(&self) -> Channel {
-        self.channel
+    /// [`Channel::index`] of its channel, without a look at the event itself.
+    pub(super) const fn channel_index(&self) -> usize {
+        self.channel as usize
     }
 }
 

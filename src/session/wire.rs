@@ -25,6 +25,8 @@ pub(super) struct DataFrame<'a> {
     out: &'a mut BytesMut,
     start: usize,
     framing: Framing,
+    /// Between messages.
+    comma: bool,
     messages: u32,
 }
 
@@ -33,12 +35,14 @@ impl<'a> DataFrame<'a> {
     pub(super) fn begin(out: &'a mut BytesMut, framing: Framing) -> Self {
         debug_assert!(out.is_empty(), "the headroom is cut off the front");
         out.put_bytes(0, HEADROOM);
-        Self { out, start: HEADROOM, framing, messages: 0 }
+        let comma = framing != Framing::WebSocket(Encoding::MsgPack);
+        Self { out, start: HEADROOM, framing, comma, messages: 0 }
     }
 
     /// Appends one message, or several that are joined already.
+    #[inline]
     pub(super) fn push(&mut self, count: u32, messages: &[u8]) {
-        if self.framing != Framing::WebSocket(Encoding::MsgPack) && self.messages > 0 {
+        if self.comma && self.messages > 0 {
             self.out.put_u8(b',');
         }
         self.out.extend_from_slice(messages);

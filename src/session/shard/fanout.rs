@@ -72,33 +72,34 @@ impl Shard {
             view.newest[channel] = Some(Rc::clone(&event));
         }
         for subscriber in &view.subscribers[channel] {
-            // A merge has the newest event anyway: it is not told what it would not have been shown.
-            if is_loss && !subscriber.streams {
-                continue;
-            }
             let index = subscriber.session as usize;
             let session = &mut self.sessions[index];
-            let offered = if subscriber.streams {
+            let dropped = if subscriber.streams {
                 session.enqueue(subscriber.sub, &event, &self.config)
+            } else if is_loss {
+                // A merge has the newest event anyway: it is not told what it would not have been shown.
+                continue;
             } else if is_final {
                 session.offer_final(subscriber.sub, &event, &self.config)
             } else {
-                session.offer(subscriber.sub, &event, now)
+                match session.offer(subscriber.sub, &event, now) {
+                    Offered::Queued => 0,
+                    Offered::Merged => {
+                        self.tally.merged[channel] += 1;
+                        continue;
+                    }
+                    Offered::Timer(due) => {
+                        self.timers.push(Reverse((due, index, session.serial, subscriber.sub)));
+                        continue;
+                    }
+                }
             };
-            match offered {
-                Offered::Merged => self.tally.merged[channel] += 1,
-                Offered::Timer(due) => {
-                    self.timers.push(Reverse((due, index, session.serial, subscriber.sub)));
-                }
-                Offered::Queued { dropped } => {
-                    if dropped > 0 {
-                        self.tally.gapped[channel] += dropped;
-                    }
-                    if !session.dirty && !session.held {
-                        session.dirty = true;
-                        self.dirty.push(index);
-                    }
-                }
+            if dropped > 0 {
+                self.tally.gapped[channel] += dropped;
+            }
+            if !session.dirty && !session.held {
+                session.dirty = true;
+                self.dirty.push(index);
             }
         }
     }
