@@ -13,6 +13,7 @@ mod framing;
 mod liveness;
 mod outbox;
 mod position;
+mod queue;
 mod shard;
 mod state;
 mod subs;

@@ -4,8 +4,9 @@ use bytes::BytesMut;
 
 use super::{
     Framing,
-    outbox::{Control, Streamed, Wire},
+    outbox::{Control, Wire},
     position::Position,
+    queue::Streamed,
     shard::{Tally, Views},
     state::Session,
     subs::Subs,
@@ -98,7 +99,7 @@ fn data_frame(
     }
     let (mut first_streamed, mut first_merged) = (true, true);
     while frame.len() < FRAME_BUDGET {
-        let streamed = if gaps_told { session.outbox.pop_stream(encoding) } else { None };
+        let streamed = if gaps_told { session.outbox.stream.pop(encoding) } else { None };
         let merged = session.outbox.merge.pop_front();
         match &streamed {
             Some(Streamed::Event { sub, event }) => {
@@ -110,7 +111,7 @@ fn data_frame(
             }
             Some(Streamed::Gap { sub, lost }) => {
                 left_queue(session, *sub);
-                tell_gap(&mut frame, views, &mut session.subs[*sub], **lost);
+                tell_gap(&mut frame, views, &mut session.subs[*sub], *lost);
             }
             None => {}
         }
@@ -173,13 +174,13 @@ fn seldom(session: &mut Session, views: &Views, frame: &mut DataFrame<'_>, writt
 /// The usual case in one go: nothing waits but events in the stream queue.
 fn plain_run(session: &mut Session, frame: &mut DataFrame<'_>, written: &mut Written<'_>) {
     let (encoding, notes) = (session.encoding(), session.track.is_some() || cfg!(debug_assertions));
-    if let Some(Streamed::Event { event, .. }) = session.outbox.stream.front() {
-        written.first(event);
-    }
-    let subs = &mut session.subs;
-    session.outbox.pop_events(encoding, |sub, event, bytes| {
+    let (subs, mut first) = (&mut session.subs, true);
+    session.outbox.stream.pop_events(encoding, |sub, event, bytes| {
         if notes {
             note_sent(subs, sub, event);
+        }
+        if std::mem::take(&mut first) {
+            written.first(event);
         }
         written.event(frame, event, bytes);
         frame.len() < FRAME_BUDGET

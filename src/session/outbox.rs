@@ -1,10 +1,11 @@
 //! What waits for one client: a control lane that data never blocks, a stream queue bounded in bytes, and the set of
 //! merged events. Nothing here is assembled into frames before the socket can take them.
 
-use std::{collections::VecDeque, rc::Rc};
+use std::{cell::Cell, collections::VecDeque};
 
 use super::{
     SessionConfig,
+    queue::{StreamQueue, Streamed, start_over},
     subs::Subs,
     subscription::{Lost, Shared, SubIndex, Why},
 };
@@ -20,33 +21,6 @@ pub(super) enum Control {
     Messages { count: u32, bytes: Box<[u8]> },
     /// A status event of that subscription.
     Event { sub: SubIndex, event: Shared },
-}
-
-/// One entry of the stream queue. Small: there is one for each event and client.
-#[derive(Debug)]
-pub(super) enum Streamed {
-    /// An event of that subscription.
-    Event { sub: SubIndex, event: Shared },
-    /// A loss that the queue's earlier events of that subscription come before.
-    Gap { sub: SubIndex, lost: Box<Lost> },
-}
-
-const _: () = assert!(size_of::<Streamed>() == 16);
-
-impl Streamed {
-    pub(super) const fn sub(&self) -> SubIndex {
-        match self {
-            Self::Event { sub, .. } | Self::Gap { sub, .. } => *sub,
-        }
-    }
-
-    /// The number it starts with.
-    pub(super) fn first(&self) -> u64 {
-        match self {
-            Self::Event { event, .. } => event.n,
-            Self::Gap { lost, .. } => lost.from,
-        }
-    }
 }
 
 /// Frames besides data frames.
@@ -97,8 +71,7 @@ impl Rare {
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct Outbox {
-    pub(super) stream: VecDeque<Streamed>,
-    stream_bytes: usize,
+    pub(super) stream: StreamQueue,
     pub(super) rare: Option<Box<Rare>>,
     /// Subscriptions with a merged event for the socket, in the order in which they became pending.
     pub(super) merge: VecDeque<SubIndex>,
@@ -106,11 +79,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Bytes of its front that fan-out touches for each event.
-    pub(super) const HOT: usize = std::mem::offset_of!(Self, rare);
-
-    pub(super) const fn stream_bytes(&self) -> usize {
-        self.stream_bytes
-    }
+    pub(super) const HOT: usize = StreamQueue::HOT;
 
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
@@ -155,35 +124,19 @@ impl Outbox {
         self.rare.iter().flat_map(|rare| &rare.control)
     }
 
-    /// Appends an event to the stream queue. Returns whether the queue is longer than `cap` now, and is to be
-    /// [shortened](Self::shorten).
-    #[inline]
-    pub(super) fn push_event(
+    /// Appends a loss to the stream queue and shortens that when it is too long. Returns the events that went.
+    pub(super) fn push_loss(
         &mut self,
         sub: SubIndex,
-        event: &Shared,
-        encoding: Encoding,
-        cap: usize,
-    ) -> bool {
-        self.stream_bytes += event.bytes(encoding).len();
-        self.stream.push_back(Streamed::Event { sub, event: Rc::clone(event) });
-        self.stream_bytes > cap
-    }
-
-    /// Appends to the stream queue and shortens it when it is too long. Returns the events that went.
-    pub(super) fn push_stream(
-        &mut self,
-        entry: Streamed,
-        encoding: Encoding,
-        cap: usize,
+        lost: Lost,
+        (encoding, cap): (Encoding, usize),
         subs: &mut Subs,
     ) -> u64 {
-        self.stream_bytes += size(&entry, encoding);
-        self.stream.push_back(entry);
-        if self.stream_bytes <= cap { 0 } else { self.shorten(encoding, cap, subs) }
+        self.stream.push_loss(sub, lost);
+        if self.stream.bytes() <= cap { 0 } else { self.shorten(encoding, cap, subs) }
     }
 
-    /// Lets the oldest half of what the queue may hold go, remembered as gaps of the subscriptions; one entry stays.
+    /// Lets the oldest half of what the stream queue may hold go, remembered as gaps of the subscriptions; one entry stays.
     /// Returns the events that went.
     ///
     /// Half, and not one for one: each event that goes may cost a gap message, and a gateway that is busy telling
@@ -191,14 +144,14 @@ impl Outbox {
     #[cold]
     pub(super) fn shorten(&mut self, encoding: Encoding, cap: usize, subs: &mut Subs) -> u64 {
         let (mut gone, keep) = (0, cap / 2);
-        while self.stream_bytes > keep && self.stream.len() > 1 {
-            let Some(oldest) = self.pop_stream(encoding) else { break };
+        while self.stream.bytes() > keep && self.stream.len() > 1 {
+            let Some(oldest) = self.stream.pop(encoding) else { break };
             let (sub, lost) = match oldest {
                 Streamed::Event { sub, event } => {
                     gone += 1;
                     (sub, Lost { from: event.n, to: event.n, why: Why::SlowClient })
                 }
-                Streamed::Gap { sub, lost } => (sub, *lost),
+                Streamed::Gap { sub, lost } => (sub, lost),
             };
             if subs[sub].queued > 0 && subs[sub].dequeued() {
                 self.merge.push_back(sub);
@@ -223,52 +176,10 @@ impl Outbox {
         gone
     }
 
-    pub(super) fn pop_stream(&mut self, encoding: Encoding) -> Option<Streamed> {
-        let entry = self.stream.pop_front()?;
-        self.stream_bytes -= size(&entry, encoding);
-        Some(entry)
-    }
-
-    /// Hands out the events at the front of the stream queue, each with its encoded bytes, for as long as `more` of them
-    /// are wanted; up to the first gap or final bar, which ask for more than to be written.
-    #[inline]
-    pub(super) fn pop_events(
-        &mut self,
-        encoding: Encoding,
-        mut more: impl FnMut(SubIndex, &Shared, &[u8]) -> bool,
-    ) {
-        let (mut taken, mut bytes) = (0, 0);
-        let (front, back) = self.stream.as_slices();
-        'queue: for entries in [front, back] {
-            for entry in entries {
-                let Streamed::Event { sub, event } = entry else { break 'queue };
-                if event.is_final_bar() {
-                    break 'queue;
-                }
-                let message = event.bytes(encoding);
-                taken += 1;
-                bytes += message.len();
-                if !more(*sub, event, message) {
-                    break 'queue;
-                }
-            }
-        }
-        self.stream_bytes -= bytes;
-        self.stream.drain(..taken);
-    }
-
     /// Forgets everything that waits for the subscriptions that `gone` tells. Returns how many of the stream
     /// queue's events went.
     pub(super) fn purge(&mut self, encoding: Encoding, gone: impl Fn(SubIndex) -> bool) {
-        let mut bytes = 0;
-        self.stream.retain(|entry| {
-            let keep = !gone(entry.sub());
-            if !keep {
-                bytes += size(entry, encoding);
-            }
-            keep
-        });
-        self.stream_bytes -= bytes;
+        self.stream.retain(encoding, |sub, _| !gone(sub));
         self.merge.retain(|sub| !gone(*sub));
         let Some(rare) = &mut self.rare else { return };
         rare.gapped.retain(|sub| !gone(*sub));
@@ -285,22 +196,19 @@ impl Outbox {
 
     /// Forgets the forming bars that wait for a subscription. Returns how many of its entries are left.
     pub(super) fn keep_final_bars(&mut self, sub: SubIndex, encoding: Encoding) -> u32 {
-        let (mut bytes, mut left) = (0, 0);
-        self.stream.retain(|entry| {
-            let forming = matches!(entry, Streamed::Event { event, .. } if !event.is_final_bar());
-            let keep = entry.sub() != sub || !forming;
-            bytes += if keep { 0 } else { size(entry, encoding) };
-            left += u32::from(entry.sub() == sub && keep);
+        let left = Cell::new(0);
+        self.stream.retain(encoding, |other, event| {
+            let keep = other != sub || event.is_none_or(|event| event.is_final_bar());
+            left.set(left.get() + u32::from(other == sub && keep));
             keep
         });
-        self.stream_bytes -= bytes;
-        left
+        left.get()
     }
 
     /// Forgets all data; what the control lane says stays.
     pub(super) fn drop_data(&mut self, encoding: Encoding) {
         self.purge(encoding, |_| true);
-        self.stream = VecDeque::new();
+        self.stream = StreamQueue::default();
         self.merge = VecDeque::new();
     }
 
@@ -308,32 +216,12 @@ impl Outbox {
     pub(super) fn release(&mut self) {
         /// Entries that an idle queue may keep room for.
         const IDLE: usize = 64;
-        if self.stream.is_empty() {
-            start_over(&mut self.stream, IDLE);
-        }
+        self.stream.release(IDLE);
         if self.merge.is_empty() {
             start_over(&mut self.merge, IDLE);
         }
         if self.rare.as_ref().is_some_and(|rare| rare.is_empty()) {
             self.rare = None;
         }
-    }
-}
-
-/// An empty queue gives back much room, and begins at the front of what little it keeps: the same memory is used again,
-/// which may still be in the processor's cache, and not all of it in turn.
-fn start_over<T>(queue: &mut VecDeque<T>, keep: usize) {
-    if queue.capacity() > keep {
-        *queue = VecDeque::new();
-    } else {
-        queue.clear();
-    }
-}
-
-/// What an entry counts against the queue's limit: an event its encoded bytes, a gap about as much as it says.
-fn size(entry: &Streamed, encoding: Encoding) -> usize {
-    match entry {
-        Streamed::Event { event, .. } => event.bytes(encoding).len(),
-        Streamed::Gap { .. } => 100,
     }
 }

@@ -8,8 +8,9 @@ use super::{
     Admission, CloseReason, Framing, SessionConfig, Transport,
     bucket::Bucket,
     liveness::Liveness,
-    outbox::{Outbox, Streamed},
+    outbox::Outbox,
     position::Track,
+    queue::Streamed,
     subs::Subs,
     subscription::{Delivery, Following, Lost, Pace, Pending, Shared, SubIndex, gap_message},
 };
@@ -160,7 +161,8 @@ impl Session {
     #[inline]
     pub(super) fn enqueue(&mut self, sub: SubIndex, event: &Shared, config: &SessionConfig) -> u64 {
         let (encoding, cap) = (self.encoding(), config.stream_bytes);
-        if !self.outbox.push_event(sub, event, encoding, cap) {
+        self.outbox.stream.push_event(sub, event, encoding);
+        if self.outbox.stream.bytes() <= cap {
             return 0;
         }
         let dropped = self.outbox.shorten(encoding, cap, &mut self.subs);
@@ -230,7 +232,7 @@ impl Session {
                 }
                 Streamed::Gap { lost, .. } => {
                     sent = lost.to;
-                    messages.push(gap(**lost));
+                    messages.push(gap(lost));
                 }
             }
         }
@@ -250,7 +252,8 @@ impl Session {
         let first = match subscription.delivery {
             Delivery::Merge { .. } => return subscription.sent,
             Delivery::Stream => {
-                let queued = self.outbox.stream.iter().find(|entry| entry.sub() == sub).map(Streamed::first);
+                let queued =
+                    self.outbox.stream.iter().find(|entry| entry.sub() == sub).map(|entry| entry.first());
                 subscription.gap.as_ref().map(|gap| gap.from).or(queued)
             }
             // What waits in the control lane goes out before the answer that tells the position.
@@ -275,9 +278,8 @@ impl Session {
             Delivery::Merge { .. } if !merges_bars => return None,
             Delivery::Merge { .. } | Delivery::Stream => {
                 subscription.queued += u32::from(merges_bars);
-                let entry = Streamed::Gap { sub, lost: Box::new(lost) };
-                dropped =
-                    self.outbox.push_stream(entry, self.encoding(), config.stream_bytes, &mut self.subs);
+                let cap = (self.encoding(), config.stream_bytes);
+                dropped = self.outbox.push_loss(sub, lost, cap, &mut self.subs);
             }
             Delivery::Control => {
                 let gap = gap_message(symbol, subscription.channel, lost);

@@ -14,7 +14,7 @@ use crate::{
     market::{Channel, Symbol},
     session::{
         Framing,
-        outbox::Streamed,
+        queue::Streamed,
         state::Session,
         subscription::{Delivery, Lost, Subscription, Why, gap_message},
     },
@@ -281,7 +281,7 @@ impl Shard {
         let queue = InfoQueue {
             control: outbox.control().count(),
             stream: outbox.stream.len(),
-            stream_bytes: outbox.stream_bytes(),
+            stream_bytes: outbox.stream.bytes(),
             merge: outbox.merge.len(),
         };
         let name = session.name(&self.node);

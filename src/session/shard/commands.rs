@@ -13,7 +13,6 @@ use crate::{
     market::{Channel, Symbol},
     session::{
         CloseReason,
-        outbox::Streamed,
         subscription::{Delivery, Following, Lost, Pending, SubIndex, Subscription, Why},
     },
 };
@@ -363,15 +362,12 @@ impl Shard {
                 {
                     let last = newest.n;
                     session.subs[sub].sent = last - 1;
-                    let mut push = |entry| {
-                        let (encoding, subs) = (session.encoding(), &mut session.subs);
-                        session.outbox.push_stream(entry, encoding, config.stream_bytes, subs);
-                    };
-                    push(Streamed::Event { sub, event: newest });
+                    session.enqueue(sub, &newest, &config);
                     if view.seen[i] > last {
                         // What a merge is not told: the feed lost events after the newest one.
                         let lost = Lost { from: last + 1, to: view.seen[i], why: Why::Upstream };
-                        push(Streamed::Gap { sub, lost: Box::new(lost) });
+                        let cap = (session.encoding(), config.stream_bytes);
+                        session.outbox.push_loss(sub, lost, cap, &mut session.subs);
                     }
                 }
             }

@@ -35,7 +35,7 @@ impl Shard {
         let mut waiting = 0;
         let mut evicted = Vec::new();
         for (index, session) in &mut self.sessions {
-            waiting += session.outbox.stream_bytes();
+            waiting += session.outbox.stream.bytes();
             match tend(session, &self.config, now, time) {
                 Some(Tended::Evict(reason)) => {
                     evicted.push((SessionKey { index, serial: session.serial }, reason))
