@@ -15,15 +15,16 @@ use super::{
 };
 use crate::{clock::Instant, limits::FRAME_BUDGET, market::Channel, session::close::NO_CODE};
 
-/// Appends at most one data frame and every waiting control frame to the empty buffer `out`.
+/// Puts at most one data frame and every waiting control frame into the empty buffer `out`. Returns where in it they
+/// begin.
 pub(super) fn assemble(
     session: &mut Session,
     views: &Views,
     now: Instant,
     tally: &mut Tally,
     out: &mut BytesMut,
-) {
-    let oldest = data_frame(session, views, now, tally, out);
+) -> usize {
+    let (start, oldest) = data_frame(session, views, now, tally, out);
     if let Some(oldest) = oldest {
         tally.latency(now - oldest);
     }
@@ -51,7 +52,8 @@ pub(super) fn assemble(
         }
         closing.close_sent = true;
     }
-    tally.bytes += out.len() as u64;
+    tally.bytes += (out.len() - start) as u64;
+    start
 }
 
 /// The events that go into a frame, counted.
@@ -77,14 +79,14 @@ impl Written<'_> {
 }
 
 /// Takes what waits in the order control, gaps, then streams and merges in turn, until the frame is full. Returns
-/// when the oldest event in it was received.
+/// where it begins, and when the oldest event in it was received.
 fn data_frame(
     session: &mut Session,
     views: &Views,
     now: Instant,
     tally: &mut Tally,
     out: &mut BytesMut,
-) -> Option<Instant> {
+) -> (usize, Option<Instant>) {
     let mut superseded: Vec<Channel> = Vec::new();
     let (encoding, tracks) = (session.encoding(), session.track.is_some());
     let mut frame = DataFrame::begin(out, session.framing);
@@ -137,11 +139,12 @@ fn data_frame(
         tally.merged[channel.index()] += 1;
         session.counts.merged += 1;
     }
-    if frame.finish() {
+    let start = frame.finish();
+    if start.is_some() {
         tally.frames += 1;
         said(session, now, out);
     }
-    oldest
+    (start.unwrap_or(0), oldest)
 }
 
 /// What goes before all data: control messages and statuses, then gaps.

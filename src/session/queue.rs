@@ -121,7 +121,9 @@ impl StreamQueue {
             }
         }
         self.bytes -= bytes;
-        self.entries.drain(..taken);
+        for _ in 0..taken {
+            self.entries.pop_front();
+        }
     }
 
     /// Everything in it, from the oldest on.

@@ -187,11 +187,11 @@ impl Shard {
         if session.is_over() {
             return Outgoing::Over;
         }
-        self.assemble(key.index, now);
+        let start = self.assemble(key.index, now);
         if self.scratch.is_empty() {
             Outgoing::Nothing
         } else {
-            Outgoing::Frames(self.scratch.split().freeze())
+            Outgoing::Frames(self.scratch.split().freeze().slice(start..))
         }
     }
 
@@ -200,16 +200,17 @@ impl Shard {
         self.sessions.get(key.index).is_none_or(|session| session.serial != key.serial || session.has_more())
     }
 
-    /// Puts what waits for a session into the empty scratch buffer.
-    fn assemble(&mut self, index: usize, now: Instant) {
+    /// Puts what waits for a session into the empty scratch buffer. Returns where in it that begins.
+    fn assemble(&mut self, index: usize, now: Instant) -> usize {
         let session = &mut *self.sessions[index];
         self.scratch.reserve(FRAME_BUDGET);
-        assemble(session, &self.views, now, &mut self.tally, &mut self.scratch);
+        let start = assemble(session, &self.views, now, &mut self.tally, &mut self.scratch);
         session.outbox.release();
         if session.paused && !session.outbox.is_paused() {
             session.paused = false;
             session.transport.resume();
         }
+        start
     }
 
     /// Whether the driver should read no more for now; the transport's `resume` tells when it may again.

@@ -31,9 +31,9 @@ pub(super) struct DataFrame<'a> {
 }
 
 impl<'a> DataFrame<'a> {
-    /// Starts a frame; `out` must be empty, since the headroom that is not needed is cut off its front.
+    /// Starts a frame; `out` must be empty, since the frame will not begin at its front.
     pub(super) fn begin(out: &'a mut BytesMut, framing: Framing) -> Self {
-        debug_assert!(out.is_empty(), "the headroom is cut off the front");
+        debug_assert!(out.is_empty(), "a frame begins behind unused headroom");
         out.put_bytes(0, HEADROOM);
         let comma = framing != Framing::WebSocket(Encoding::MsgPack);
         Self { out, start: HEADROOM, framing, comma, messages: 0 }
@@ -59,26 +59,21 @@ impl<'a> DataFrame<'a> {
         self.out.len() - self.start
     }
 
-    /// Writes the headers. Returns whether there was any message; without one nothing is left of the frame. A block of
-    /// an event stream still needs its [end](end_block).
-    pub(super) fn finish(self) -> bool {
-        use bytes::Buf as _;
+    /// Writes the headers. Returns where in the buffer the frame begins, if there was any message; without one nothing is
+    /// left of it. A block of an event stream still needs its [end](end_block).
+    pub(super) fn finish(self) -> Option<usize> {
         if self.messages == 0 {
             self.out.clear();
-            return false;
+            return None;
         }
         let encoding = match self.framing {
             Framing::WebSocket(encoding) => encoding,
             Framing::Sse => {
                 self.out.put_slice(b"]\n");
                 self.out[HEADROOM - DATA.len()..HEADROOM].copy_from_slice(DATA);
-                self.out.advance(HEADROOM - DATA.len());
-                return true;
+                return Some(HEADROOM - DATA.len());
             }
-            Framing::Bare => {
-                self.out.advance(HEADROOM);
-                return true;
-            }
+            Framing::Bare => return Some(HEADROOM),
         };
         if encoding == Encoding::Json {
             self.out.put_u8(b']');
@@ -99,8 +94,7 @@ impl<'a> DataFrame<'a> {
         let used = frame + array;
         let from = HEADROOM - used;
         self.out[from..HEADROOM].copy_from_slice(&header[..used]);
-        self.out.advance(from);
-        true
+        Some(from)
     }
 }
 
@@ -212,8 +206,8 @@ mod tests {
         for message in messages {
             frame.push(1, message);
         }
-        frame.finish();
-        out.to_vec()
+        let start = frame.finish();
+        out[start.unwrap_or(0)..].to_vec()
     }
 
     #[test]
@@ -260,17 +254,17 @@ mod tests {
         let mut frame = DataFrame::begin(&mut out, Framing::Sse);
         frame.push(1, b"{}");
         frame.push(2, b"{},{}");
-        assert!(frame.finish());
+        let start = frame.finish().unwrap();
         end_block(&mut out, Some("AQ"));
         comment(&mut out);
         retry(&mut out, 1_500);
-        assert_eq!(&out[..], b"data: [{},{},{}]\nid: AQ\n\n:\n\nretry: 1500\n\n");
+        assert_eq!(&out[start..], b"data: [{},{},{}]\nid: AQ\n\n:\n\nretry: 1500\n\n");
         let mut out = BytesMut::new();
         let mut frame = DataFrame::begin(&mut out, Framing::Bare);
         frame.push(1, b"{}");
         frame.push(1, b"{}");
-        assert!(frame.finish());
-        assert_eq!(&out[..], b"{},{}");
+        let start = frame.finish().unwrap();
+        assert_eq!(&out[start..], b"{},{}");
     }
 
     #[test]

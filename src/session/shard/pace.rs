@@ -160,12 +160,12 @@ impl Shard {
     /// Writes what waits for a session, as far as its socket takes it.
     fn write(&mut self, index: usize, now: Instant) {
         loop {
-            self.assemble(index, now);
+            let start = self.assemble(index, now);
             if self.scratch.is_empty() {
                 return;
             }
             let session = &self.sessions[index];
-            session.transport.write(&self.scratch);
+            session.transport.write(&self.scratch[start..]);
             self.scratch.clear();
             if !session.has_more() || session.is_over() || session.transport.way() != Way::Open {
                 return;
