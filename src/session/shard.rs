@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use slab::Slab;
 use tokio_util::sync::CancellationToken;
 
@@ -191,7 +191,9 @@ impl Shard {
         if self.scratch.is_empty() {
             Outgoing::Nothing
         } else {
-            Outgoing::Frames(self.scratch.split().freeze().slice(start..))
+            let mut frames = self.scratch.split();
+            frames.advance(start);
+            Outgoing::Frames(frames.freeze())
         }
     }
 
