@@ -1,7 +1,7 @@
 //! What waits for one client: a control lane that data never blocks, a stream queue bounded in bytes, and the set of
 //! merged events. Nothing here is assembled into frames before the socket can take them.
 
-use std::{cell::Cell, collections::VecDeque};
+use std::collections::VecDeque;
 
 use super::{
     SessionConfig,
@@ -196,13 +196,13 @@ impl Outbox {
 
     /// Forgets the forming bars that wait for a subscription. Returns how many of its entries are left.
     pub(super) fn keep_final_bars(&mut self, sub: SubIndex, encoding: Encoding) -> u32 {
-        let left = Cell::new(0);
+        let mut left = 0;
         self.stream.retain(encoding, |other, event| {
             let keep = other != sub || event.is_none_or(|event| event.is_final_bar());
-            left.set(left.get() + u32::from(other == sub && keep));
+            left += u32::from(other == sub && keep);
             keep
         });
-        left.get()
+        left
     }
 
     /// Forgets all data; what the control lane says stays.

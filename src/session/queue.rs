@@ -136,7 +136,11 @@ impl StreamQueue {
     }
 
     /// Forgets what is not to be kept, told by its subscription and, if it is not a loss, its event.
-    pub(super) fn retain(&mut self, encoding: Encoding, keep: impl Fn(SubIndex, Option<&Shared>) -> bool) {
+    pub(super) fn retain(
+        &mut self,
+        encoding: Encoding,
+        mut keep: impl FnMut(SubIndex, Option<&Shared>) -> bool,
+    ) {
         let mut bytes = 0;
         let mut losses = self.losses.take();
         let mut kept = VecDeque::new();
