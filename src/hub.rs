@@ -238,7 +238,9 @@ impl Hub {
     pub fn offers(&self, channel: Channel) -> bool {
         match channel {
             Channel::Bars(interval) => self.shared.config.intervals.contains(interval),
-            Channel::Trades | Channel::Quotes | Channel::Status | Channel::Ticker => true,
+            Channel::Trades | Channel::Quotes | Channel::Status | Channel::Corrections | Channel::Ticker => {
+                true
+            }
         }
     }
 

@@ -363,8 +363,9 @@ pub const WATCH_LONGEST_AFTER: Duration = Duration::from_secs(300);
 /// After the goodbyes, open requests have this long to finish.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-// Three bytes for the topic and six for a number under 2^42, in base64.
-const _: () = assert!(POLL_SUBSCRIPTIONS * 9 / 3 * 4 + 128 <= POSITION_BYTES, "a poll's position fits");
+// Three bytes for the step from topic to topic (four once at most) and six for a number under 2^42, in base64.
+const _: () =
+    assert!((POLL_SUBSCRIPTIONS * 9 + 1).div_ceil(3) * 4 + 128 <= POSITION_BYTES, "a poll's position fits");
 const _: () = assert!(MAX_SHARDS <= u64::BITS as usize, "a topic's interest is one 64-bit word");
 const _: () = assert!(MAX_BURST_TICKS < DEFAULT_LANE_EVENTS, "one burst must fit into an empty lane");
 const _: () = assert!(CONTROL_PAUSE < DEFAULT_CONTROL_MESSAGES, "reading pauses before the lane overflows");

@@ -36,21 +36,23 @@ impl Excluded {
     pub(super) const REASONS: [&str; Self::COUNT] = ["late", "overflow"];
 }
 
-/// Some of the channels.
+/// Some of the channels, by their ids: the store has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Channels(u16);
+pub(super) struct Channels(u64);
+
+const _: () = assert!(Channel::ID_LIMIT as u32 <= u64::BITS, "a set of channels is one word");
 
 impl Channels {
     pub(super) const fn insert(&mut self, channel: Channel) {
-        self.0 |= 1 << channel.index();
+        self.0 |= 1 << channel.id();
     }
 
     pub(super) const fn remove(&mut self, channel: Channel) {
-        self.0 &= !(1 << channel.index());
+        self.0 &= !(1 << channel.id());
     }
 
     pub(super) const fn contains(self, channel: Channel) -> bool {
-        self.0 & (1 << channel.index()) != 0
+        self.0 & (1 << channel.id()) != 0
     }
 
     pub(super) const fn is_empty(self) -> bool {
@@ -170,7 +172,7 @@ impl Derived {
                 let bar = self.bars[interval.index()].as_ref()?.forming(self.symbol)?;
                 Some(Body::Bar(Box::new(bar)))
             }
-            Channel::Trades | Channel::Quotes | Channel::Status => None,
+            Channel::Trades | Channel::Quotes | Channel::Status | Channel::Corrections => None,
         }
     }
 }

@@ -389,7 +389,10 @@ impl Topic {
         let ring = match (channel, &inner.derived) {
             (Channel::Trades, _) => &inner.trades,
             (Channel::Bars(interval), Some(memory)) => &memory.bars[interval.index()],
-            (Channel::Bars(_) | Channel::Quotes | Channel::Status | Channel::Ticker, _) => {
+            (
+                Channel::Bars(_) | Channel::Quotes | Channel::Status | Channel::Corrections | Channel::Ticker,
+                _,
+            ) => {
                 let mut events: Vec<_> =
                     last.chain(inner.lost[channel.index()].iter().filter(after)).cloned().collect();
                 events.sort_by_key(|event| event.n);

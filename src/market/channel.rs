@@ -1,4 +1,8 @@
-//! The kinds of events of a symbol.
+//! The kinds of events of a symbol, and the number by which each is known outside of the running program.
+//!
+//! A channel has two numbers. [`Channel::index`] is its place in tables of this build: it may change with every version.
+//! [`Channel::id`] is its name in whatever outlives the program, the positions of clients and the store: it never
+//! changes, and the id of a channel that goes is never used again.
 
 use serde::{Serialize, Serializer};
 
@@ -13,6 +17,8 @@ pub enum Channel {
     Quotes,
     /// State changes of the symbol: pending, live, stale, halted, closed.
     Status,
+    /// Trades that the venue has taken back or changed.
+    Corrections,
     /// The rolling 24 hours, derived from trades and quotes.
     Ticker,
     /// Bars of one interval, derived from trades.
@@ -21,10 +27,10 @@ pub enum Channel {
 
 impl Channel {
     /// How many channels feeds speak on.
-    pub const FED_COUNT: usize = 3;
+    pub const FED_COUNT: usize = 4;
 
     /// The channels that feeds speak on: the first by [`Channel::index`]. The others are derived from them.
-    pub const FED: [Self; Self::FED_COUNT] = [Self::Trades, Self::Quotes, Self::Status];
+    pub const FED: [Self; Self::FED_COUNT] = [Self::Trades, Self::Quotes, Self::Status, Self::Corrections];
 
     /// The channels that are derived from trades and quotes.
     pub const DERIVED: [Self; 1 + Interval::COUNT] = [
@@ -45,6 +51,7 @@ impl Channel {
         Self::Trades,
         Self::Quotes,
         Self::Status,
+        Self::Corrections,
         Self::Ticker,
         Self::Bars(Interval::Second),
         Self::Bars(Interval::Minute),
@@ -61,8 +68,45 @@ impl Channel {
             Self::Trades => 0,
             Self::Quotes => 1,
             Self::Status => 2,
+            Self::Corrections => 3,
+            Self::Ticker => 4,
+            Self::Bars(interval) => 5 + interval.index(),
+        }
+    }
+
+    /// Ids are smaller than this.
+    pub const ID_LIMIT: u8 = 64;
+
+    /// Its number in positions and in the store, which no version of the gateway changes.
+    #[must_use]
+    pub const fn id(self) -> u8 {
+        match self {
+            Self::Trades => 0,
+            Self::Quotes => 1,
+            Self::Status => 2,
             Self::Ticker => 3,
-            Self::Bars(interval) => 4 + interval.index(),
+            Self::Bars(Interval::Second) => 4,
+            Self::Bars(Interval::Minute) => 5,
+            Self::Bars(Interval::FiveMinutes) => 6,
+            Self::Bars(Interval::Quarter) => 7,
+            Self::Bars(Interval::Hour) => 8,
+            Self::Bars(Interval::Day) => 9,
+            Self::Corrections => 10,
+        }
+    }
+
+    /// The channel of that [id](Self::id).
+    #[must_use]
+    pub fn from_id(id: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.id() == id)
+    }
+
+    /// Whether every event of it reaches every subscriber, whatever mode was asked for: what a client must not miss.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        match self {
+            Self::Status | Self::Corrections => true,
+            Self::Trades | Self::Quotes | Self::Ticker | Self::Bars(_) => false,
         }
     }
 
@@ -73,6 +117,7 @@ impl Channel {
             Self::Trades => "trades",
             Self::Quotes => "quotes",
             Self::Status => "status",
+            Self::Corrections => "corrections",
             Self::Ticker => "ticker",
             Self::Bars(Interval::Second) => "bars.1s",
             Self::Bars(Interval::Minute) => "bars.1m",
@@ -99,6 +144,32 @@ impl Serialize for Channel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Positions that clients hold and files on disks have these numbers: a line may be added here, never changed.
+    #[test]
+    fn ids_never_move() {
+        for (id, name) in [
+            (0, "trades"),
+            (1, "quotes"),
+            (2, "status"),
+            (3, "ticker"),
+            (4, "bars.1s"),
+            (5, "bars.1m"),
+            (6, "bars.5m"),
+            (7, "bars.15m"),
+            (8, "bars.1h"),
+            (9, "bars.1d"),
+            (10, "corrections"),
+        ] {
+            let channel = Channel::parse(name).unwrap();
+            assert_eq!((channel.id(), Channel::from_id(id)), (id, Some(channel)), "{name}");
+        }
+        let mut ids = Channel::ALL.map(Channel::id);
+        ids.sort_unstable();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "an id is one channel's");
+        assert!(ids.iter().all(|id| *id < Channel::ID_LIMIT));
+        assert_eq!(Channel::from_id(Channel::ID_LIMIT - 1), None);
+    }
 
     #[test]
     fn names_and_indexes_agree() {

@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use super::state::Session;
 use crate::{
     dialect::native::Since,
-    hub::Hub,
+    hub::{Hub, TopicId},
     limits::{MAX_TOPICS, POSITION_BYTES},
     market::Channel,
 };
@@ -30,8 +30,17 @@ pub(super) struct Position {
     epoch: String,
     /// With a pattern: topics from here on were not known to the client yet.
     known: Option<usize>,
-    /// Number of each subscription, which is topic and channel as one; nothing when there were too many.
+    /// Number of each subscription by its [key], in rising order; nothing when there were too many.
     n: Option<Vec<(usize, u64)>>,
+}
+
+/// Keys of one topic: one for each possible channel.
+const KEYS: usize = Channel::ID_LIMIT as usize;
+
+/// Topic and channel as one number. It has the channel's id, not its place in this build's tables: a gateway of another
+/// version reads the same.
+fn key(topic: TopicId, channel: Channel) -> usize {
+    topic.index() * KEYS + usize::from(channel.id())
 }
 
 /// Why a client cannot go on from its position.
@@ -55,21 +64,21 @@ impl Lapse {
     }
 }
 
-/// First byte: the version of the form.
-const VERSION: u8 = 1;
+/// First byte: the version of the form. Version 1 had the channel's place in the tables of its build.
+const VERSION: u8 = 2;
 
 impl Position {
     /// Where a session stands now: everything up to here was written. `None` for sessions without a track.
     pub(super) fn of(session: &Session) -> Option<Self> {
         let track = session.track.as_ref()?;
-        let numbers = session
-            .subs
-            .iter()
-            .map(|sub| (sub.topic.index() * Channel::COUNT + sub.channel.index(), sub.sent));
+        let mut numbers: Vec<_> =
+            session.subs.iter().map(|sub| (key(sub.topic, sub.channel), sub.sent)).collect();
+        // Channels of one topic come in the order of this build.
+        numbers.sort_unstable();
         Some(Self {
             epoch: track.epoch.clone(),
             known: (!session.following.is_empty()).then_some(track.known),
-            n: Some(numbers.collect()),
+            n: Some(numbers),
         })
     }
 
@@ -127,7 +136,7 @@ impl Position {
             key = key.checked_add(usize::try_from(take(rest)?).ok()?)?;
             numbers.push((key, take(rest)?));
         }
-        let possible = key < MAX_TOPICS * Channel::COUNT && rest.is_empty();
+        let possible = key < MAX_TOPICS * KEYS && rest.is_empty();
         possible.then_some(Self { epoch, known, n: Some(numbers) })
     }
 
@@ -138,8 +147,8 @@ impl Position {
         let new = self.known.map_or_else(Vec::new, |known| hub.topics_since(known));
         n.extend(new.iter().map(|topic| (topic.symbol(), 0)));
         for (key, number) in self.n.iter().flatten() {
-            if key % Channel::COUNT == channel.index()
-                && let Some(topic) = hub.topic_at(key / Channel::COUNT)
+            if key % KEYS == usize::from(channel.id())
+                && let Some(topic) = hub.topic_at(key / KEYS)
             {
                 n.insert(topic.symbol(), *number);
             }
@@ -181,7 +190,7 @@ mod tests {
         #[test]
         fn text_and_back(
             known in proptest::option::of(0..MAX_TOPICS),
-            n in proptest::collection::btree_map(0..MAX_TOPICS * Channel::COUNT, any::<u64>(), 0..200),
+            n in proptest::collection::btree_map(0..MAX_TOPICS * KEYS, any::<u64>(), 0..200),
         ) {
             let position = Position { epoch: "e-1".into(), known, n: Some(n.into_iter().collect()) };
             prop_assert_eq!(Position::parse(&position.text()), Some(position));
@@ -191,6 +200,17 @@ mod tests {
         fn no_text_panics(text in "[A-Za-z0-9_-]{0,60}|.{0,40}") {
             let _ = Position::parse(&text);
         }
+    }
+
+    /// Text of the first version, for trades 5 and quotes 7 of the first topic in the epoch `e`.
+    #[test]
+    fn a_position_of_an_older_form_is_not_guessed_at() {
+        let old = URL_SAFE_NO_PAD.encode([1, 1, b'e', 0, 2, 0, 5, 1, 7]);
+        assert_eq!(Position::parse(&old), None);
+        let same = URL_SAFE_NO_PAD.encode([2, 1, b'e', 0, 2, 0, 5, 1, 7]);
+        let read = Position::parse(&same).unwrap();
+        assert_eq!(read.n, Some(vec![(0, 5), (1, 7)]));
+        assert_eq!(read.text(), same);
     }
 
     #[test]

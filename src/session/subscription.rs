@@ -184,8 +184,8 @@ impl Delivery {
         let pace = max_rate
             .map(|rate| Box::new(Pace { rate, interval: Duration::from_secs_f64(1.0 / rate), next: now }));
         match (channel, mode) {
-            // A status is never merged away.
-            (Channel::Status, _) => Self::Control,
+            // A status or a correction is never merged away.
+            (Channel::Status | Channel::Corrections, _) => Self::Control,
             _ if pace.is_some() => Self::Merge { pending: Pending::No, pace },
             (_, Some(Mode::Merge)) | (Channel::Quotes | Channel::Ticker | Channel::Bars(_), None) => {
                 Self::Merge { pending: Pending::No, pace }

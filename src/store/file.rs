@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::{Fault, StoreError},
-    record::{FORMAT, decode, encode},
+    record::{FORMAT, OLDEST, decode, encode},
 };
 use crate::{limits::STORE_CACHE_BYTES, market::UnixMicros};
 
@@ -72,6 +72,8 @@ pub(super) struct File {
     pub(super) db: Database,
     pub(super) path: PathBuf,
     pub(super) inode: u64,
+    /// The version of what is in it.
+    pub(super) format: u32,
     /// As it lay there.
     found: Option<Metadata>,
 }
@@ -88,12 +90,12 @@ impl File {
         let db = whole?;
         let unusable = |why: io::Error| StoreError::Unusable { path: path.to_owned(), why: why.to_string() };
         let inode = fs::metadata(path).map_err(unusable)?.ino();
-        let file = Self { db, path: path.to_owned(), inode, found };
-        file.check_format()?;
+        let mut file = Self { db, path: path.to_owned(), inode, format: FORMAT, found };
+        file.format = file.check_format()?;
         Ok(file)
     }
 
-    fn check_format(&self) -> Result<(), StoreError> {
+    fn check_format(&self) -> Result<u32, StoreError> {
         let path = || self.path.clone();
         let (is_ours, is_empty) = guarded(&self.path, || {
             let read = self.db.begin_read()?;
@@ -104,11 +106,12 @@ impl File {
         if is_empty {
             return guarded(&self.path, || {
                 let write = self.db.begin_write()?;
-                write.open_table(HEAD)?.insert("format", FORMAT.to_le_bytes().as_slice())?;
+                Self::set_format(&write)?;
                 write.open_table(TOPICS)?;
                 write.open_table(EVENTS)?;
                 write.open_table(MINUTES)?;
-                Ok(write.commit()?)
+                write.commit()?;
+                Ok(FORMAT)
             });
         }
         if !is_ours {
@@ -116,7 +119,7 @@ impl File {
         }
         let found = self.head("format")?.and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
         match found {
-            Some(FORMAT) => Ok(()),
+            Some(found @ OLDEST..=FORMAT) => Ok(found),
             Some(found) if found > FORMAT => Err(StoreError::Newer { path: path(), found, known: FORMAT }),
             Some(_) | None => Err(StoreError::Damaged { path: path(), why: "it has no format".into() }),
         }
@@ -148,6 +151,12 @@ impl File {
         let time = UNIX_EPOCH + Duration::from_secs(time);
         let set = fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_modified(time));
         set.map_err(|why| redb::Error::Io(why).into())
+    }
+
+    /// Says within a transaction that everything is of the newest format.
+    pub(super) fn set_format(write: &redb::WriteTransaction) -> Result<(), Fault> {
+        write.open_table(HEAD)?.insert("format", FORMAT.to_le_bytes().as_slice())?;
+        Ok(())
     }
 
     /// Sets the run within a transaction.

@@ -11,7 +11,7 @@ use super::{
     StoreConfig, StoreError,
     error::Fault,
     file::{EVENTS, File, MINUTES, Run, TOPICS, guarded},
-    record::{TopicRecord, decode, decode_events, encode},
+    record::{FORMAT, TopicRecord, decode, decode_events, encode},
 };
 use crate::{
     hub::{Computed, Hub, Image, Mark, Numbered, TickerMinute},
@@ -66,10 +66,13 @@ struct Changes {
     dropped: Vec<u32>,
     /// Rings that are kept no longer.
     rings: Vec<(u32, Interval)>,
+    /// Whether the file is of an older format: then every record is written anew.
+    migrates: bool,
 }
 
 impl Opened {
-    /// Opens the file and reads what is to be taken over. From then on the file says that a gateway runs.
+    /// Opens the file and reads what is to be taken over. From then on the file says that a gateway runs. One of an older
+    /// format becomes one of the newest in the same step: it is never half of each.
     ///
     /// `fresh` is the name of the numbering when the last one cannot go on.
     ///
@@ -84,7 +87,10 @@ impl Opened {
         let file = File::open(&config.path)?;
         let last = file.run()?;
         let (records, next_key) = records(&file)?;
-        let mut changes = Changes::default();
+        let mut changes = Changes { migrates: file.format < FORMAT, ..Changes::default() };
+        if changes.migrates {
+            changes.rewritten.clone_from(&records);
+        }
         let is_whole = last.as_ref().is_none_or(|run| file.ended(run));
         let mut opened = Self {
             file,
@@ -107,6 +113,11 @@ impl Opened {
         }
         let run = Run { epoch: opened.epoch.clone(), stopped: None };
         guarded(&config.path, || commit(&opened.file, &changes, &run))?;
+        if changes.migrates {
+            let path = config.path.display();
+            tracing::info!(%path, from = opened.file.format, to = FORMAT, "the store has a newer format now");
+            opened.file.format = FORMAT;
+        }
         Ok(opened)
     }
 
@@ -160,15 +171,20 @@ impl Opened {
             |why: &dyn std::fmt::Display| self.file.damaged(&format_args!("{}: {why}", record.symbol));
         let Rows { events: rows, minutes } = guarded(&self.file.path, || rows(&self.file, key))?;
         for (channel, bytes) in rows {
-            let channel = Channel::ALL.into_iter().find(|it| it.index() == usize::from(channel));
-            let Some(channel) = channel else { return Err(damaged(&"an unknown channel")) };
+            let Some(channel) = Channel::from_id(channel) else {
+                return Err(damaged(&"an unknown channel"));
+            };
             let events = decode_events(&bytes, record.symbol, channel).map_err(|why| damaged(&why))?;
             let run = match channel {
                 Channel::Trades => &mut image.trades,
                 Channel::Bars(interval) if self.house.intervals.contains(interval) => {
                     &mut image.bars[interval.index()]
                 }
-                Channel::Bars(_) | Channel::Quotes | Channel::Status | Channel::Ticker => continue,
+                Channel::Bars(_)
+                | Channel::Quotes
+                | Channel::Status
+                | Channel::Corrections
+                | Channel::Ticker => continue,
             };
             for event in events {
                 // Rows may begin before what is remembered, and overlap after a save that failed half way.
@@ -258,12 +274,15 @@ fn commit(file: &File, changes: &Changes, run: &Run) -> Result<(), Fault> {
         }
         let mut events = write.open_table(EVENTS)?;
         for (key, interval) in &changes.rings {
-            let channel = channel_key(Channel::Bars(*interval));
+            let channel = Channel::Bars(*interval).id();
             events.retain_in((*key, channel, 0)..=(*key, channel, u64::MAX), |_, _| false)?;
         }
     }
     for key in &changes.dropped {
         drop_symbol(&write, *key)?;
+    }
+    if changes.migrates {
+        File::set_format(&write)?;
     }
     File::set_run(&write, run)?;
     Ok(write.commit()?)
@@ -275,9 +294,4 @@ pub(super) fn drop_symbol(write: &WriteTransaction, key: u32) -> Result<(), Faul
     write.open_table(EVENTS)?.retain_in((key, 0, 0)..=(key, u8::MAX, u64::MAX), |_, _| false)?;
     write.open_table(MINUTES)?.retain_in((key, i64::MIN)..=(key, i64::MAX), |_, _| false)?;
     Ok(())
-}
-
-/// A channel's place in the keys of rows.
-pub(super) fn channel_key(channel: Channel) -> u8 {
-    u8::try_from(channel.index()).unwrap_or(u8::MAX)
 }

@@ -1,5 +1,12 @@
 //! The bytes of one symbol in the file: MessagePack arrays of records that are the file's own, so that a change of a value
 //! in the program does not change the file unnoticed. A test pins the bytes; other bytes need another [`FORMAT`].
+//!
+//! Records of every format from [`OLDEST`] on are read by the same types: what a format added comes last in its array and
+//! has a default. Where a format says something in another way, the type reads both.
+
+mod heads;
+
+use self::heads::Heads;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -12,14 +19,19 @@ use crate::{
 };
 
 /// The version of everything in the file.
-pub(super) const FORMAT: u32 = 1;
+///
+/// 1: heads in a list, by the place of their channel. 2: heads by the channel's id, which never moves.
+pub(super) const FORMAT: u32 = 2;
+
+/// The oldest version that is read. A file of it is of the newest format from the start on.
+pub(super) const OLDEST: u32 = 1;
 
 /// What a symbol comes to without its rings and its ticker's minutes, which have tables of their own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct TopicRecord {
     pub(super) symbol: Symbol,
     pub(super) feed: Source,
-    pub(super) heads: [u64; Channel::COUNT],
+    heads: Heads,
     last: [Option<Entry>; 2],
     lost: [Option<Entry>; 2],
     /// Newest forgotten number of the trades, and of the bars by interval.
@@ -99,7 +111,7 @@ impl TopicRecord {
         Self {
             symbol: image.symbol,
             feed: image.feed,
-            heads: image.heads,
+            heads: Heads(image.heads),
             last: image.last.each_ref().map(entry),
             lost: image.lost.each_ref().map(entry),
             forgotten: (image.trades.forgotten, image.bars.each_ref().map(|run| run.forgotten)),
@@ -123,7 +135,7 @@ impl TopicRecord {
         Image {
             symbol: self.symbol,
             feed: self.feed,
-            heads: self.heads,
+            heads: self.heads.0,
             last: both(&self.last),
             lost: both(&self.lost),
             trades: run(self.forgotten.0),
@@ -185,7 +197,11 @@ impl Entry {
                 let interval = match channel {
                     Channel::Bars(interval) => interval,
                     // Refused where it is restored: a bar is no trade.
-                    Channel::Trades | Channel::Quotes | Channel::Status | Channel::Ticker => Interval::Second,
+                    Channel::Trades
+                    | Channel::Quotes
+                    | Channel::Status
+                    | Channel::Corrections
+                    | Channel::Ticker => Interval::Second,
                 };
                 let is_final = true;
                 Body::Bar(Box::new(Bar {

@@ -15,8 +15,8 @@ use super::{
     Opened, SaveError, StoreConfig,
     error::Fault,
     file::{EVENTS, File, MINUTES, Run, Stopped, TOPICS, inode},
-    open::{House, channel_key, drop_symbol},
-    record::{TopicRecord, encode, encode_events},
+    open::{House, drop_symbol},
+    record::{FORMAT, TopicRecord, encode, encode_events},
 };
 use crate::{
     hub::{Event, Hub, Image, Mark, Topic},
@@ -193,6 +193,9 @@ impl Saver {
             self.inode = inode(path).ok().flatten().unwrap_or(self.inode);
         }
         let file = file?;
+        if file.format != FORMAT {
+            return Err(SaveError::Replaced(file.path));
+        }
         match file.run()? {
             Some(run) if run.epoch == self.epoch && run.stopped.is_none() => {}
             Some(_) => return Err(SaveError::Replaced(file.path)),
@@ -283,7 +286,7 @@ impl Tables<'_> {
     fn rings(&mut self, key: u32, image: &Image<Arc<Event>>) -> Result<(), Fault> {
         let bars = Interval::ALL.map(Channel::Bars).into_iter().zip(&image.bars);
         for (channel, run) in [(Channel::Trades, &image.trades)].into_iter().chain(bars) {
-            let channel = channel_key(channel);
+            let channel = channel.id();
             let Some(first) = run.events.first() else { continue };
             let row = encode_events(run.events.iter().map(|event| &**event));
             self.events.insert((key, channel, first.n), row.as_slice())?;

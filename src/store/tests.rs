@@ -1,6 +1,7 @@
 //! Gateways without sessions that are started, stopped and broken off over one file.
 
 mod faults;
+mod migrate;
 mod rows;
 mod same;
 

@@ -148,7 +148,14 @@ impl Topic {
             inner.last[channel.index()] = match (newest, channel) {
                 (Some(body), _) => Some(event(Numbered { n, body })),
                 (None, Channel::Bars(interval)) => memory.bars[interval.index()].events().back().cloned(),
-                (None, Channel::Ticker | Channel::Trades | Channel::Quotes | Channel::Status) => None,
+                (
+                    None,
+                    Channel::Ticker
+                    | Channel::Trades
+                    | Channel::Quotes
+                    | Channel::Status
+                    | Channel::Corrections,
+                ) => None,
             };
         }
     }

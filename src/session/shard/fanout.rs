@@ -130,7 +130,7 @@ impl Shard {
     /// Tells the subscribers; those that merge only when something was lost that is never merged away.
     fn lose(&mut self, topic: &Topic, channel: Channel, lost: Lost, also_merges: bool) {
         let Some(view) = self.views.get(topic.id()) else { return };
-        let merges = also_merges || channel == Channel::Status;
+        let merges = also_merges || channel.is_whole();
         for subscriber in view.subscribers[channel.index()].iter().filter(|one| one.streams || merges) {
             let index = subscriber.session as usize;
             let session = &mut self.sessions[index];

@@ -60,11 +60,14 @@ fn a_later_format_is_refused() {
     };
     set(&9_u32.to_le_bytes());
     let why = plan.refusal(&path);
-    assert!(why.contains("has format 9") && why.contains("knows up to 1"), "{why}");
+    assert!(why.contains("has format 9") && why.contains("knows up to 2"), "{why}");
     set(b"x");
     let why = plan.refusal(&path);
     assert!(why.contains("is damaged"), "{why}");
-    set(&1_u32.to_le_bytes());
+    set(&0_u32.to_le_bytes());
+    let why = plan.refusal(&path);
+    assert!(why.contains("is damaged"), "{why}");
+    set(&2_u32.to_le_bytes());
     assert_eq!(plan.open(&path).unwrap().symbols(), 0);
 }
 
