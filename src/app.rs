@@ -165,7 +165,13 @@ async fn keep_time(hub: Arc<Hub>, watches: Vec<Watch>, stop: CancellationToken) 
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let now = hub.clock().now();
         watches.iter().for_each(|watch| watch.look(&hub, now));
-        hub.check_freshness(now);
+        // In bursts; where a lane is congested the rest has time until the next look.
+        while hub.sweep() && !hub.is_congested() {
+            tokio::task::yield_now().await;
+        }
+        while hub.check_freshness(now) && !hub.is_congested() {
+            tokio::task::yield_now().await;
+        }
         hub.check_feeds();
         while hub.tick_clock(hub.clock().now()) {
             tokio::task::yield_now().await;

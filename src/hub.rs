@@ -14,7 +14,9 @@ mod lane;
 mod ring;
 mod roster;
 mod round;
+mod sweep;
 mod topic;
+mod topics;
 
 pub use demand::Demand;
 pub use derive::TickerMinute;
@@ -29,14 +31,15 @@ pub use topic::{Remembered, Topic, TopicId};
 
 pub use crate::market::Body;
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-use dashmap::{DashMap, Entry};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use self::{
     roster::Roster,
     round::{Round, Shared},
+    sweep::Sweep,
+    topics::Topics,
 };
 use crate::{
     clock::{Clock, Instant},
@@ -96,12 +99,15 @@ pub struct Hub {
     epoch: String,
     clock: Clock,
     metrics: Arc<Metrics>,
-    by_symbol: DashMap<Symbol, Arc<Topic>>,
-    by_id: RwLock<Vec<Arc<Topic>>>,
+    topics: Topics,
     lanes: RwLock<Vec<Option<Arc<Lane>>>>,
     roster: RwLock<Roster>,
     /// The topics that several feeds carry.
     contested: RwLock<Vec<Arc<Topic>>>,
+    /// What symbols of whole feeds are still to be told.
+    sweeps: Mutex<VecDeque<Sweep>>,
+    /// Where the look for symbols that are no longer fresh goes on.
+    looked_at: Mutex<usize>,
 }
 
 impl Hub {
@@ -113,11 +119,12 @@ impl Hub {
             epoch,
             clock,
             metrics,
-            by_symbol: DashMap::new(),
-            by_id: RwLock::default(),
+            topics: Topics::default(),
             lanes: RwLock::default(),
             roster: RwLock::default(),
             contested: RwLock::default(),
+            sweeps: Mutex::default(),
+            looked_at: Mutex::default(),
         }
     }
 
@@ -158,23 +165,12 @@ impl Hub {
             topic.named();
             return self.carried(topic, feed, lanes);
         }
-        let topic = match self.by_symbol.entry(symbol) {
-            Entry::Occupied(known) => {
-                let known = Arc::clone(known.get());
-                return self.carried(known, feed, lanes);
-            }
-            Entry::Vacant(free) => {
-                let mut by_id = self.by_id.write();
-                if by_id.len() >= MAX_TOPICS {
-                    return Err(HubError::TooManyTopics);
-                }
-                let id = TopicId::new(by_id.len());
-                let topic = Arc::new(Topic::new(id, symbol, self.carrier(feed), Arc::clone(&self.shared)));
-                by_id.push(Arc::clone(&topic));
-                free.insert(Arc::clone(&topic));
-                topic
-            }
-        };
+        let make =
+            |id| Ok::<_, HubError>(Topic::new(id, symbol, self.carrier(feed), Arc::clone(&self.shared)));
+        let (topic, is_new) = self.topics.get_or_make(symbol, make)?;
+        if !is_new {
+            return self.carried(topic, feed, lanes);
+        }
         self.metrics.topics.inc();
         let pending = Status {
             symbol,
@@ -221,9 +217,7 @@ impl Hub {
     /// the tickers' windows. At most [`MAX_BURST_TICKS`] symbols at once, so that lanes can be emptied in between;
     /// returns whether there are more. To be called a few times a second.
     pub fn tick_clock(&self, now: UnixMicros) -> bool {
-        let due = |topic: &&Arc<Topic>| topic.due() <= now;
-        let topics: Vec<_> =
-            self.by_id.read().iter().filter(due).take(MAX_BURST_TICKS + 1).cloned().collect();
+        let topics = self.topics.some(MAX_BURST_TICKS + 1, |topic| topic.due() <= now);
         let lanes = self.lanes.read();
         let mut round = Round::new(&lanes, self.times());
         for topic in topics.iter().take(MAX_BURST_TICKS) {
@@ -244,30 +238,6 @@ impl Hub {
         }
     }
 
-    /// Looks for symbols whose channels have been quiet for longer than their feed's limits allow. To be called a few
-    /// times a second; looks at no symbol of a feed without such limits.
-    pub fn check_freshness(&self, now: UnixMicros) {
-        let watched = self.roster.read().watched();
-        if !watched.is_empty() {
-            self.each_of(&watched, |topic, round| topic.check_freshness(now, round));
-        }
-    }
-
-    /// A feed proves alive again: its symbols are no longer stale for its sake.
-    pub fn feed_is_back(&self, feed: Source) {
-        let now = self.clock.now();
-        self.roster.write().set_up(feed, true);
-        self.each_of(&[feed], |topic, round| topic.feed_is_back(feed, now, round));
-    }
-
-    fn each_of(&self, feeds: &[Source], mut each: impl FnMut(&Topic, &mut Round<'_>)) {
-        let topics = self.topics_since(0);
-        let lanes = self.lanes.read();
-        let mut round = Round::new(&lanes, self.times());
-        topics.iter().filter(|topic| topic.is_carried_by(feeds)).for_each(|topic| each(topic, &mut round));
-        round.end(&self.shared);
-    }
-
     /// How many symbols are in which state, by the feed that is their source.
     #[must_use]
     pub fn states(&self) -> Vec<(Source, State, i64)> {
@@ -282,19 +252,6 @@ impl Hub {
         counts
     }
 
-    /// Tells the state of a whole feed that is lost or has ended, on the status channel of each symbol whose source it is.
-    pub fn set_feed_state(&self, feed: Source, state: State, why: &str) {
-        let since = self.clock.now();
-        let topics = self.topics_since(0);
-        self.roster.write().set_up(feed, false);
-        let ticks = topics.iter().filter(|topic| topic.is_carried_by(&[feed])).map(|topic| {
-            topic.feed_is_up(feed, false);
-            let why = why.to_owned().into();
-            Tick::Status(Status { symbol: topic.symbol(), state, source: feed, since, why })
-        });
-        self.publish(feed, ticks);
-    }
-
     /// Lets a feed know whether it is to bring a symbol, now and whenever that changes. Unknown symbols have nobody who
     /// listens.
     pub fn watch(&self, symbol: Symbol, feed: Source, demand: &Arc<Demand>) {
@@ -306,25 +263,32 @@ impl Hub {
     /// The topic of a symbol.
     #[must_use]
     pub fn topic(&self, symbol: Symbol) -> Option<Arc<Topic>> {
-        self.by_symbol.get(&symbol).map(|topic| Arc::clone(&topic))
+        self.topics.get(symbol)
     }
 
     /// How many symbols are known.
     #[must_use]
     pub fn topic_count(&self) -> usize {
-        self.by_id.read().len()
+        self.topics.len()
     }
 
     /// The topic at that position.
     #[must_use]
     pub fn topic_at(&self, position: usize) -> Option<Arc<Topic>> {
-        self.by_id.read().get(position).cloned()
+        self.topics.at(position)
     }
 
     /// The topics from that position on, in the order in which they became known.
     #[must_use]
     pub fn topics_since(&self, position: usize) -> Vec<Arc<Topic>> {
-        self.by_id.read().get(position..).unwrap_or_default().to_vec()
+        self.topics.since(position, MAX_TOPICS)
+    }
+
+    /// At most `most` topics whose symbols begin with `prefix`, in the order of the symbols, behind that one: with the
+    /// last symbol of an answer the next one is found, however many topics there are.
+    #[must_use]
+    pub fn topics_named(&self, prefix: &str, behind: Option<&Symbol>, most: usize) -> Vec<Arc<Topic>> {
+        self.topics.named(prefix, behind, most)
     }
 
     /// Opens a lane for one more shard; its index is the shard's.
@@ -346,15 +310,15 @@ impl Hub {
         Ok(lane)
     }
 
-    /// Closes a shard's lane and forgets its interests; the index may be used again.
+    /// Closes a shard's lane and forgets its interests; then the index may be used again, and not before: the next shard
+    /// would lose what it has joined meanwhile.
     pub fn close_lane(&self, lane: &Lane) {
-        let topics = self.topics_since(0);
-        self.lanes.write()[lane.index()] = None;
-        for topic in topics {
+        for topic in self.topics_since(0) {
             for channel in Channel::ALL {
                 topic.part(lane.index(), channel);
             }
         }
+        self.lanes.write()[lane.index()] = None;
     }
 
     /// Whether some lane is more than half full.

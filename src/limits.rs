@@ -20,6 +20,16 @@ pub const MAX_SOURCE_LEN: usize = 16;
 /// Longest text a command's `id` may be, in characters. Longer: 416.
 pub const MAX_COMMAND_ID: usize = 36;
 
+/// Longest text of a trade's `id`, in bytes. Longer: the tick is refused and counted.
+pub const MAX_TRADE_ID: usize = 64;
+
+/// Longest text of a price or a size, in bytes: more than any exact one needs, with an exponent or zeros at either end.
+/// Longer: the tick is refused and counted.
+pub const MAX_DECIMAL_CHARS: usize = 64;
+
+/// Characters of an error that are logged or answered, since it may repeat what somebody sent. The rest is cut off.
+pub const MAX_ERROR_CHARS: usize = 300;
+
 // ---- hub -------------------------------------------------------------------------------------------------
 
 /// Most topics of one gateway. A tick of one more symbol is counted and dropped.

@@ -85,7 +85,7 @@ fn trade<'a, N: Literal<'a>>(entry: &Entry<'_, N>, tr: UnixMicros) -> Result<Tra
         price: field::price("p", of("p", entry.p.as_ref())?.text())?,
         size: field::size("s", of("s", entry.s.as_ref())?.text())?,
         side,
-        id: entry.i.as_ref().map(|id| field::trade_id(id.text())),
+        id: entry.i.as_ref().map(|id| field::trade_id("i", id.text())).transpose()?,
         source: entry
             .x
             .as_ref()

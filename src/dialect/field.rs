@@ -7,7 +7,7 @@ use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 
 use super::ParseError;
 use crate::{
-    limits::{MAX_SYMBOL_LEN, MAX_VENUE_WORDS},
+    limits::{MAX_ERROR_CHARS, MAX_SYMBOL_LEN, MAX_TRADE_ID, MAX_VENUE_WORDS},
     market::{Level, Price, Size, Symbol, TradeId, UnixMicros},
 };
 
@@ -44,9 +44,12 @@ pub(crate) fn symbol(text: &str) -> Result<Symbol, ParseError> {
 }
 
 /// A trade's name as the venue wrote it: a number only where the number prints as the same text.
-pub(crate) fn trade_id(text: &str) -> TradeId {
+pub(crate) fn trade_id(field: &'static str, text: &str) -> Result<TradeId, ParseError> {
+    if text.len() > MAX_TRADE_ID {
+        return Err(ParseError::Long { field, len: text.len(), max: MAX_TRADE_ID });
+    }
     let number = text.parse::<u64>().ok().filter(|_| text == "0" || !text.starts_with(['0', '+']));
-    number.map_or_else(|| TradeId::Text(text.into()), TradeId::Number)
+    Ok(number.map_or_else(|| TradeId::Text(text.into()), TradeId::Number))
 }
 
 /// A count since the epoch, in milliseconds or microseconds by its magnitude.
@@ -94,6 +97,11 @@ pub(crate) fn implausible(field: &'static str, text: &str) -> ParseError {
 /// A venue's own words, no longer than we want to keep.
 pub(crate) fn words(text: &str) -> String {
     text.chars().take(MAX_VENUE_WORDS).collect()
+}
+
+/// So much of an error as is worth showing: it may repeat what somebody sent.
+pub(crate) fn cut(text: &str) -> String {
+    text.chars().take(MAX_ERROR_CHARS).collect()
 }
 
 /// Whether the JSON is a list. Readers of objects must ask first: a derived one takes a list of values for one.
@@ -147,8 +155,10 @@ mod tests {
     #[test]
     fn names_of_trades_keep_their_text() {
         for text in ["0", "995098700", "000000", "007", "+7", "x-1", "99999999999999999999"] {
-            assert_eq!(trade_id(text).to_string(), text);
+            assert_eq!(trade_id("id", text).unwrap().to_string(), text);
         }
+        assert!(trade_id("id", &"7".repeat(MAX_TRADE_ID)).is_ok());
+        assert!(matches!(trade_id("id", &"7".repeat(MAX_TRADE_ID + 1)), Err(ParseError::Long { .. })));
     }
 
     #[test]

@@ -129,6 +129,16 @@ pub enum ParseError {
         /// What was wrong.
         why: SymbolError,
     },
+    /// A text that is longer than is kept.
+    #[error("{field} has {len} bytes, at most {max} are taken")]
+    Long {
+        /// The venue's name of the field.
+        field: &'static str,
+        /// Its length, in bytes.
+        len: usize,
+        /// Longest allowed, in bytes.
+        max: usize,
+    },
     /// A time that cannot be: unparsable, or before 1971 or after 2200.
     #[error("{field}: {text:?} is not a plausible time")]
     Time {
@@ -148,6 +158,7 @@ impl ParseError {
             Self::Number { .. } => "number",
             Self::Symbol { .. } => "symbol",
             Self::Time { .. } => "time",
+            Self::Long { .. } => "long",
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     dialect::ParseError,
     hub::{Demand, Hub, HubError},
-    limits::MAX_BURST_TICKS,
+    limits::{MAX_BURST_TICKS, MAX_ERROR_CHARS},
     market::{Increments, Source, State, Status, Symbol, Tick, UnixMicros},
     metrics::{FeedMetrics, UpstreamMetrics},
 };
@@ -162,7 +162,10 @@ impl Publisher {
         let has = |symbol: &Symbol| state(*symbol).is_some_and(|state| from.contains(&state));
         let (source, since) = (self.name, self.clock.now());
         let tell = |symbol| Tick::Status(Status { symbol, state: to, source, since, why: why.clone() });
-        self.hub.publish(self.name, symbols.into_iter().filter(has).map(tell));
+        let mut ticks = symbols.into_iter().filter(has).map(tell).peekable();
+        while ticks.peek().is_some() {
+            self.hub.publish(self.name, ticks.by_ref().take(MAX_BURST_TICKS));
+        }
     }
 
     /// The source is connected, though it may have nothing to tell; what that means for its symbols the feed tells itself.
@@ -256,6 +259,7 @@ impl Publisher {
     pub fn count_skipped(&self, kind: &'static str, why: &dyn Display) {
         let seen = self.metrics.parse_error(kind);
         if seen.is_power_of_two() {
+            let why: String = why.to_string().chars().take(MAX_ERROR_CHARS).collect();
             tracing::warn!(feed = %self.name, kind, seen, "skipped: {why}");
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event, Hub, HubError, Round, TickerMinute, Topic, TopicId,
+    Event, Hub, HubError, Round, TickerMinute, Topic,
     derive::{Channels, Derived},
 };
 use crate::market::{Body, Channel, Interval, Intervals, Source, State, Status, Symbol, Tick};
@@ -134,19 +134,15 @@ impl Hub {
         let mut round = Round::new(&[], self.times());
         for image in images {
             let (symbol, feed) = (image.symbol, image.feed);
-            let mut by_id = self.by_id.write();
-            if by_id.len() >= crate::limits::MAX_TOPICS {
-                return Err(HubError::TooManyTopics.into());
-            }
-            let id = TopicId::new(by_id.len());
-            let topic = Topic::new(id, symbol, self.carrier(feed), Arc::clone(&self.shared));
-            topic.restore(image, round.received).ok_or(RestoreError::Unsound(symbol))?;
-            let topic = Arc::new(topic);
-            if self.by_symbol.insert(symbol, Arc::clone(&topic)).is_some() {
+            let make = |id| {
+                let topic = Topic::new(id, symbol, self.carrier(feed), Arc::clone(&self.shared));
+                topic.restore(image, round.received).ok_or(RestoreError::Unsound(symbol))?;
+                Ok::<_, RestoreError>(topic)
+            };
+            let (topic, is_new) = self.topics.get_or_make(symbol, make)?;
+            if !is_new {
                 return Err(RestoreError::Unsound(symbol));
             }
-            by_id.push(Arc::clone(&topic));
-            drop(by_id);
             self.metrics.topics.inc();
             if interrupted.contains(&feed) {
                 topic.interrupted(&mut round);

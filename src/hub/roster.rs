@@ -7,7 +7,7 @@ use super::{FreshnessLimits, Hub, HubError, Topic, lane::Lane, round::Round, top
 use crate::{
     clock::Instant,
     limits::DEFAULT_PREFERENCE,
-    market::{Source, Symbol, UnixMicros},
+    market::{Source, UnixMicros},
 };
 
 /// What is stated of a feed.
@@ -53,18 +53,8 @@ impl Hub {
     /// A feed as a whole works, though it may have nothing to say.
     pub fn feed_is_up(&self, feed: Source) {
         self.roster.write().set_up(feed, true);
-        self.each_of(&[feed], |topic, _| topic.feed_is_up(feed, true));
-    }
-
-    /// A feed proves alive again: those symbols are no longer stale for its sake.
-    pub fn symbols_are_back(&self, feed: Source, symbols: impl IntoIterator<Item = Symbol>) {
-        let now = self.clock.now();
-        let lanes = self.lanes.read();
-        let mut round = Round::new(&lanes, self.times());
-        for topic in symbols.into_iter().filter_map(|symbol| self.topic(symbol)) {
-            topic.feed_is_back(feed, now, &mut round);
-        }
-        round.end(&self.shared);
+        // No event is made: all at once.
+        self.each_of(&[feed], &mut 0, |topic, _| topic.feed_is_up(feed, true));
     }
 
     /// Looks how the feeds stand of the symbols that several carry. To be called a few times a second: grace and hold

@@ -51,6 +51,11 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// How many events were made.
+    pub(super) fn events(&self) -> usize {
+        usize::try_from(self.made.iter().sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
     /// Counts the events and wakes the shards.
     pub(super) fn end(mut self, shared: &Shared) {
         for (counter, made) in shared.events.iter().zip(self.made) {

@@ -8,6 +8,8 @@ use arrayvec::ArrayString;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::limits::MAX_DECIMAL_CHARS;
+
 /// Longest text of a decimal: sign, 29 digits, point, and a leading zero.
 const MAX_DECIMAL_TEXT: usize = 32;
 
@@ -22,18 +24,24 @@ pub enum DecimalError {
     Negative(String),
 }
 
+fn not_decimal(text: &str) -> DecimalError {
+    DecimalError::NotDecimal(text.chars().take(MAX_DECIMAL_TEXT).collect())
+}
+
 fn parse(text: &str) -> Result<Decimal, DecimalError> {
     // A plain number only: the library would also take `1_000`, and would print `-0` as `0`.
+    if text.len() > MAX_DECIMAL_CHARS {
+        return Err(not_decimal(text));
+    }
     let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
-    let not_decimal = || DecimalError::NotDecimal(text.chars().take(MAX_DECIMAL_TEXT).collect());
     if plain {
-        return Decimal::from_str_exact(text).map_err(|_why| not_decimal());
+        return Decimal::from_str_exact(text).map_err(|_why| not_decimal(text));
     }
     // JSON numbers of some venues come as 1e-7: exact all the same.
     if text.bytes().any(|b| matches!(b, b'e' | b'E')) {
-        return Decimal::from_scientific(text).map_err(|_why| not_decimal());
+        return Decimal::from_scientific(text).map_err(|_why| not_decimal(text));
     }
-    Err(not_decimal())
+    Err(not_decimal(text))
 }
 
 macro_rules! decimal_traits {
@@ -185,6 +193,10 @@ mod tests {
         {
             assert!(bad.parse::<Price>().is_err(), "{bad:?}");
         }
+        let zeros = "0".repeat(MAX_DECIMAL_CHARS - 1) + "1";
+        assert_eq!(zeros.parse::<Price>().unwrap().to_string(), "1");
+        let why = format!("0{zeros}").parse::<Price>().unwrap_err().to_string();
+        assert!(why.len() < 120, "{why}");
         assert!(matches!("-1".parse::<Size>(), Err(DecimalError::Negative(_))));
     }
 }

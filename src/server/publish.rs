@@ -175,7 +175,7 @@ impl<'a> Batch<'a> {
     fn take(&mut self, place: Place, message: Result<TickMessage<'_>, serde_json::Error>) {
         self.out.count_message();
         let tick = message
-            .map_err(|why| TickError::Shape(why.to_string()))
+            .map_err(|why| TickError::shape(&why))
             .and_then(|message| message.tick(self.name, self.time));
         let refused = match tick {
             Ok(tick) => match self.out.declare([tick.symbol()]) {

@@ -22,8 +22,7 @@ pub(super) use views::Views;
 
 use std::{
     cell::RefCell,
-    cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -65,8 +64,8 @@ pub enum Outgoing {
     Over,
 }
 
-/// A merged event that waits for its time.
-type Timer = Reverse<(Instant, usize, u64, SubIndex)>;
+/// A merged event that waits for its time: when, and of which session and subscription.
+type Timer = (Instant, usize, SubIndex);
 
 /// The sessions of one thread.
 pub struct Shard {
@@ -82,7 +81,8 @@ pub struct Shard {
     /// Sessions that follow a pattern.
     followers: Vec<usize>,
     known_topics: usize,
-    timers: BinaryHeap<Timer>,
+    /// At most one for each subscription, which takes it along when it goes.
+    timers: BTreeSet<Timer>,
     burst: VecDeque<Arc<Event>>,
     scratch: BytesMut,
     tally: Tally,
@@ -105,7 +105,7 @@ impl Shard {
             pacer: pace::Pacer::new(hub.instant()),
             followers: Vec::new(),
             known_topics: hub.topic_count(),
-            timers: BinaryHeap::new(),
+            timers: BTreeSet::new(),
             burst: VecDeque::new(),
             scratch: BytesMut::new(),
             tally: Tally::new(hub.metrics()),

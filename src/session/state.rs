@@ -98,8 +98,13 @@ pub(super) enum Offered {
     Queued,
     /// Replaced one that was still waiting.
     Merged,
-    /// Waits for its time.
-    Timer(Instant),
+    /// Waits for its time, which the shard is to keep.
+    Timer {
+        /// When it may go.
+        due: Instant,
+        /// The time that the shard keeps for it so far: one of a wait that ended early.
+        instead: Option<Instant>,
+    },
 }
 
 impl Session {
@@ -179,7 +184,7 @@ impl Session {
         match (*pending, pace) {
             (Pending::No, Some(pace)) if pace.next > now => {
                 *pending = Pending::Timer;
-                Offered::Timer(pace.next)
+                Offered::Timer { due: pace.next, instead: pace.timer.replace(pace.next) }
             }
             (Pending::No, _) => {
                 *pending = Pending::Socket;

@@ -143,6 +143,8 @@ pub(super) struct Pace {
     pub(super) interval: Duration,
     /// No event before this.
     pub(super) next: Instant,
+    /// The timer that the shard has for it.
+    pub(super) timer: Option<Instant>,
 }
 
 /// A range of lost numbers.
@@ -181,8 +183,9 @@ impl Delivery {
     /// The delivery that a client asked for, or the channel's default.
     #[expect(clippy::float_arithmetic, reason = "a rate becomes an interval; no price is near")]
     pub(super) fn new(channel: Channel, mode: Option<Mode>, max_rate: Option<f64>, now: Instant) -> Self {
-        let pace = max_rate
-            .map(|rate| Box::new(Pace { rate, interval: Duration::from_secs_f64(1.0 / rate), next: now }));
+        let pace = max_rate.map(|rate| {
+            Box::new(Pace { rate, interval: Duration::from_secs_f64(1.0 / rate), next: now, timer: None })
+        });
         match (channel, mode) {
             // A status or a correction is never merged away.
             (Channel::Status | Channel::Corrections, _) => Self::Control,
@@ -205,11 +208,23 @@ impl Delivery {
     /// Ends the wait of a merged event for its time. Returns whether it waited for that very time.
     pub(super) fn time_has_come(&mut self, due: Instant) -> bool {
         match self {
-            Self::Merge { pending, pace: Some(pace) } if *pending == Pending::Timer && pace.next == due => {
-                *pending = Pending::Socket;
-                true
+            Self::Merge { pending, pace: Some(pace) } => {
+                pace.timer = None;
+                let comes = *pending == Pending::Timer && pace.next == due;
+                if comes {
+                    *pending = Pending::Socket;
+                }
+                comes
             }
             Self::Merge { .. } | Self::Stream | Self::Control => false,
+        }
+    }
+
+    /// The timer that the shard has for it.
+    pub(super) fn timer(&self) -> Option<Instant> {
+        match self {
+            Self::Merge { pace, .. } => pace.as_ref()?.timer,
+            Self::Stream | Self::Control => None,
         }
     }
 

@@ -77,7 +77,7 @@ fn trades(events: &str, tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), Pa
     let before = out.len();
     for event in events.iter().filter(|event| event.r#type == "update") {
         for trade in event.trades.iter().rev() {
-            let id = field::trade_id(trade.trade_id);
+            let id = field::trade_id("trade_id", trade.trade_id)?;
             let sequence = match id {
                 TradeId::Number(number) => Some(Sequence::Counted(number)),
                 TradeId::Text(_) => None,

@@ -53,6 +53,12 @@ pub enum TickError {
 }
 
 impl TickError {
+    /// Not a tick, for a reason that may repeat what was sent: no more of it is kept than anybody reads.
+    #[must_use]
+    pub fn shape(why: &dyn std::fmt::Display) -> Self {
+        Self::Shape(field::cut(&why.to_string()))
+    }
+
     /// The kind as a metric label.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -81,7 +87,7 @@ impl TickMessage<'_> {
                     price: field::price("p", self.p.as_deref().ok_or_else(|| missing("p"))?)?,
                     size: field::size("s", self.s.as_deref().ok_or_else(|| missing("s"))?)?,
                     side: self.side,
-                    id: self.id.as_deref().map(field::trade_id),
+                    id: self.id.as_deref().map(|id| field::trade_id("id", id)).transpose()?,
                     source,
                     te,
                     tr,
@@ -128,7 +134,7 @@ fn missing(key: &str) -> TickError {
 }
 
 fn shape(why: &str) -> TickError {
-    TickError::Shape(why.to_owned())
+    TickError::shape(&why)
 }
 
 #[cfg(test)]
@@ -137,8 +143,7 @@ mod tests {
     use crate::dialect::native::{Encoding, encode_event};
 
     fn read(line: &str) -> Result<Tick, TickError> {
-        let message: TickMessage<'_> =
-            serde_json::from_str(line).map_err(|why| TickError::Shape(why.to_string()))?;
+        let message: TickMessage<'_> = serde_json::from_str(line).map_err(|why| TickError::shape(&why))?;
         message.tick(Source::new("push").unwrap(), UnixMicros(7))
     }
 
@@ -173,9 +178,18 @@ mod tests {
             (r#"{"S":"A","bp":"1","id":"1"}"#, "a quote has no id"),
             (r#"{"T":"status","S":"A"}"#, "neither t nor q"),
             (r#"{"S":"A","price":"1"}"#, "price"),
+            (
+                &format!(r#"{{"S":"A","p":"1","s":"1","id":"{}"}}"#, "x".repeat(1_000_000)),
+                "id has 1000000 bytes",
+            ),
+            (&format!(r#"{{"S":"A","p":"{}1","s":"1"}}"#, "0".repeat(1_000_000)), "p: "),
+            (&format!(r#"{{"S":"{}","p":"1","s":"1"}}"#, "X".repeat(1_000_000)), "symbol"),
+            (&format!(r#"{{"S":"A","p":"1","s":"1","x":"{}"}}"#, "x".repeat(1_000_000)), "not a tick: "),
+            (&format!(r#"{{"S":"A","{}":"1"}}"#, "k".repeat(1_000_000)), "unknown field"),
         ] {
             let error = read(line).unwrap_err().to_string();
-            assert!(error.contains(part), "{line}: {error}");
+            assert!(error.contains(part), "{line:.200}: {error}");
+            assert!(error.len() < 400, "an error repeats no more than anybody reads: {}", error.len());
         }
     }
 }

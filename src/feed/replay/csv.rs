@@ -232,7 +232,7 @@ impl Rows {
                 price: row.read(price, |text| scaled(text, scale))?,
                 size: row.read(size, |text| Ok(field::size("size", text)?))?,
                 side: side_cell.map(|cell| row.read(cell, side)).transpose()?.flatten(),
-                id: id.map(|cell| row.read(cell, |text| Ok(field::trade_id(text)))).transpose()?,
+                id: id.map(|cell| row.read(cell, |text| Ok(field::trade_id("id", text)?))).transpose()?,
                 source,
                 te,
                 tr,

@@ -61,7 +61,7 @@ fn message(message: &Message<'_>, feed: Source, out: &mut Vec<Tick>) -> Result<D
             price: field::price("p", message.p.ok_or_else(|| missing("p"))?)?,
             size: field::size("s", message.s.ok_or_else(|| missing("s"))?)?,
             side: message.side,
-            id: message.id.map(field::trade_id),
+            id: message.id.map(|id| field::trade_id("id", id)).transpose()?,
             source,
             te,
             tr: now,

@@ -234,3 +234,25 @@ fn many_symbols_are_passed_in_turns() {
     assert!(!hub.tick_clock(UnixMicros(9 * SECOND)));
     assert_eq!(metric(&hub, "tickcast_history_bars{channel=\"bars.1s\"}"), symbols as u64);
 }
+
+#[test]
+fn a_lane_that_is_closing_takes_nothing_from_the_next_one() {
+    let hub = Arc::new(hub(HubConfig::default()));
+    hub.publish(source(), [trade(0, "1")]);
+    let topic = hub.topic(symbol(0)).unwrap();
+    let closing = hub.open_lane().unwrap();
+    let held = topic.inner.lock();
+    let closer = {
+        let (hub, closing) = (Arc::clone(&hub), Arc::clone(&closing));
+        std::thread::spawn(move || hub.close_lane(&closing))
+    };
+    // The closer waits for the topic, or has not come to it yet: its place is not free either way.
+    for _ in 0..50 {
+        let next = hub.open_lane().unwrap();
+        assert_ne!(next.index(), closing.index(), "its interests are still to be cleared");
+        std::thread::yield_now();
+    }
+    drop(held);
+    closer.join().unwrap();
+    assert_eq!(hub.open_lane().unwrap().index(), closing.index());
+}

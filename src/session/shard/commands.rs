@@ -209,6 +209,9 @@ impl Shard {
         let session = &mut self.sessions[index];
         let (sub, gone) = session.subs.remove(topic, channel)?;
         session.statuses -= usize::from(matches!(gone.delivery, Delivery::Control));
+        if let Some(timer) = gone.delivery.timer() {
+            self.timers.remove(&(timer, index, sub));
+        }
         if let Some(moved) = self.views.remove(topic, channel, gone.place as usize, self.lane.index()) {
             self.sessions[moved.session as usize].subs[moved.sub].place = gone.place;
         }
@@ -312,6 +315,9 @@ impl Shard {
         let session = &mut self.sessions[index];
         let Subscription { topic, channel, place, ref delivery, .. } = session.subs[sub];
         let old = delivery.clone();
+        if let Some(timer) = old.timer() {
+            self.timers.remove(&(timer, index, sub));
+        }
         let Some(view) = self.views.get_mut(topic) else { return };
         let i = channel.index();
         let newest = view.newest[i].clone();

@@ -1,6 +1,6 @@
 //! From the lane to the outboxes.
 
-use std::{cmp::Reverse, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use super::Shard;
 use crate::{
@@ -88,8 +88,11 @@ impl Shard {
                         self.tally.merged[channel] += 1;
                         continue;
                     }
-                    Offered::Timer(due) => {
-                        self.timers.push(Reverse((due, index, session.serial, subscriber.sub)));
+                    Offered::Timer { due, instead } => {
+                        if let Some(old) = instead {
+                            self.timers.remove(&(old, index, subscriber.sub));
+                        }
+                        self.timers.insert((due, index, subscriber.sub));
                         continue;
                     }
                 }
@@ -147,22 +150,19 @@ impl Shard {
 
     /// When the next paced event or write is due.
     pub(super) fn next_timer(&self) -> Option<Instant> {
-        let event = self.timers.peek().map(|Reverse((due, ..))| *due);
+        let event = self.timers.first().map(|(due, ..)| *due);
         event.into_iter().chain(self.pacer.next()).min()
     }
 
     /// Moves paced events whose time has come to their sessions' merge queues.
     pub(super) fn fire_timers(&mut self) {
         let now = self.hub.instant();
-        while let Some(Reverse((due, index, serial, sub))) = self.timers.peek().copied()
+        while let Some((due, index, sub)) = self.timers.first().copied()
             && due <= now
         {
-            self.timers.pop();
-            let Some(session) = self.sessions.get_mut(index).filter(|session| session.serial == serial)
-            else {
-                continue;
-            };
-            // The subscription may be gone, replaced or changed since: then the timer means nothing any more.
+            self.timers.pop_first();
+            let Some(session) = self.sessions.get_mut(index) else { continue };
+            // The event may have gone out meanwhile, or the delivery may have changed.
             if session.subs.get_mut(sub).is_some_and(|sub| sub.delivery.time_has_come(due)) {
                 session.outbox.merge.push_back(sub);
                 self.touch(index);

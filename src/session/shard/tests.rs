@@ -1,6 +1,7 @@
 //! A shard with clients that check the protocol's promises on every message they get.
 
 mod client;
+mod cost;
 mod derived;
 mod promises;
 mod restarts;
