@@ -13,11 +13,13 @@ use crate::market::{Channel, Source, State};
 mod feed;
 mod store;
 mod switches;
+mod time;
 mod upstream;
 
 pub use feed::FeedMetrics;
 pub use store::StoreMetrics;
 pub use switches::Switches;
+pub use time::{Stalled, TimeMetrics};
 use upstream::UpstreamFamilies;
 pub use upstream::UpstreamMetrics;
 
@@ -36,6 +38,8 @@ pub struct Metrics {
     pub store: StoreMetrics,
     /// Those of symbols that several feeds carry.
     pub switches: Switches,
+    /// Those of clocks.
+    pub time: TimeMetrics,
     feed_messages: IntCounterVec,
     feed_ticks: IntCounterVec,
     feed_ignored: IntCounterVec,
@@ -129,6 +133,7 @@ impl Metrics {
             upstream: UpstreamFamilies::new(&r),
             store: StoreMetrics::new(&r),
             switches: Switches::new(&r),
+            time: TimeMetrics::new(&r),
             feed_messages: family!(
                 r,
                 IntCounterVec,

@@ -400,9 +400,12 @@ impl Topic {
             }
         };
         let mut events: Vec<_> = ring.since(seen).cloned().collect();
-        let newest = events.last().map_or(seen, |event| event.n);
-        // The forming bar; and the newest trade where none are to be remembered.
-        events.extend(last.filter(|event| event.n > newest).cloned());
+        for event in last {
+            // The forming bar; and the newest trade, where later losses have pushed it out of the ring.
+            if let Err(place) = events.binary_search_by_key(&event.n, |event| event.n) {
+                events.insert(place, Arc::clone(event));
+            }
+        }
         Remembered { events, forgotten: ring.forgotten() }
     }
 

@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use actix_web::body::{BodySize, MessageBody};
@@ -72,6 +73,10 @@ impl Transport for Port {
 
     fn blocked_since(&self) -> Option<Instant> {
         self.gauge.blocked_since()
+    }
+
+    fn excuse(&self, late: Duration) {
+        self.gauge.excuse(late);
     }
 
     fn cut(&self) {

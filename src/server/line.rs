@@ -52,6 +52,11 @@ impl Gauge {
         self.blocked_since.get()
     }
 
+    /// The gateway was held up for so long, which does not count as blocked.
+    pub(super) fn excuse(&self, late: Duration) {
+        self.blocked_since.set(self.blocked_since.get().map(|since| (since + late).min(Instant::now())));
+    }
+
     /// Makes every further read and write fail, and wakes whoever waits for one.
     pub(super) fn cut(&self) {
         self.cut.set(true);

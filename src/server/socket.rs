@@ -11,6 +11,7 @@ use std::{
     net::Shutdown,
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use actix_http::{
@@ -167,6 +168,10 @@ impl Transport for Port {
 
     fn blocked_since(&self) -> Option<Instant> {
         self.blocked_since.get()
+    }
+
+    fn excuse(&self, late: Duration) {
+        self.blocked_since.set(self.blocked_since.get().map(|since| (since + late).min(Instant::now())));
     }
 
     fn cut(&self) {

@@ -8,11 +8,13 @@ use crate::clock::Instant;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bucket {
     full_at: Instant,
+    /// Time for which whatever came could not be read, and so came at once.
+    excused: Duration,
 }
 
 impl Bucket {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { full_at: now }
+        Self { full_at: now, excused: Duration::ZERO }
     }
 
     /// Takes one token if there is one.
@@ -22,8 +24,16 @@ impl Bucket {
         let fits = full_at - now <= token * burst.max(1);
         if fits {
             self.full_at = full_at;
+        } else if let Some(rest) = self.excused.checked_sub(token) {
+            self.excused = rest;
+            return true;
         }
         fits
+    }
+
+    /// The gateway was held up for so long: what came in that time at the rate fits.
+    pub(super) fn excuse(&mut self, late: Duration) {
+        self.excused = late;
     }
 }
 
@@ -39,6 +49,8 @@ mod tests {
         assert_eq!(taken, 5);
         let later = start + Duration::from_millis(300);
         assert_eq!((0..100).filter(|_| bucket.take(later, 10, 5)).count(), 3);
+        bucket.excuse(Duration::from_secs(1));
+        assert_eq!((0..100).filter(|_| bucket.take(later, 10, 5)).count(), 10, "once");
         let much_later = start + Duration::from_secs(60);
         assert_eq!((0..100).filter(|_| bucket.take(much_later, 10, 5)).count(), 5);
     }

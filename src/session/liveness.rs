@@ -43,6 +43,12 @@ impl Liveness {
         self.said = now;
     }
 
+    /// The gateway was held up for so long: the client is as silent as it was before.
+    pub(super) fn excuse(&mut self, late: Duration, now: Instant) {
+        self.heard = (self.heard + late).min(now);
+        self.waiting = self.waiting.map(|sent| (sent + late).min(now));
+    }
+
     /// A pong came.
     pub(super) fn ponged(&mut self, now: Instant) {
         if let Some(sent) = self.waiting.take() {

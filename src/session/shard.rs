@@ -9,6 +9,7 @@ mod commands;
 #[cfg(feature = "test-endpoints")]
 mod echo;
 mod fanout;
+mod late;
 mod pace;
 mod roads;
 mod tally;
@@ -83,6 +84,7 @@ pub struct Shard {
     known_topics: usize,
     /// At most one for each subscription, which takes it along when it goes.
     timers: BTreeSet<Timer>,
+    sweeps: late::Sweeps,
     burst: VecDeque<Arc<Event>>,
     scratch: BytesMut,
     tally: Tally,
@@ -97,7 +99,6 @@ impl Shard {
         Ok(Self {
             lane: hub.open_lane()?,
             node: node.into(),
-            config: Rc::new(config),
             views: Views::default(),
             sessions: Slab::new(),
             next_serial: 0,
@@ -106,9 +107,11 @@ impl Shard {
             followers: Vec::new(),
             known_topics: hub.topic_count(),
             timers: BTreeSet::new(),
+            sweeps: late::Sweeps::new(hub.instant(), tend::sweep_interval(&config)),
             burst: VecDeque::new(),
             scratch: BytesMut::new(),
             tally: Tally::new(hub.metrics()),
+            config: Rc::new(config),
             hub,
         })
     }
@@ -224,6 +227,7 @@ impl Shard {
 
     /// Bytes came from the client.
     pub fn heard(&mut self, key: SessionKey, now: Instant) {
+        self.excuse(now);
         if let Some(session) = self.get(key) {
             session.liveness.heard(now);
         }
@@ -347,7 +351,7 @@ impl Drop for Shard {
 /// `window`. Never completes; dropped with its worker.
 pub async fn run(shard: Rc<RefCell<Shard>>, drain: CancellationToken, window: Duration) {
     let lane = Arc::clone(&shard.borrow().lane);
-    let mut sweep = tokio::time::interval(shard.borrow().sweep_interval());
+    let mut sweep = tokio::time::interval(tend::sweep_interval(&shard.borrow().config));
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut draining = false;
     loop {

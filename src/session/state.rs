@@ -148,6 +148,18 @@ impl Session {
         self.framing.encoding()
     }
 
+    /// The gateway was held up for so long: that counts for none of the session's deadlines, and what came in the meantime is
+    /// within its limits.
+    pub(super) fn excuse(&mut self, late: Duration, now: Instant) {
+        self.liveness.excuse(late, now);
+        self.transport.excuse(late);
+        self.commands.excuse(late);
+        self.pings.excuse(late);
+        if let Some(closing) = &mut self.closing {
+            closing.deadline += late;
+        }
+    }
+
     /// Its name on that node, in messages and logs.
     pub(super) fn name(&self, node: &str) -> String {
         match &self.admission {

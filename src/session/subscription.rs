@@ -166,6 +166,8 @@ pub(super) enum Why {
     NotRecoverable,
     /// The feed never received them.
     Upstream,
+    /// The venue left them out.
+    Venue,
 }
 
 impl Why {
@@ -175,6 +177,7 @@ impl Why {
             Self::Overload => "overload",
             Self::NotRecoverable => "not_recoverable",
             Self::Upstream => LossWhy::Reconnect.as_str(),
+            Self::Venue => LossWhy::Venue.as_str(),
         }
     }
 }

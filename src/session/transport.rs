@@ -1,5 +1,7 @@
 //! What a session knows of its driver.
 
+use std::time::Duration;
+
 use crate::clock::Instant;
 
 /// How frames get into a connection right now.
@@ -32,6 +34,9 @@ pub trait Transport {
 
     /// Since when the socket has taken nothing although bytes were offered; `None` while it takes them.
     fn blocked_since(&self) -> Option<Instant>;
+
+    /// The gateway itself was held up for so long, which does not count as blocked.
+    fn excuse(&self, _late: Duration) {}
 
     /// End the connection now, whatever waits.
     fn cut(&self);

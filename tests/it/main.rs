@@ -27,4 +27,5 @@ mod sse;
 mod store;
 mod stream;
 mod tidy;
+mod time;
 mod upstream;

@@ -31,9 +31,9 @@ symbols = ["BTC-USD"]
 "#;
 
 /// The program in a folder of its own; stopped by its id when the test ends early.
-struct Program {
+pub(crate) struct Program {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     _banner: Lines<BufReader<ChildStdout>>,
 }
 
@@ -51,7 +51,7 @@ fn folder() -> TempDir {
 }
 
 impl Program {
-    fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tickcast"));
         Self::of(command.current_dir(folder).env_clear().stderr(Stdio::null()))
     }
@@ -68,7 +68,7 @@ impl Program {
         Self { child, address, _banner: banner }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
@@ -84,12 +84,12 @@ impl Program {
         }
     }
 
-    async fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let answer = reqwest::get(format!("http://{}{path}", self.address)).await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
-    async fn metric(&self, name: &str) -> f64 {
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.get("/metrics").await;
         let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
         line.rsplit(' ').next().unwrap().parse().unwrap()
@@ -120,7 +120,7 @@ impl Program {
         assert_eq!(answer["accepted"], lines.len(), "{text}");
     }
 
-    async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         Client::connect(&format!("ws://{}/v1/ws", self.address), None).await.unwrap()
     }
 
@@ -214,11 +214,53 @@ async fn after_a_kill_the_charts_are_there_and_clients_are_told_a_gap() {
     assert!(bars.len() >= 89, "{} bars", bars.len());
     let (ok, told) = program.since("trades", "stream", Some((&epoch, 80))).await;
     assert_eq!(ok["recovered"], false);
-    let gaps: Vec<_> = told.iter().filter(|it| it["T"] == "gap").collect();
-    assert_eq!(gaps.len(), 1, "{told:?}");
-    assert_eq!((&gaps[0]["from"], &gaps[0]["to"]), (&json!(1), &json!(91)), "90 trades, and the loss");
-    assert_eq!(gaps[0]["why"], "not_recoverable");
-    assert_eq!(told.last().unwrap()["p"], "189.50");
+    let shown: Vec<_> = told.iter().map(|it| (&it["T"], &it["from"], &it["to"], &it["n"])).collect();
+    let (nothing, gap, trade) = (Value::Null, json!("gap"), json!("t"));
+    let expected = [
+        (&gap, &json!(1), &json!(90), &nothing),
+        (&trade, &nothing, &nothing, &json!(90)),
+        (&gap, &json!(91), &json!(91), &nothing),
+    ];
+    assert_eq!(shown, expected, "90 trades, the newest of them, and the loss behind it: {told:?}");
+    assert_eq!((&told[0]["why"], &told[2]["why"]), (&json!("not_recoverable"), &json!("upstream_reconnect")));
+    assert_eq!(told[1]["p"], "189.50");
+    numbers_never_fall(&program, &epoch).await;
+}
+
+/// Behind a crash, in every answer that tells numbers: they never fall, and each ends with a value or a loss behind it.
+async fn numbers_never_fall(program: &Program, gone: &str) {
+    let check = |messages: &[Value], mut stands: u64, what: &str| {
+        let mut value = 0;
+        for message in messages.iter().filter(|it| it["S"] == "BTC-USD") {
+            let n = if message["T"] == "gap" { &message["to"] } else { &message["n"] };
+            assert!(n.as_u64().unwrap() >= stands, "{what}: {message} at {stands} in {messages:?}");
+            stands = n.as_u64().unwrap();
+            value = if message["T"] == "gap" { value } else { stands };
+        }
+        assert!(value > 0, "{what}: no value in {messages:?}");
+    };
+    for channel in ["trades", "quotes", "ticker", "bars.1s", "bars.1d"] {
+        for mode in ["stream", "merge"] {
+            for since in [None, Some((gone, 1)), Some((gone, 88)), Some((gone, 100_000))] {
+                let (ok, told) = program.since(channel, mode, since).await;
+                check(&told, ok["n"].as_u64().unwrap(), &format!("{channel} {mode} {since:?}"));
+            }
+        }
+        let query = format!("symbols=*&channels={channel}&mode=stream");
+        let (_, text) = program.get(&format!("/v1/poll?{query}&wait=0")).await;
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        check(answer["messages"].as_array().unwrap(), 0, &format!("poll of {channel}"));
+        let mut stream = reqwest::get(format!("http://{}/v1/sse?{query}", program.address)).await.unwrap();
+        let mut text = String::new();
+        while !text.contains("\"n\":") || !text.ends_with("\n\n") {
+            text.push_str(std::str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
+        }
+        let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        check(&serde_json::from_str::<Vec<Value>>(data).unwrap(), 0, &format!("event stream of {channel}"));
+    }
+    let (_, text) = program.get("/v1/trades/BTC-USD?limit=100").await;
+    let page: Value = serde_json::from_str(&text).unwrap();
+    check(page["trades"].as_array().unwrap(), 0, "a page of trades");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -294,5 +336,6 @@ async fn a_disk_that_is_full_is_counted_and_told_and_stops_nothing() {
     // The last good save is there.
     let program = Program::start(folder.path());
     let (_, trades) = program.since("trades", "stream", None).await;
-    assert_eq!(trades.len(), 1);
+    let kinds: Vec<_> = trades.iter().map(|it| &it["T"]).collect();
+    assert_eq!(kinds, [&json!("t"), &json!("gap")], "the newest that was saved, and what was lost behind it");
 }

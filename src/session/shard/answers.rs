@@ -11,7 +11,7 @@ use crate::{
     },
     hub::{Event, Remembered, Topic, TopicId},
     limits::RECOVERY_BYTES,
-    market::{Channel, Symbol},
+    market::{Body, Channel, LossWhy, Symbol, Tick},
     session::{
         Framing,
         queue::Streamed,
@@ -79,12 +79,24 @@ impl Answer {
     }
 }
 
+/// The losses after the newest value, `after` some number and up to `seen`, as one.
+fn lost_between(topic: &Topic, channel: Channel, after: u64, seen: u64) -> Lost {
+    let newest = topic.since(channel, after).events.into_iter().rfind(|event| event.n <= seen);
+    let by_venue = newest.is_some_and(
+        |event| matches!(&event.body, Body::Tick(Tick::Loss(loss)) if loss.why == LossWhy::Venue),
+    );
+    let why = if by_venue { Why::Venue } else { Why::Upstream };
+    Lost { from: after + 1, to: seen, why }
+}
+
 /// Where a new subscription starts.
 enum Start {
     /// With these missed events.
     Recovered(Vec<Arc<Event>>),
-    /// With the newest event, and a gap where the client had a position.
-    Fresh(Option<Lost>),
+    /// With nothing but losses: the client has the newest value.
+    Lost(Lost),
+    /// With the newest event, and a gap from that number on where the client had a position.
+    Fresh(Option<u64>),
 }
 
 impl Shard {
@@ -105,11 +117,25 @@ impl Shard {
         let session = &self.sessions[index];
         let Some(place) = session.subs.find(topic, answer.channel) else { return };
         let Some(view) = self.views.get(topic) else { return };
-        let seen = view.seen[answer.channel.index()];
+        let n = session.position(place, view.seen[answer.channel.index()]);
+        self.accept_at(index, (topic, n), recovered, answer);
+    }
+
+    /// Likewise, where the answer begins at that number.
+    fn accept_at(
+        &self,
+        index: usize,
+        (topic, n): (TopicId, u64),
+        recovered: Option<bool>,
+        answer: &mut Answer,
+    ) {
+        let session = &self.sessions[index];
+        let Some(place) = session.subs.find(topic, answer.channel) else { return };
+        let Some(view) = self.views.get(topic) else { return };
         let sub = &session.subs[place];
         let accepted = Accepted {
             symbol: view.topic.symbol(),
-            n: session.position(place, seen),
+            n,
             mode: sub.delivery.mode(),
             max_rate: sub.delivery.max_rate(),
             recovered,
@@ -117,7 +143,8 @@ impl Shard {
         answer.ok.push(accepted);
     }
 
-    /// Starts a new subscription: with what the client missed, or with the newest event.
+    /// Starts a new subscription: with what the client missed, or with the newest event. In the answer numbers never
+    /// fall, and what comes last in it is where the subscription stands.
     pub(super) fn position(
         &mut self,
         index: usize,
@@ -126,49 +153,70 @@ impl Shard {
         answer: &mut Answer,
     ) {
         let channel = wanted.channel;
-        let Some(sub) = self.sessions[index].subs.find(topic.id(), channel) else { return };
         let start = self.start(index, topic, wanted, answer);
-        let recovered = wanted.since.as_ref().map(|_| matches!(start, Start::Recovered(_)));
-        self.accept(index, topic.id(), recovered, answer);
+        let recovered = wanted.since.as_ref().map(|_| !matches!(start, Start::Fresh(_)));
         let encoding = answer.encoding;
         match start {
-            Start::Recovered(events) => events.iter().for_each(|event| answer.push(event.encoded(encoding))),
-            Start::Fresh(lost) => {
-                if let Some(lost) = lost {
-                    self.tally.not_recoverable(channel, lost.to.saturating_sub(lost.from) + 1);
-                    let gap = gap_message(topic.symbol(), channel, lost);
-                    answer.push(&encoding.encode(&gap));
-                }
-                if wanted.snapshot
-                    && let Some(newest) = self.views.newest(topic.id(), channel)
-                {
-                    answer.push(newest.bytes(encoding));
-                    if let Delivery::Merge { pace: Some(pace), .. } =
-                        &mut self.sessions[index].subs[sub].delivery
-                    {
-                        pace.next = answer.now + pace.interval;
-                    }
-                }
+            Start::Recovered(events) => {
+                self.accept(index, topic.id(), recovered, answer);
+                events.iter().for_each(|event| answer.push(event.encoded(encoding)));
             }
+            Start::Lost(lost) => {
+                self.accept(index, topic.id(), recovered, answer);
+                answer.push(&encoding.encode(&gap_message(topic.symbol(), channel, lost)));
+            }
+            Start::Fresh(from) => self.start_fresh(index, topic, (wanted, from), answer),
+        }
+    }
+
+    /// Starts with the newest event, behind a gap `from` some number on. What was lost after the newest event, which is
+    /// no value and has numbers of its own, is told after it.
+    fn start_fresh(
+        &mut self,
+        index: usize,
+        topic: &Arc<Topic>,
+        (wanted, from): (&Subscribe, Option<u64>),
+        answer: &mut Answer,
+    ) {
+        let channel = wanted.channel;
+        let Some(sub) = self.sessions[index].subs.find(topic.id(), channel) else { return };
+        let encoding = answer.encoding;
+        let seen = self.views.get(topic.id()).map_or(0, |view| view.seen[channel.index()]);
+        let snapshot = self.views.newest(topic.id(), channel).filter(|_| wanted.snapshot).cloned();
+        let stands = snapshot.as_ref().map_or(seen, |newest| newest.n.min(seen));
+        self.accept_at(index, (topic.id(), stands), wanted.since.as_ref().map(|_| false), answer);
+        // A number that was not given yet is not missing: whoever is told so would pass its event over.
+        if let Some(from) = from.filter(|from| *from <= stands) {
+            self.tally.not_recoverable(channel, stands - from + 1);
+            let gap = Lost { from, to: stands, why: Why::NotRecoverable };
+            answer.push(&encoding.encode(&gap_message(topic.symbol(), channel, gap)));
+        }
+        let Some(newest) = snapshot else { return };
+        answer.push(newest.bytes(encoding));
+        match &mut self.sessions[index].subs[sub].delivery {
+            Delivery::Merge { pace: Some(pace), .. } => pace.next = answer.now + pace.interval,
+            Delivery::Stream if stands < seen => {
+                let lost = lost_between(topic, channel, stands, seen);
+                answer.push(&encoding.encode(&gap_message(topic.symbol(), channel, lost)));
+            }
+            Delivery::Merge { .. } | Delivery::Stream | Delivery::Control => {}
         }
     }
 
     fn start(&self, index: usize, topic: &Arc<Topic>, wanted: &Subscribe, answer: &Answer) -> Start {
         let Some(Since { epoch, n }) = &wanted.since else { return Start::Fresh(None) };
-        let channel = wanted.channel.index();
-        let seen = self.views.get(topic.id()).map_or(0, |view| view.seen[channel]);
-        // A number that was not given yet is not missing: whoever is told so would pass its event over.
-        let lost = |from: u64| (from <= seen).then_some(Lost { from, to: seen, why: Why::NotRecoverable });
+        let channel = wanted.channel;
+        let seen = self.views.get(topic.id()).map_or(0, |view| view.seen[channel.index()]);
         let Some(&position) = n.get(&topic.symbol()) else { return Start::Fresh(None) };
         if *epoch != self.hub.epoch() || position > seen {
             // Numbers of another incarnation say nothing about this one's.
-            return Start::Fresh(lost(1));
+            return Start::Fresh(Some(1));
         }
         let session = &self.sessions[index];
-        let sub = session.subs.find(topic.id(), wanted.channel).map(|sub| &session.subs[sub]);
+        let sub = session.subs.find(topic.id(), channel).map(|sub| &session.subs[sub]);
         let merges = sub.is_some_and(|sub| matches!(sub.delivery, Delivery::Merge { .. }));
         let merges_bars = sub.is_some_and(Subscription::merges_bars);
-        let Remembered { mut events, forgotten } = topic.since(wanted.channel, position);
+        let Remembered { mut events, forgotten } = topic.since(channel, position);
         events.retain(|event| event.n <= seen);
         if merges && !merges_bars {
             // A merge promises the newest event only, and a loss is none.
@@ -180,10 +228,13 @@ impl Shard {
         let complete =
             if merges_bars { forgotten <= position } else { events.len() as u64 == seen - position };
         if complete && answer.bytes.len() + bytes <= RECOVERY_BYTES {
-            Start::Recovered(events)
-        } else {
-            Start::Fresh(lost(position + 1))
+            return Start::Recovered(events);
         }
+        let has_newest = self.views.newest(topic.id(), channel).is_none_or(|newest| newest.n <= position);
+        if has_newest && position < seen {
+            return Start::Lost(lost_between(topic, channel, position, seen));
+        }
+        Start::Fresh(Some(position + 1))
     }
 
     /// Sessions that follow a pattern get the symbols that became known since.

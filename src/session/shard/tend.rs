@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{SessionKey, Shard};
+use super::{SessionKey, Shard, late::Sweeps};
 use crate::{
     clock::Instant,
     dialect::native::Heartbeat,
@@ -17,26 +17,26 @@ const DRAIN_SWEEP: Duration = Duration::from_millis(10);
 /// Bounds of the interval between two sweeps over all sessions.
 const SWEEP: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
-impl Shard {
-    /// A quarter of the shortest time that a sweep watches over.
-    pub(super) fn sweep_interval(&self) -> Duration {
-        let config = &self.config;
-        let shortest = [config.ping, config.pong_timeout, config.heartbeat, config.stall_timeout]
-            .into_iter()
-            .min()
-            .unwrap_or_default();
-        (shortest / 4).clamp(SWEEP.0, SWEEP.1)
-    }
+/// A quarter of the shortest time that a sweep watches over.
+pub(super) fn sweep_interval(config: &SessionConfig) -> Duration {
+    let shortest = [config.ping, config.pong_timeout, config.heartbeat, config.stall_timeout]
+        .into_iter()
+        .min()
+        .unwrap_or_default();
+    (shortest / 4).clamp(SWEEP.0, SWEEP.1)
+}
 
-    /// Looks after every session once.
+impl Shard {
+    /// Looks after every session once. A sweep that was late itself judges nobody: what has arrived is read first.
     pub(super) fn sweep(&mut self) {
         let now = self.hub.instant();
+        let judges = self.begin_sweep(now);
         let time = self.hub.clock().now();
         let mut waiting = 0;
         let mut evicted = Vec::new();
         for (index, session) in &mut self.sessions {
             waiting += session.outbox.stream.bytes();
-            match tend(session, &self.config, now, time) {
+            match tend(session, &self.config, (now, judges), time) {
                 Some(Tended::Evict(reason)) => {
                     evicted.push((SessionKey { index, serial: session.serial }, reason))
                 }
@@ -60,6 +60,7 @@ impl Shard {
     /// Gives every session its time to leave within the window. Returns how often to sweep from now on.
     pub(super) fn start_drain(&mut self, window: Duration) -> Duration {
         let now = self.hub.instant();
+        self.sweeps = Sweeps::new(now, DRAIN_SWEEP);
         let count = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX).max(1);
         for (place, (_, session)) in self.sessions.iter_mut().enumerate() {
             let place = u32::try_from(place).unwrap_or(u32::MAX);
@@ -79,9 +80,15 @@ enum Tended {
     Overdue,
 }
 
-fn tend(session: &mut Session, config: &SessionConfig, now: Instant, time: UnixMicros) -> Option<Tended> {
+/// Whoever is silent or slow is told to go, if that may be judged now.
+fn tend(
+    session: &mut Session,
+    config: &SessionConfig,
+    (now, judges): (Instant, bool),
+    time: UnixMicros,
+) -> Option<Tended> {
     if let Some(closing) = &session.closing {
-        return (now >= closing.deadline).then_some(Tended::Overdue);
+        return (judges && now >= closing.deadline).then_some(Tended::Overdue);
     }
     if session.leaves_at.is_some_and(|at| now >= at) {
         return Some(Tended::Evict(CloseReason::Draining));
@@ -97,7 +104,7 @@ fn tend(session: &mut Session, config: &SessionConfig, now: Instant, time: UnixM
         Framing::Bare => return None,
     };
     match due {
-        Due::Evict(reason) => return Some(Tended::Evict(reason)),
+        Due::Evict(reason) => return judges.then_some(Tended::Evict(reason)),
         Due::Ping if session.framing == Framing::Sse => session.outbox.rare().wire.push_back(Wire::Comment),
         Due::Ping => session.outbox.rare().wire.push_back(Wire::Ping),
         Due::Heartbeat => session.say(&Heartbeat { time }),

@@ -2,7 +2,9 @@
 
 mod client;
 mod cost;
+mod crash;
 mod derived;
+mod pause;
 mod promises;
 mod restarts;
 mod roads;

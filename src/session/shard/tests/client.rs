@@ -5,6 +5,7 @@ use std::{
     collections::{HashMap, HashSet},
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -32,6 +33,10 @@ impl Transport for Fake {
     }
 
     fn resume(&self) {}
+
+    fn excuse(&self, late: Duration) {
+        self.blocked.set(self.blocked.get().map(|since| since + late));
+    }
 
     fn blocked_since(&self) -> Option<Instant> {
         self.blocked.get()

@@ -27,13 +27,22 @@ use crate::{
 const SYMBOLS: usize = 2;
 const STEPS: usize = 160;
 const SECOND: i64 = 1_000_000;
-/// What a client follows, and how.
-const FOLLOWED: [(&str, &str); 5] = [
-    ("trades", "stream"),
-    ("bars.1s", "merge"),
-    ("bars.1m", "merge"),
-    ("quotes", "merge"),
-    ("ticker", "merge"),
+/// What a client follows, and how: every other one the other way round.
+const FOLLOWED: [[(&str, &str); 5]; 2] = [
+    [
+        ("trades", "stream"),
+        ("bars.1s", "merge"),
+        ("bars.1m", "merge"),
+        ("quotes", "merge"),
+        ("ticker", "merge"),
+    ],
+    [
+        ("trades", "merge"),
+        ("bars.1s", "merge"),
+        ("bars.1m", "merge"),
+        ("quotes", "stream"),
+        ("ticker", "stream"),
+    ],
 ];
 
 /// What is done with the file between two runs.
@@ -85,6 +94,9 @@ struct Kept {
 struct Follower {
     client: Option<Client>,
     kept: HashMap<(String, &'static str), Kept>,
+    /// Where it stands in this connection: numbers never fall.
+    stands: HashMap<(String, &'static str), u64>,
+    followed: [(&'static str, &'static str); 5],
     read: usize,
 }
 
@@ -185,8 +197,16 @@ impl World {
 }
 
 impl Follower {
-    fn new() -> Self {
-        Self { client: None, kept: HashMap::new(), read: 0 }
+    fn new(which: usize) -> Self {
+        let followed = FOLLOWED[which % FOLLOWED.len()];
+        Self { client: None, kept: HashMap::new(), stands: HashMap::new(), followed, read: 0 }
+    }
+
+    /// A number in this connection. A strict client drops what it has seen, and so never sees one that falls.
+    fn rises(&mut self, key: (String, &'static str), n: u64, message: &Value) {
+        let stands = self.stands.entry(key).or_default();
+        assert!(n >= *stands, "numbers fall: {message} at {stands}");
+        *stands = n;
     }
 
     fn come(&mut self, world: &mut World) {
@@ -194,7 +214,8 @@ impl Follower {
             return;
         }
         let client = world.bench.connect();
-        for (channel, mode) in FOLLOWED {
+        self.stands.clear();
+        for (channel, mode) in self.followed {
             let symbols: Vec<_> = (0..SYMBOLS).map(|i| symbol(i).to_string()).collect();
             let mut command =
                 json!({"op": "subscribe", "channel": channel, "symbols": symbols, "mode": mode});
@@ -243,6 +264,7 @@ impl Follower {
                     let (epoch, n) = (message["epoch"].as_str().unwrap(), ok["n"].as_u64().unwrap());
                     let was_here = !kept.epoch.is_empty();
                     let is_recovered = ok["recovered"].as_bool();
+                    let stands = if is_recovered == Some(true) { kept.n } else { n };
                     assert_eq!(is_recovered.is_some(), was_here, "{message}");
                     if is_recovered != Some(true) {
                         // Of another numbering nothing is known, also not where its bars were.
@@ -265,14 +287,17 @@ impl Follower {
                         assert_eq!(kept.epoch, epoch);
                     }
                     kept.epoch = epoch.to_owned();
+                    self.rises((name.clone(), channel), stands, message);
                     recovered.insert(format!("{name} {channel}"), is_recovered);
                 }
                 return;
             }
             "gap" => {
                 let channel = Channel::parse(message["channel"].as_str().unwrap()).unwrap().as_str();
-                let kept = self.kept.get_mut(&(message["S"].as_str().unwrap().to_owned(), channel)).unwrap();
+                let key = (message["S"].as_str().unwrap().to_owned(), channel);
                 let (from, to) = (message["from"].as_u64().unwrap(), message["to"].as_u64().unwrap());
+                self.rises(key.clone(), to, message);
+                let kept = self.kept.get_mut(&key).unwrap();
                 kept.gaps.push((kept.epoch.clone(), from, to));
                 kept.n = kept.n.max(to);
                 return;
@@ -285,11 +310,14 @@ impl Follower {
         };
         let name = message["S"].as_str().unwrap().to_owned();
         let n = message["n"].as_u64().unwrap();
+        self.rises((name.clone(), channel), n, message);
+        let streams = self.followed.contains(&(channel, "stream"));
         let kept = self.kept.get_mut(&(name.clone(), channel)).unwrap();
         let place = (kept.epoch.clone(), name.clone(), channel, n);
         let before = world.said.entry(place).or_insert_with(|| message.clone());
         assert_eq!(before, message, "a number means one thing for ever");
         match message["T"].as_str().unwrap() {
+            "t" if !streams => kept.trade = message["id"].as_str().unwrap().parse().ok(),
             "t" => kept.trade(&world.trades[name[1..].parse::<usize>().unwrap()], message),
             "b" => kept.bar(message),
             _ => {}
@@ -311,8 +339,9 @@ impl Kept {
         assert!(id > last || is_new_numbering, "{message} after {last}: {:?}", self.gaps);
         for (missed, epoch, n) in all.iter().filter(|(it, ..)| *it > last && *it < id) {
             let named = |(of, from, to): &(String, u64, u64)| of == epoch && (from..=to).contains(&n);
-            // A gap from 1 on under another epoch says that nothing of the old one can be told.
-            let reset = |(of, from, _): &(String, u64, u64)| *from == 1 && *of != *epoch;
+            // Under another epoch nothing of the old one can be told: the gap up to the newest value says so, and the loss
+            // behind it, which is told after that.
+            let reset = |(of, ..): &(String, u64, u64)| *of != *epoch;
             assert!(
                 self.gaps.iter().any(|gap| named(gap) || reset(gap)),
                 "trade {missed} ({epoch} {n}) is missing before {message}, gaps {:?}",
@@ -347,7 +376,7 @@ fn life(seed: u64) {
     let folder = TempDir::new().unwrap();
     let mut world = World::new(&folder, seed.is_multiple_of(2));
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut followers: Vec<_> = (0..3).map(|_| Follower::new()).collect();
+    let mut followers: Vec<_> = (0..4).map(Follower::new).collect();
     for _ in 0..STEPS {
         let i = random.random_range(0..followers.len());
         match random.random_range(0..100) {
@@ -417,7 +446,7 @@ proptest! {
 fn a_clean_restart_recovers_what_was_missed() {
     let folder = TempDir::new().unwrap();
     let mut world = World::new(&folder, true);
-    let mut follower = [Follower::new()];
+    let mut follower = [Follower::new(0)];
     world.trade(0, 0);
     follower[0].come(&mut world);
     follower[0].take(&mut world, true);
@@ -441,7 +470,7 @@ fn a_clean_restart_recovers_what_was_missed() {
 fn after_a_crash_a_client_is_told_one_gap_and_starts_anew() {
     let folder = TempDir::new().unwrap();
     let mut world = World::new(&folder, true);
-    let mut follower = [Follower::new()];
+    let mut follower = [Follower::new(0)];
     world.trade(0, 0);
     assert!(world.saver.as_mut().unwrap().save());
     follower[0].come(&mut world);
@@ -462,4 +491,32 @@ fn after_a_crash_a_client_is_told_one_gap_and_starts_anew() {
     // Whoever reads the history of trades finds the loss too.
     let known = world.bench.hub.topic(symbol(0)).unwrap().since(Channel::Trades, 0).events;
     assert_eq!(known.iter().map(|it| it.is_loss()).collect::<Vec<_>>(), [false, true, false]);
+}
+
+#[test]
+fn after_a_crash_the_newest_price_is_not_inside_the_gap() {
+    let folder = TempDir::new().unwrap();
+    let mut world = World::new(&folder, true);
+    let mut followers = [Follower::new(0), Follower::new(1)];
+    (0..3).for_each(|_| world.trade(0, 0));
+    assert!(world.saver.as_mut().unwrap().save());
+    for follower in &mut followers {
+        follower.come(&mut world);
+        follower.take(&mut world, true);
+    }
+    world.restart(&mut followers, false, Between::Nothing);
+    let mut told = Vec::new();
+    for follower in &mut followers {
+        follower.come(&mut world);
+        follower.take(&mut world, true);
+        let log = &follower.client.as_ref().unwrap().log;
+        let of = |it: &&Value| it["S"] == "S0" && (it["T"] == "t" || it["channel"] == "trades");
+        let show = |it: &Value| match it["T"].as_str().unwrap() {
+            "t" => format!("t {}", it["n"]),
+            _ => format!("gap {}..{} {}", it["from"], it["to"], it["why"].as_str().unwrap()),
+        };
+        told.push(log.iter().filter(of).map(show).collect::<Vec<_>>());
+    }
+    let streams = ["gap 1..3 not_recoverable", "t 3", "gap 4..4 upstream_reconnect"];
+    assert_eq!(told, [&streams[..], &streams[..2]]);
 }
