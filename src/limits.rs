@@ -4,10 +4,12 @@
 //! contract if it were changed is a constant only.
 
 mod feeds;
+mod listener;
 
 use std::{ops::RangeInclusive, time::Duration};
 
 pub use feeds::*;
+pub use listener::*;
 
 // ---- names -----------------------------------------------------------------------------------------------
 
@@ -257,8 +259,7 @@ pub const BACKLOG: i32 = 4_096;
 /// A request's head must be complete within this time. Later: 408 and the connection is closed.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection without a request for this long is closed; scrapers come back sooner. So is one that sent the
-/// beginning of a request together with the one before and then nothing; when more comes, the request timeout counts.
+/// A connection without a request for this long is closed; scrapers come back sooner.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// A client that was answered for the last time has this long to close its side.
@@ -332,8 +333,7 @@ pub const LANE_EVENTS_RANGE: RangeInclusive<usize> = MAX_BURST_TICKS + 1..=1 << 
 /// The times of `[session]`, in milliseconds: never zero, at most an hour.
 pub const SESSION_MS_RANGE: RangeInclusive<u64> = 10..=3_600_000;
 
-/// `server.request_timeout_ms`. Not below a second: actix takes the deadline from a clock that is up to half a second
-/// late, and a shorter time would refuse clients that are quick.
+/// `server.request_timeout_ms` and `server.body_timeout_ms`. Not below a second, which a lost packet costs easily.
 pub const REQUEST_TIMEOUT_MS_RANGE: RangeInclusive<u64> = 1_000..=3_600_000;
 
 /// `server.grace_ms` and `server.drain_ms`: zero skips the step, ten minutes at most.

@@ -10,12 +10,14 @@ use prometheus::{
 
 use crate::market::{Channel, Source, State};
 
+mod connections;
 mod feed;
 mod store;
 mod switches;
 mod time;
 mod upstream;
 
+pub use connections::{ClosedConnection, ConnectionMetrics};
 pub use feed::FeedMetrics;
 pub use store::StoreMetrics;
 pub use switches::Switches;
@@ -34,6 +36,8 @@ const LATENCY_BUCKETS: &[f64] = &[
 pub struct Metrics {
     registry: Registry,
     upstream: UpstreamFamilies,
+    /// Those of connections.
+    pub connections: ConnectionMetrics,
     /// Those of the file that outlives a restart.
     pub store: StoreMetrics,
     /// Those of symbols that several feeds carry.
@@ -131,6 +135,7 @@ impl Metrics {
         r.register(Box::new(write_latency.clone())).expect("the name is used once");
         Self {
             upstream: UpstreamFamilies::new(&r),
+            connections: ConnectionMetrics::new(&r),
             store: StoreMetrics::new(&r),
             switches: Switches::new(&r),
             time: TimeMetrics::new(&r),

@@ -1,6 +1,7 @@
 //! actix: listeners, routes and the session driver. The only room that knows an HTTP library.
 
 mod admit;
+mod answer;
 mod bars;
 mod body;
 mod config;

@@ -48,6 +48,11 @@ pub(super) fn server(settings: &mut Settings) -> ServerConfig {
             &limits::REQUEST_TIMEOUT_MS_RANGE,
             default.request_timeout,
         ),
+        body_timeout: settings.millis(
+            "server.body_timeout_ms",
+            &limits::REQUEST_TIMEOUT_MS_RANGE,
+            default.body_timeout,
+        ),
         grace: settings.millis("server.grace_ms", shutdown, default.grace),
         drain: settings.millis("server.drain_ms", shutdown, default.drain),
     }

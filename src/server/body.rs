@@ -32,6 +32,7 @@ pub(super) struct Port {
 
 impl Port {
     pub(super) fn new(gauge: Rc<Gauge>) -> Self {
+        gauge.carries_session(true);
         Self { gauge, writer: RefCell::new(None), resumed: Notify::new(), drained: Cell::new(false) }
     }
 

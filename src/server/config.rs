@@ -51,6 +51,8 @@ pub struct ServerConfig {
     pub connections_per_ip: usize,
     /// A request's head must be complete within this time.
     pub request_timeout: Duration,
+    /// A request's body must be complete within this time from the end of its head.
+    pub body_timeout: Duration,
     /// Pause between the end of readiness and the first goodbye.
     pub grace: Duration,
     /// The goodbyes are spread over this long.
@@ -67,6 +69,7 @@ impl Default for ServerConfig {
             connections: limits::DEFAULT_CONNECTIONS,
             connections_per_ip: limits::DEFAULT_CONNECTIONS_PER_IP,
             request_timeout: limits::REQUEST_TIMEOUT,
+            body_timeout: limits::DEFAULT_BODY_TIMEOUT,
             grace: limits::DEFAULT_GRACE,
             drain: limits::DEFAULT_DRAIN,
         }

@@ -1,7 +1,11 @@
-//! The stream under every connection: it knows since when the socket takes nothing, how long the head of a request
-//! has been under way, and it can be cut.
+//! The stream under every connection: it hands actix one request at a time, knows how long a head, a body or a stuck
+//! answer takes, and can be cut.
 //!
-//! actix offers none of these, and a stalled client can be recognised and ended only here, below every buffer.
+//! actix offers none of these. A client that stalls can be recognised and ended only here, below every buffer; and
+//! only here can it be told whether a client is slow or merely quiet.
+
+mod exchange;
+mod message;
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,36 +18,66 @@ use std::{
 };
 
 use actix_rt::net::{ActixStream, Ready};
+use bytes::BytesMut;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     time::{Sleep, sleep},
 };
 
-use crate::clock::Instant;
+use self::exchange::Exchange;
+pub(super) use self::message::Framing;
+use crate::{
+    clock::Instant,
+    limits::READ_AHEAD_BYTES,
+    metrics::{ClosedConnection, ConnectionMetrics},
+};
+
+/// Bytes read ahead at once.
+const READ: usize = 1_024;
+
+/// What a client is told whose request took too long to come.
+const TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// How long the parts of a connection may take.
+#[derive(Debug, Clone)]
+pub(super) struct LineTimes {
+    /// A head, from its first byte to the application; the first one from the start of the connection.
+    pub(super) head: Duration,
+    /// A body, from the end of its head.
+    pub(super) body: Duration,
+    /// The socket takes nothing of a plain answer. Sessions have their own watch.
+    pub(super) stall: Duration,
+}
 
 /// A TCP stream with a [`Gauge`].
 #[derive(Debug)]
 pub(super) struct Line {
     stream: TcpStream,
     gauge: Rc<Gauge>,
-    request_timeout: Duration,
-    /// The time by which the head that has begun must be complete.
-    head_due: Option<Pin<Box<Sleep>>>,
 }
 
-/// What is known of a connection, shared with its session.
-#[derive(Debug, Default)]
+/// What is known of a connection, shared with the application.
+#[derive(Debug)]
 pub(super) struct Gauge {
     blocked_since: Cell<Option<Instant>>,
     cut: Cell<bool>,
     finished: Cell<bool>,
     /// The client has closed its side.
     left: Cell<bool>,
-    /// A request was answered and the next one may begin.
-    between_requests: Cell<bool>,
+    /// The answer is a session's, which is ended for its own reasons.
+    in_session: Cell<bool>,
+    /// Why the connection ends by itself.
+    late: Cell<Option<ClosedConnection>>,
+    exchange: RefCell<Exchange>,
+    times: LineTimes,
+    /// The end of the time that the head or body under way has.
+    due: RefCell<Option<Pin<Box<Sleep>>>>,
+    /// The end of the time that the answer under way is given while the socket takes nothing.
+    stalled: RefCell<Option<Pin<Box<Sleep>>>>,
     reader: RefCell<Option<Waker>>,
     writer: RefCell<Option<Waker>>,
+    metrics: ConnectionMetrics,
 }
 
 impl Gauge {
@@ -79,31 +113,85 @@ impl Gauge {
         self.left.get()
     }
 
-    /// Whether the next bytes begin a request. actix watches over the first head of a connection only, so a client
-    /// could ask once and then hold the connection with half a head for ever.
-    pub(super) fn between_requests(&self, between: bool) {
-        self.between_requests.set(between);
-    }
-
     pub(super) const fn is_cut(&self) -> bool {
         self.cut.get()
+    }
+
+    /// The application has a request whose body ends so. Its head's time is over.
+    pub(super) fn called(&self, framing: Framing) {
+        self.exchange.borrow_mut().called(framing);
+        *self.due.borrow_mut() = None;
+        if self.exchange.borrow().takes_bytes()
+            && let Some(reader) = &*self.reader.borrow()
+        {
+            // The body may have been read ahead, and its time begins with the next read.
+            reader.wake_by_ref();
+        }
+    }
+
+    /// All of the answer is with actix.
+    pub(super) fn answered(&self) {
+        self.exchange.borrow_mut().answered();
+    }
+
+    /// Whether the request's body did not come in time.
+    pub(super) fn body_is_late(&self) -> bool {
+        self.late.get() == Some(ClosedConnection::BodyTimeout)
+    }
+
+    /// Whether a session has the connection from now on.
+    pub(super) fn carries_session(&self, yes: bool) {
+        self.in_session.set(yes);
     }
 
     fn refuse_when_cut(&self) -> io::Result<()> {
         if self.cut.get() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }
 
-    fn written(&self, result: &Poll<io::Result<usize>>, cx: &Context<'_>) {
-        match result {
-            Poll::Pending => {
-                if self.blocked_since.get().is_none() {
-                    self.blocked_since.set(Some(Instant::now()));
-                }
-                remember(&self.writer, cx);
-            }
-            Poll::Ready(_) => self.blocked_since.set(None),
+    /// Notes what became of a write, and gives a plain answer up that the socket takes nothing of.
+    fn written(&self, result: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if result.is_ready() {
+            self.blocked_since.set(None);
+            self.stalled.take();
+            return result;
         }
+        if self.blocked_since.get().is_none() {
+            self.blocked_since.set(Some(Instant::now()));
+        }
+        remember(&self.writer, cx);
+        if self.in_session.get() {
+            self.stalled.take();
+        } else if is_over(&self.stalled, self.times.stall, cx) {
+            self.metrics.closed(ClosedConnection::Stalled);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        result
     }
+
+    /// Whether the head or body under way has taken too long. Called whenever the reader is about to wait.
+    fn is_late(&self, cx: &mut Context<'_>) -> bool {
+        let exchange = self.exchange.borrow();
+        let (time, reason) = if exchange.is_in_head() {
+            (self.times.head, ClosedConnection::HeadTimeout)
+        } else if exchange.is_in_body() {
+            (self.times.body, ClosedConnection::BodyTimeout)
+        } else {
+            self.due.take();
+            return false;
+        };
+        let late = is_over(&self.due, time, cx);
+        if late {
+            self.late.set(Some(reason));
+            self.metrics.closed(reason);
+        }
+        late
+    }
+}
+
+/// Whether a time has passed; it begins when this is first asked, and the task is woken at its end.
+fn is_over(timer: &RefCell<Option<Pin<Box<Sleep>>>>, time: Duration, cx: &mut Context<'_>) -> bool {
+    let mut timer = timer.borrow_mut();
+    timer.get_or_insert_with(|| Box::pin(sleep(time))).as_mut().poll(cx).is_ready()
 }
 
 fn remember(slot: &RefCell<Option<Waker>>, cx: &Context<'_>) {
@@ -115,18 +203,84 @@ fn remember(slot: &RefCell<Option<Waker>>, cx: &Context<'_>) {
 }
 
 impl Line {
-    /// A head must be complete `request_timeout` after it began.
-    pub(super) fn new(stream: TcpStream, request_timeout: Duration) -> Self {
-        Self { stream, gauge: Rc::default(), request_timeout, head_due: None }
+    pub(super) fn new(stream: TcpStream, times: LineTimes, metrics: ConnectionMetrics) -> Self {
+        let gauge = Gauge {
+            blocked_since: Cell::default(),
+            cut: Cell::default(),
+            finished: Cell::default(),
+            left: Cell::default(),
+            in_session: Cell::default(),
+            late: Cell::default(),
+            exchange: RefCell::new(Exchange::new()),
+            times,
+            due: RefCell::default(),
+            stalled: RefCell::default(),
+            reader: RefCell::default(),
+            writer: RefCell::default(),
+            metrics,
+        };
+        Self { stream, gauge: Rc::new(gauge) }
     }
 
-    /// The socket itself, for a driver that has a gauge of its own.
-    pub(super) fn into_stream(self) -> TcpStream {
-        self.stream
+    /// The socket itself, for a driver that has a gauge of its own, and what was read behind the request.
+    pub(super) fn into_stream(self) -> (TcpStream, BytesMut) {
+        let ahead = self.gauge.exchange.replace(Exchange::new()).into_ahead();
+        (self.stream, ahead)
     }
 
     pub(super) fn gauge(&self) -> Rc<Gauge> {
         Rc::clone(&self.gauge)
+    }
+
+    /// Reads what belongs to the request under way.
+    fn poll_pass(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let mut exchange = self.gauge.exchange.borrow_mut();
+        loop {
+            let waited = exchange.ahead().len().min(buf.remaining());
+            if waited > 0 {
+                buf.put_slice(&exchange.ahead()[..waited]);
+            } else if self.gauge.left.get() {
+                return Poll::Ready(Ok(()));
+            } else {
+                ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+            }
+            let came = &buf.filled()[before..];
+            let blank = exchange.blank(came);
+            let of_body = exchange.is_in_body();
+            let taken = exchange.pass(&came[blank..]);
+            if of_body && !exchange.is_in_body() {
+                // Its time is over; a head that follows has its own.
+                self.gauge.due.take();
+            }
+            if waited > 0 {
+                exchange.advance(blank + taken);
+            } else if came.is_empty() {
+                self.gauge.left.set(buf.remaining() > 0);
+                return Poll::Ready(Ok(()));
+            } else {
+                exchange.keep(&came[blank + taken..]);
+            }
+            buf.filled_mut().copy_within(before + blank..before + blank + taken, before);
+            buf.set_filled(before + taken);
+            if taken > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Reads what belongs to a later request, some of it: so the end of the client's side is seen.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut exchange = self.gauge.exchange.borrow_mut();
+        while exchange.ahead().len() < READ_AHEAD_BYTES && !self.gauge.left.get() {
+            let mut bytes = [0; READ];
+            let mut buf = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
+            self.gauge.left.set(buf.filled().is_empty());
+            exchange.keep(buf.filled());
+        }
+        // Bytes that wait come before the end that was read behind them.
+        if exchange.ahead().is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
 
@@ -137,29 +291,21 @@ impl AsyncRead for Line {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.gauge.refuse_when_cut()?;
-        if self.gauge.finished.get() {
+        if self.gauge.finished.get() || self.gauge.late.get().is_some() {
             return Poll::Ready(Ok(()));
         }
-        let between = self.gauge.between_requests.get();
-        if !between {
-            self.head_due = None;
-        } else if let Some(due) = &mut self.head_due
-            && due.as_mut().poll(cx).is_ready()
-        {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        let takes_bytes = self.gauge.exchange.borrow().takes_bytes();
+        let result = if takes_bytes { self.poll_pass(cx, buf) } else { self.poll_ahead(cx) };
+        if result.is_ready() {
+            return result;
         }
-        let before = buf.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if result.is_pending() {
-            remember(&self.gauge.reader, cx);
+        remember(&self.gauge.reader, cx);
+        if !self.gauge.is_late(cx) {
+            return Poll::Pending;
         }
-        ready!(result)?;
-        if buf.filled().len() == before && buf.remaining() > 0 {
-            self.gauge.left.set(true);
-        }
-        if between && self.head_due.is_none() && buf.filled().len() > before {
-            // Polled with the next read, which actix does until nothing is left.
-            self.head_due = Some(Box::pin(sleep(self.request_timeout)));
+        if !self.gauge.body_is_late() {
+            // The answer before it is with the socket, and the next one is not begun: it stands alone.
+            let _gone = Pin::new(&mut self.stream).poll_write(cx, TOO_LATE);
         }
         Poll::Ready(Ok(()))
     }
@@ -169,8 +315,7 @@ impl AsyncWrite for Line {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.gauge.refuse_when_cut()?;
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.gauge.written(&result, cx);
-        result
+        self.gauge.written(result, cx)
     }
 
     fn poll_write_vectored(
@@ -180,15 +325,21 @@ impl AsyncWrite for Line {
     ) -> Poll<io::Result<usize>> {
         self.gauge.refuse_when_cut()?;
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.gauge.written(&result, cx);
-        result
+        self.gauge.written(result, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
 
+    /// actix asks for it when the socket has taken all that it had.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut exchange = self.gauge.exchange.borrow_mut();
+        if exchange.flushed() && !exchange.ahead().is_empty() {
+            // What waited may go up, and no socket will tell of it.
+            cx.waker().wake_by_ref();
+        }
+        drop(exchange);
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

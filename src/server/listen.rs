@@ -4,7 +4,6 @@ use std::{
     convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
-    rc::Rc,
     sync::Arc,
     time::Duration,
 };
@@ -16,19 +15,20 @@ use actix_web::{
     App,
     body::BoxBody,
     dev::{AppConfig, ServiceRequest, ServiceResponse},
-    http,
-    middleware::{Next, from_fn},
     web,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 
 use super::{
-    Driver, Gateway, LocalShard,
-    line::{Gauge, Line},
+    Driver, Gateway, LocalShard, answer,
+    line::{Line, LineTimes},
     local_shard, routes, socket,
 };
-use crate::limits::{BACKLOG, DISCONNECT_TIMEOUT, KEEP_ALIVE, NOTSENT_LOWAT, STOP_TIMEOUT, WRITE_BUFFER};
+use crate::{
+    limits::{BACKLOG, DISCONNECT_TIMEOUT, KEEP_ALIVE, NOTSENT_LOWAT, STOP_TIMEOUT, WRITE_BUFFER},
+    metrics::ConnectionMetrics,
+};
 
 /// A server that accepts connections.
 pub struct Listening {
@@ -55,7 +55,12 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
         .max_concurrent_connections(most)
         .shutdown_timeout(STOP_TIMEOUT.as_secs())
         .disable_signals();
-    let request_timeout = config.request_timeout;
+    let times = LineTimes {
+        head: config.request_timeout,
+        body: config.body_timeout,
+        stall: gateway.session.stall_timeout,
+    };
+    let metrics = gateway.hub.metrics().connections.clone();
     // The drivers differ in who takes an upgrade: a service of its own, or the application.
     let server = match config.driver {
         Driver::Socket => {
@@ -72,9 +77,11 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
                         Ok::<_, actix_http::Error>(())
                     }
                 });
-                let application = map_config(application(Arc::clone(&gateway)), |()| AppConfig::default());
-                let http = connection(&gateway, address).upgrade(upgrade).h1(application);
-                fn_service(move |stream| accept(stream, request_timeout))
+                let application =
+                    answer::watched(map_config(application(Arc::clone(&gateway)), |()| AppConfig::default()));
+                let http = connection(address).upgrade(upgrade).h1(application);
+                let (times, metrics) = (times.clone(), metrics.clone());
+                fn_service(move |stream| accept(stream, times.clone(), metrics.clone()))
                     .map_err(|never: Infallible| match never {})
                     .and_then(http)
             })?
@@ -82,9 +89,11 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
         Driver::Actix => {
             let gateway = Arc::clone(&gateway);
             builder.listen("http", listener, move || {
-                let application = map_config(application(Arc::clone(&gateway)), |()| AppConfig::default());
-                let http = connection(&gateway, address).h1(application);
-                fn_service(move |stream| accept(stream, request_timeout))
+                let application =
+                    answer::watched(map_config(application(Arc::clone(&gateway)), |()| AppConfig::default()));
+                let http = connection(address).h1(application);
+                let (times, metrics) = (times.clone(), metrics.clone());
+                fn_service(move |stream| accept(stream, times.clone(), metrics.clone()))
                     .map_err(|never: Infallible| match never {})
                     .and_then(http)
             })?
@@ -107,18 +116,19 @@ fn shard(gateway: &Gateway) -> Option<LocalShard> {
 
 async fn accept(
     stream: TcpStream,
-    request_timeout: Duration,
+    times: LineTimes,
+    metrics: ConnectionMetrics,
 ) -> Result<(Line, Option<SocketAddr>), Infallible> {
     let peer = stream.peer_addr().ok();
     // Without this a small write waits for the acknowledgement of the one before it.
     if let Err(why) = stream.set_nodelay(true) {
         tracing::debug!("TCP_NODELAY: {why}");
     }
-    Ok((Line::new(stream, request_timeout), peer))
+    Ok((Line::new(stream, times, metrics), peer))
 }
 
 /// How every connection is treated.
-fn connection<S>(gateway: &Gateway, address: SocketAddr) -> HttpServiceBuilder<Line, S>
+fn connection<S>(address: SocketAddr) -> HttpServiceBuilder<Line, S>
 where
     S: ServiceFactory<Request, Config = ()>,
     S::Error: Into<Response<BoxBody>> + 'static,
@@ -127,7 +137,8 @@ where
 {
     HttpServiceBuilder::default()
         .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(gateway.server.request_timeout)
+        // The line watches over every head, and by an exact clock.
+        .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .h1_write_buffer_size(WRITE_BUFFER)
         .local_addr(address)
@@ -158,23 +169,6 @@ fn application(
             }
         })
         .configure(routes::plain)
-        .wrap(from_fn(between_requests))
-}
-
-/// Tells the line when a request is whole, and when the next one may begin; after an upgrade there is none.
-async fn between_requests(
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let gauge = request.conn_data::<Rc<Gauge>>().cloned();
-    if let Some(gauge) = &gauge {
-        gauge.between_requests(false);
-    }
-    let response = next.call(request).await?;
-    if let Some(gauge) = gauge {
-        gauge.between_requests(response.status() != http::StatusCode::SWITCHING_PROTOCOLS);
-    }
-    Ok(response)
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -3,12 +3,15 @@
 //! Nobody is asked who they are, so producers must be on this machine unless the feed says otherwise. A request is
 //! taken or refused as a whole for the gateway's reasons; single ticks are refused for theirs.
 
+use std::rc::Rc;
+
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
     Gateway, PushView, admit,
+    line::Gauge,
     query::{self, Bad},
     rest,
 };
@@ -88,7 +91,12 @@ pub(super) async fn publish(
     };
     let body = match body.to_bytes_limited(PUBLISH_BYTES).await {
         Ok(Ok(body)) => body,
-        Ok(Err(why)) => return rest::refusal(400, 400, &format!("the body broke off: {why}")),
+        Ok(Err(why)) => {
+            if request.conn_data::<Rc<Gauge>>().is_some_and(|gauge| gauge.body_is_late()) {
+                return rest::refusal(408, 400, "the body took too long: see server.body_timeout_ms");
+            }
+            return rest::refusal(400, 400, &format!("the body broke off: {why}"));
+        }
         Err(_larger) => {
             return rest::refusal(413, 413, &format!("the body has more than {PUBLISH_BYTES} bytes"));
         }

@@ -41,6 +41,10 @@ pub(super) fn refusal(status: u16, code: u16, msg: &str) -> HttpResponse {
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
+    if status == StatusCode::REQUEST_TIMEOUT {
+        // What is left of the request would be taken for the next one.
+        response.force_close();
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
     }

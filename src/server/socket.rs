@@ -233,8 +233,10 @@ async fn shake_hands(request: &Request, mut framed: Framed) -> io::Result<(TcpSt
     }
     let response = response.finish().drop_body();
     framed.send(h1::Message::Item((response, BodySize::None))).await?;
-    let parts = framed.into_parts();
-    Ok((parts.io.into_stream(), parts.read_buf))
+    let mut parts = framed.into_parts();
+    let (stream, ahead) = parts.io.into_stream();
+    parts.read_buf.unsplit(ahead);
+    Ok((stream, parts.read_buf))
 }
 
 async fn refuse(framed: Framed, status: u16, code: u16, msg: &str) -> io::Result<()> {

@@ -13,6 +13,7 @@ mod util;
 mod bench;
 mod captures;
 mod config;
+mod connections;
 mod derived;
 mod drain;
 mod feeds;

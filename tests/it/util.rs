@@ -100,6 +100,15 @@ impl TestGateway {
         Self::build(Self::hub(hub, "test-epoch"), server, session, &[])
     }
 
+    /// A gateway with these settings and feeds that producers publish to.
+    pub(crate) fn with_everything(
+        server: ServerConfig,
+        session: SessionConfig,
+        feeds: &[(&str, bool)],
+    ) -> Self {
+        Self::build(Self::hub(HubConfig::default(), "test-epoch"), server, session, feeds)
+    }
+
     fn hub(config: HubConfig, epoch: &str) -> Arc<Hub> {
         Arc::new(Hub::new(config, epoch.into(), Clock::system(), Arc::new(Metrics::new())))
     }
@@ -164,7 +173,16 @@ impl TestGateway {
         self.sample(start).unwrap_or_else(|| panic!("there is no {start}"))
     }
 
+    /// The value of a counter.
+    pub(crate) fn count(&self, start: &str) -> u64 {
+        self.read(start).unwrap_or_else(|| panic!("there is no {start}"))
+    }
+
     fn sample(&self, start: &str) -> Option<f64> {
+        self.read(start)
+    }
+
+    fn read<T: std::str::FromStr>(&self, start: &str) -> Option<T> {
         let text = String::from_utf8(self.gateway.hub.metrics().render().unwrap()).unwrap();
         let line = text.lines().find(|line| line.starts_with(start))?;
         line.rsplit(' ').next()?.parse().ok()

@@ -143,7 +143,7 @@ async fn a_half_sent_request_after_a_whole_one_is_ended(driver: Driver) {
         assert!(raw.answer().ends_with("alive\n"), "whole requests are answered");
     }
     raw.send(b"GET /v1/ws HTTP/1.1\r\nHost: localhost\r\nUpgr");
-    assert_eq!(rest(raw).await, "", "it is ended without an answer");
+    assert!(rest(raw).await.starts_with("HTTP/1.1 408"));
     witness.is_well(&gateway).await;
 }
 
@@ -158,7 +158,7 @@ async fn an_idle_connection_and_a_session_outlive_the_request_timeout(driver: Dr
     late.send(HEALTH);
     assert!(late.answer().ends_with("alive\n"));
     late.send(b"GET /heal");
-    assert_eq!(rest(late).await, "");
+    assert!(rest(late).await.starts_with("HTTP/1.1 408"));
     idle.send(HEALTH);
     assert!(idle.answer().ends_with("alive\n"), "between requests there is no hurry");
     session.send(&text(&json!({"op": "ping", "id": 2})));
