@@ -11,7 +11,7 @@ endef
 
 # The steps of a test run must come one after the other, with -j too.
 .NOTPARALLEL:
-.PHONY: help run test test-rust test-clients test-browser deps lint bench fuzz doc recordings clean-deps
+.PHONY: help run test test-rust test-clients test-browser deps lint bench campaign fuzz doc recordings clean-deps
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,11 @@ fuzz: ## any bytes to one reader of foreign bytes: FUZZ=kraken SECONDS=300 (need
 	mkdir -p fuzz/corpus/$(FUZZ)
 	cargo +nightly fuzz run $(FUZZ) fuzz/corpus/$(FUZZ) fuzz/seeds/$(FUZZ) -- -dict=fuzz/words.dict -max_len=4096 \
 		-malloc_limit_mb=16 -rss_limit_mb=512 -timeout=5 -max_total_time=$(SECONDS)
+
+campaign: SECONDS = 600
+campaign: ## 300 verifying clients while everything goes wrong at once; ends with 1 if one saw a fault: SECONDS=600 SEED=
+	cargo build --release
+	cargo test --release --test campaign -- --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 doc: ## API documentation; broken links are errors
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
