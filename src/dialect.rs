@@ -11,14 +11,21 @@ pub mod binance;
 pub mod coinbase;
 pub(crate) mod field;
 pub mod kraken;
+mod mark;
 mod message;
+mod naming;
 pub mod native;
 mod product;
 mod request;
+mod text;
 
+pub use mark::{Utf16, without_mark};
 pub use message::{Ack, Message, ParseError, Refusal, Sequence};
+pub use naming::{AsWritten, Naming};
 pub use product::{Listing, Product, ProductList, ProductListError};
+pub use text::Text;
 
+use self::naming::Received;
 use crate::market::UnixMicros;
 
 /// The venues whose frames can be read.
@@ -50,17 +57,32 @@ impl Venue {
     }
 
     /// Reads one frame, received at `tr`, and appends what it said to `out`: at least one message, in the order in
-    /// which it happened at the venue.
+    /// which it happened at the venue. Symbols keep the venue's names.
     ///
     /// # Errors
     /// When the frame is not of the venue's format; `out` is then as it was.
     pub fn parse(self, frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
+        self.parse_as(frame, tr, &AsWritten, out)
+    }
+
+    /// Likewise, with our names of the symbols. What is said of a symbol that has none is [`Message::Unnamed`].
+    ///
+    /// # Errors
+    /// As [`Venue::parse`].
+    pub fn parse_as(
+        self,
+        frame: &[u8],
+        tr: UnixMicros,
+        names: &dyn Naming,
+        out: &mut Vec<Message>,
+    ) -> Result<(), ParseError> {
         let before = out.len();
+        let at = Received { tr, names };
         let parsed = match self {
-            Self::Binance => binance::parse(frame, tr, out),
-            Self::Coinbase => coinbase::parse(frame, tr, out),
-            Self::Kraken => kraken::parse(frame, tr, out),
-            Self::Alpaca => alpaca::parse(frame, tr, out),
+            Self::Binance => binance::parse(frame, at, out),
+            Self::Coinbase => coinbase::parse(frame, at, out),
+            Self::Kraken => kraken::parse(frame, at, out),
+            Self::Alpaca => alpaca::parse(frame, at, out),
         };
         if parsed.is_err() {
             out.truncate(before);

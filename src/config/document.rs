@@ -13,7 +13,7 @@ use toml::{
 };
 
 use super::{ConfigError, Origin, settings::Value};
-use crate::limits::MAX_CONFIG_BYTES;
+use crate::{dialect::without_mark, limits::MAX_CONFIG_BYTES};
 
 /// Longest piece of a file that an error repeats, in characters.
 const MAX_FOUND: usize = 60;
@@ -26,12 +26,13 @@ pub(super) struct Document<'a> {
     table: DeTable<'a>,
 }
 
-/// Reads a file, but not one that is too long to be meant.
+/// Reads a file, with or without a byte order mark, but not one that is too long to be meant or in UTF-16.
 pub(super) fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let read = fs::File::open(path)?.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text)?;
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path)?.take(MAX_CONFIG_BYTES + 1).read_to_end(&mut bytes)?;
     if u64::try_from(read).is_ok_and(|read| read <= MAX_CONFIG_BYTES) {
-        return Ok(text);
+        let text = str::from_utf8(without_mark(&bytes)?);
+        return text.map(str::to_owned).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why));
     }
     Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("is longer than {MAX_CONFIG_BYTES} bytes")))
 }

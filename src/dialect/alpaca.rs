@@ -15,19 +15,22 @@ mod entry;
 use std::borrow::Cow;
 
 use self::entry::{Entry, Json, Literal, Packed};
-use super::{Ack, Message, ParseError, Refusal, field};
-use crate::market::{Level, Quote, Side, Source, State, Status, Tick, Trade, UnixMicros};
+use super::{
+    Ack, Message, ParseError, Refusal, field,
+    naming::{Received, named},
+};
+use crate::market::{Level, Quote, Side, Source, State, Status, Tick, Trade};
 
 /// Reads one frame: MessagePack when it begins as no JSON does.
-pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
+pub(super) fn parse(frame: &[u8], at: Received<'_>, out: &mut Vec<Message>) -> Result<(), ParseError> {
     let before = out.len();
     if entry::is_packed(frame) {
         for entry in &entry::packed(frame)? {
-            out.push(message::<Packed<'_>>(entry, tr)?);
+            out.push(named(message::<Packed<'_>>(entry, at))?);
         }
     } else {
         for entry in &serde_json::from_slice::<Vec<Entry<'_, Json<'_>>>>(frame)? {
-            out.push(message::<Json<'_>>(entry, tr)?);
+            out.push(named(message::<Json<'_>>(entry, at))?);
         }
     }
     if out.len() == before {
@@ -36,11 +39,11 @@ pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Res
     Ok(())
 }
 
-fn message<'a, N: Literal<'a>>(entry: &Entry<'_, N>, tr: UnixMicros) -> Result<Message, ParseError> {
-    Ok(match entry.kind.unwrap_or_default() {
-        "t" => tick(Tick::Trade(trade(entry, tr)?)),
-        "q" => tick(Tick::Quote(quote(entry, tr)?)),
-        "s" => status(entry)?,
+fn message<'a, N: Literal<'a>>(entry: &Entry<'_, N>, at: Received<'_>) -> Result<Message, ParseError> {
+    Ok(match entry.kind.as_deref().unwrap_or_default() {
+        "t" => tick(Tick::Trade(trade(entry, at)?)),
+        "q" => tick(Tick::Quote(quote(entry, at)?)),
+        "s" => status(entry, at)?,
         "b" => Message::Ignored("bar"),
         "u" => Message::Ignored("updated_bar"),
         "d" => Message::Ignored("daily_bar"),
@@ -73,7 +76,7 @@ const fn tick(tick: Tick) -> Message {
 /// `{"T":"t","i":96921,"S":"AAPL","x":"D","p":126.55,"s":1,"t":"2021-02-22T15:51:44.208Z","c":["@","I"],"z":"C"}`;
 /// crypto: `{"T":"t","S":"AVAX/USD","p":47.299,"s":29.205707815,"t":"2024-03-12T10:27:48.858228144Z",
 /// "i":3447222699101865076,"tks":"S"}`.
-fn trade<'a, N: Literal<'a>>(entry: &Entry<'_, N>, tr: UnixMicros) -> Result<Trade, ParseError> {
+fn trade<'a, N: Literal<'a>>(entry: &Entry<'_, N>, at: Received<'_>) -> Result<Trade, ParseError> {
     let of = |field, value| need(value, field, "t");
     let side = match entry.tks.as_ref().map(Literal::text) {
         Some("B") => Some(Side::Buy),
@@ -81,46 +84,46 @@ fn trade<'a, N: Literal<'a>>(entry: &Entry<'_, N>, tr: UnixMicros) -> Result<Tra
         Some(_) | None => None,
     };
     Ok(Trade {
-        symbol: field::symbol(need(entry.symbol.as_ref(), "S", "t")?)?,
+        symbol: at.symbol(need(entry.symbol.as_deref(), "S", "t")?)?,
         price: field::price("p", of("p", entry.p.as_ref())?.text())?,
         size: field::size("s", of("s", entry.s.as_ref())?.text())?,
         side,
-        id: entry.i.as_ref().map(|id| field::trade_id("i", id.text())).transpose()?,
+        id: entry.i.as_ref().map(|id| field::trade_id("i", id.text())).transpose()?.flatten(),
         source: entry
             .x
             .as_ref()
             .and_then(|exchange| Source::new(exchange.text()).ok())
             .unwrap_or_else(source),
         te: Some(of("t", entry.t.as_ref())?.time("t")?),
-        tr,
+        tr: at.tr,
     })
 }
 
 /// `{"T":"q","S":"AMD","bx":"U","bp":87.66,"bs":1,"ax":"X","ap":87.68,"as":4,"c":["R"],"z":"C",
 /// "t":"2021-02-22T15:51:45.335689322Z"}`; crypto has no exchanges. Sizes of stocks are as the venue has them: in
 /// round lots until late 2025, in shares since.
-fn quote<'a, N: Literal<'a>>(entry: &Entry<'_, N>, tr: UnixMicros) -> Result<Quote, ParseError> {
+fn quote<'a, N: Literal<'a>>(entry: &Entry<'_, N>, at: Received<'_>) -> Result<Quote, ParseError> {
     Ok(Quote {
-        symbol: field::symbol(need(entry.symbol.as_ref(), "S", "q")?)?,
+        symbol: at.symbol(need(entry.symbol.as_deref(), "S", "q")?)?,
         bid: level(("bp", entry.bp.as_ref()), ("bs", entry.bs.as_ref()))?,
         ask: level(("ap", entry.ap.as_ref()), ("as", entry.r#as.as_ref()))?,
         source: source(),
         te: Some(need(entry.t.as_ref(), "t", "q")?.time("t")?),
-        tr,
+        tr: at.tr,
     })
 }
 
 /// `{"T":"s","S":"AAPL","sc":"H","sm":"Trading Halt","rc":"T12","rm":"…","t":"2021-02-22T19:15:00Z","z":"C"}`. The
 /// codes are those of the two plans: `2` and `3` of tapes A and B; `H`, `P` and `T` of C and O. The others are remarks
 /// (imbalances, indications, quoting before trading).
-fn status<'a, N: Literal<'a>>(entry: &Entry<'_, N>) -> Result<Message, ParseError> {
+fn status<'a, N: Literal<'a>>(entry: &Entry<'_, N>, at: Received<'_>) -> Result<Message, ParseError> {
     let state = match need(entry.sc.as_ref(), "sc", "s")?.text() {
         "2" | "H" | "P" => State::Halted,
         "3" | "T" => State::Live,
         _remark => return Ok(Message::Ignored("status_remark")),
     };
     Ok(tick(Tick::Status(Status {
-        symbol: field::symbol(need(entry.symbol.as_ref(), "S", "s")?)?,
+        symbol: at.symbol(need(entry.symbol.as_deref(), "S", "s")?)?,
         state,
         source: source(),
         since: need(entry.t.as_ref(), "t", "s")?.time("t")?,

@@ -9,10 +9,11 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::{
-    Ack, Message, ParseError, Refusal, Sequence,
+    Ack, Message, ParseError, Refusal, Sequence, Text,
     field::{self, is_list},
+    naming::{Received, named},
 };
-use crate::market::{Quote, Side, Source, Tick, Trade, TradeId, UnixMicros};
+use crate::market::{Quote, Side, Source, Tick, Trade, TradeId};
 
 /// What tells the kinds of frames apart. `e` names the event, except in a spot `bookTicker`, which has no name.
 #[derive(Deserialize)]
@@ -21,7 +22,7 @@ struct Head<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     stream: Option<&'a RawValue>,
-    e: Option<&'a str>,
+    e: Option<Text<'a>>,
     #[serde(rename = "B")]
     bid_size: Option<IgnoredAny>,
     #[serde(rename = "A")]
@@ -46,11 +47,12 @@ struct Reason {
 /// an `aggTrade` has its id in `a`.
 #[derive(Deserialize)]
 struct TradeEvent<'a> {
-    s: &'a str,
+    #[serde(borrow)]
+    s: Text<'a>,
     t: Option<u64>,
     a: Option<u64>,
-    p: &'a str,
-    q: &'a str,
+    p: Text<'a>,
+    q: Text<'a>,
     /// When it traded, in milliseconds, or in microseconds when the connection asked for them.
     #[serde(rename = "T")]
     time: i64,
@@ -63,13 +65,14 @@ struct TradeEvent<'a> {
 #[derive(Deserialize)]
 struct BookTicker<'a> {
     u: Option<u64>,
-    s: &'a str,
-    b: &'a str,
+    #[serde(borrow)]
+    s: Text<'a>,
+    b: Text<'a>,
     #[serde(rename = "B")]
-    bid_size: &'a str,
-    a: &'a str,
+    bid_size: Text<'a>,
+    a: Text<'a>,
     #[serde(rename = "A")]
-    ask_size: &'a str,
+    ask_size: Text<'a>,
     #[serde(rename = "T")]
     time: Option<i64>,
     #[serde(rename = "E")]
@@ -77,12 +80,12 @@ struct BookTicker<'a> {
 }
 
 /// Reads one frame.
-pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
-    out.push(message(frame, tr)?);
+pub(super) fn parse(frame: &[u8], at: Received<'_>, out: &mut Vec<Message>) -> Result<(), ParseError> {
+    out.push(named(message(frame, at))?);
     Ok(())
 }
 
-fn message(frame: &[u8], tr: UnixMicros) -> Result<Message, ParseError> {
+fn message(frame: &[u8], at: Received<'_>) -> Result<Message, ParseError> {
     if is_list(frame) {
         return list(frame);
     }
@@ -93,17 +96,17 @@ fn message(frame: &[u8], tr: UnixMicros) -> Result<Message, ParseError> {
         if is_list(event) {
             return list(event);
         }
-        return parse_event(event, serde_json::from_slice(event)?, tr);
+        return parse_event(event, serde_json::from_slice(event)?, at);
     }
-    parse_event(frame, head, tr)
+    parse_event(frame, head, at)
 }
 
-fn parse_event(event: &[u8], head: Head<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
-    Ok(match head.e {
-        Some("trade" | "aggTrade") => trade(&serde_json::from_slice(event)?, tr)?,
-        Some("bookTicker") => quote(&serde_json::from_slice(event)?, tr)?,
+fn parse_event(event: &[u8], head: Head<'_>, at: Received<'_>) -> Result<Message, ParseError> {
+    Ok(match head.e.as_deref() {
+        Some("trade" | "aggTrade") => trade(&serde_json::from_slice(event)?, at)?,
+        Some("bookTicker") => quote(&serde_json::from_slice(event)?, at)?,
         None if head.bid_size.is_some() && head.ask_size.is_some() => {
-            quote(&serde_json::from_slice(event)?, tr)?
+            quote(&serde_json::from_slice(event)?, at)?
         }
         Some("depthUpdate") => Message::Ignored("depth"),
         Some("kline" | "continuous_kline") => Message::Ignored("kline"),
@@ -133,34 +136,34 @@ fn answer(head: Head<'_>) -> Message {
     Message::Refused(Refusal { id, code: reason.code, symbol: None, words })
 }
 
-fn trade(event: &TradeEvent<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
+fn trade(event: &TradeEvent<'_>, at: Received<'_>) -> Result<Message, ParseError> {
     let number = event.t.or(event.a);
     let tick = Tick::Trade(Trade {
-        symbol: field::symbol(event.s)?,
-        price: field::price("p", event.p)?,
-        size: field::size("q", event.q)?,
+        symbol: at.symbol(&event.s)?,
+        price: field::price("p", &event.p)?,
+        size: field::size("q", &event.q)?,
         side: Some(if event.m { Side::Sell } else { Side::Buy }),
         id: number.map(TradeId::Number),
         source: source(),
         te: Some(field::unix_time("T", event.time)?),
-        tr,
+        tr: at.tr,
     });
     Ok(Message::Tick { tick, sequence: number.map(Sequence::Counted) })
 }
 
-fn quote(event: &BookTicker<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
+fn quote(event: &BookTicker<'_>, at: Received<'_>) -> Result<Message, ParseError> {
     let te = match (event.time, event.event_time) {
         (Some(time), _) => Some(field::unix_time("T", time)?),
         (None, Some(time)) => Some(field::unix_time("E", time)?),
         (None, None) => None,
     };
     let tick = Tick::Quote(Quote {
-        symbol: field::symbol(event.s)?,
-        bid: field::level(field::price("b", event.b)?, Some(field::size("B", event.bid_size)?)),
-        ask: field::level(field::price("a", event.a)?, Some(field::size("A", event.ask_size)?)),
+        symbol: at.symbol(&event.s)?,
+        bid: field::level(field::price("b", &event.b)?, Some(field::size("B", &event.bid_size)?)),
+        ask: field::level(field::price("a", &event.a)?, Some(field::size("A", &event.ask_size)?)),
         source: source(),
         te,
-        tr,
+        tr: at.tr,
     });
     // The order book's update, of which most do not touch the best prices.
     Ok(Message::Tick { tick, sequence: event.u.map(Sequence::Rising) })

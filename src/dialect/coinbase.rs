@@ -12,17 +12,19 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::{
-    Ack, Message, ParseError, Refusal, Sequence,
+    Ack, Message, ParseError, Refusal, Sequence, Text,
     field::{self, is_list},
+    naming::{Received, named},
 };
-use crate::market::{Quote, Side, Source, Tick, Trade, TradeId, UnixMicros};
+use crate::market::{Quote, Side, Source, Tick, Trade, TradeId};
 
 /// What tells the kinds of frames apart. `events` is skipped over, not read: it can have five megabytes.
 #[derive(Deserialize)]
 struct Head<'a> {
-    r#type: Option<&'a str>,
-    channel: Option<&'a str>,
-    timestamp: Option<&'a str>,
+    #[serde(borrow)]
+    r#type: Option<Text<'a>>,
+    channel: Option<Text<'a>>,
+    timestamp: Option<Text<'a>>,
     #[serde(borrow)]
     events: Option<&'a RawValue>,
     message: Option<String>,
@@ -34,11 +36,12 @@ struct Head<'a> {
 #[derive(Deserialize)]
 struct Match<'a> {
     trade_id: u64,
-    product_id: &'a str,
-    price: &'a str,
-    size: &'a str,
-    side: &'a str,
-    time: &'a str,
+    #[serde(borrow)]
+    product_id: Text<'a>,
+    price: Text<'a>,
+    size: Text<'a>,
+    side: Text<'a>,
+    time: Text<'a>,
 }
 
 /// `{"type":"ticker","sequence":37475248783,"product_id":"ETH-USD","price":"1285.22","best_bid":"1285.04",
@@ -47,39 +50,41 @@ struct Match<'a> {
 #[derive(Deserialize)]
 struct Ticker<'a> {
     sequence: Option<u64>,
-    product_id: &'a str,
-    best_bid: &'a str,
-    best_bid_size: Option<&'a str>,
-    best_ask: &'a str,
-    best_ask_size: Option<&'a str>,
-    time: Option<&'a str>,
+    #[serde(borrow)]
+    product_id: Text<'a>,
+    best_bid: Text<'a>,
+    best_bid_size: Option<Text<'a>>,
+    best_ask: Text<'a>,
+    best_ask_size: Option<Text<'a>>,
+    time: Option<Text<'a>>,
 }
 
 /// `{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD","time":"2014-11-07T08:19:28.464459Z"}`
 #[derive(Deserialize)]
 struct Beat<'a> {
     last_trade_id: Option<u64>,
-    product_id: Option<&'a str>,
+    #[serde(borrow)]
+    product_id: Option<Text<'a>>,
 }
 
 /// Reads one frame.
-pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
+pub(super) fn parse(frame: &[u8], at: Received<'_>, out: &mut Vec<Message>) -> Result<(), ParseError> {
     if is_list(frame) {
         serde_json::from_slice::<IgnoredAny>(frame)?;
         out.push(Message::Ignored("list"));
         return Ok(());
     }
     let head: Head<'_> = serde_json::from_slice(frame)?;
-    if let (Some(channel), Some(events)) = (head.channel, head.events) {
-        return advanced::parse(channel, head.timestamp, events.get(), tr, out);
+    if let (Some(channel), Some(events)) = (&head.channel, head.events) {
+        return advanced::parse(channel, head.timestamp.as_deref(), events.get(), at, out);
     }
-    out.push(match head.r#type {
-        Some("match") => trade(&serde_json::from_slice(frame)?, tr)?,
-        Some("ticker") => quote(&serde_json::from_slice(frame)?, tr)?,
+    out.push(match head.r#type.as_deref() {
+        Some("match") => named(trade(&serde_json::from_slice(frame)?, at))?,
+        Some("ticker") => named(quote(&serde_json::from_slice(frame)?, at))?,
         Some("last_match") => Message::Ignored("last_match"),
         Some("l2update") => Message::Ignored("l2update"),
         Some("snapshot") => Message::Ignored("snapshot"),
-        Some("heartbeat") => mark(&serde_json::from_slice(frame)?)?,
+        Some("heartbeat") => named(mark(&serde_json::from_slice(frame)?, at))?,
         Some("subscriptions") => Message::Ack(Ack::Request(None)),
         // Products and currencies, not whether the venue works.
         Some("status") => Message::Ignored("products"),
@@ -101,40 +106,42 @@ fn refused(head: Head<'_>) -> Message {
 }
 
 /// A product without a trade has 0, or none.
-fn mark(beat: &Beat<'_>) -> Result<Message, ParseError> {
-    Ok(match (beat.product_id, beat.last_trade_id) {
+fn mark(beat: &Beat<'_>, at: Received<'_>) -> Result<Message, ParseError> {
+    Ok(match (beat.product_id.as_deref(), beat.last_trade_id) {
         (Some(product), Some(last_trade)) if last_trade > 0 => {
-            Message::Mark { symbol: field::symbol(product)?, last_trade }
+            Message::Mark { symbol: at.symbol(product)?, last_trade }
         }
         _ => Message::Heartbeat,
     })
 }
 
-fn trade(event: &Match<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
+fn trade(event: &Match<'_>, at: Received<'_>) -> Result<Message, ParseError> {
     let tick = Tick::Trade(Trade {
-        symbol: field::symbol(event.product_id)?,
-        price: field::price("price", event.price)?,
-        size: field::size("size", event.size)?,
-        side: taker(event.side),
+        symbol: at.symbol(&event.product_id)?,
+        price: field::price("price", &event.price)?,
+        size: field::size("size", &event.size)?,
+        side: taker(&event.side),
         id: Some(TradeId::Number(event.trade_id)),
         source: source(),
-        te: Some(field::rfc3339("time", event.time)?),
-        tr,
+        te: Some(field::rfc3339("time", &event.time)?),
+        tr: at.tr,
     });
     // `sequence` counts the product's orders, too, which this channel does not show; trades are counted on their own.
     Ok(Message::Tick { tick, sequence: Some(Sequence::Counted(event.trade_id)) })
 }
 
-fn quote(event: &Ticker<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
-    let bid_size = event.best_bid_size.map(|text| field::size("best_bid_size", text)).transpose()?;
-    let ask_size = event.best_ask_size.map(|text| field::size("best_ask_size", text)).transpose()?;
+fn quote(event: &Ticker<'_>, at: Received<'_>) -> Result<Message, ParseError> {
+    let bid_size =
+        event.best_bid_size.as_deref().map(|text| field::size("best_bid_size", text)).transpose()?;
+    let ask_size =
+        event.best_ask_size.as_deref().map(|text| field::size("best_ask_size", text)).transpose()?;
     let tick = Tick::Quote(Quote {
-        symbol: field::symbol(event.product_id)?,
-        bid: field::level(field::price("best_bid", event.best_bid)?, bid_size),
-        ask: field::level(field::price("best_ask", event.best_ask)?, ask_size),
+        symbol: at.symbol(&event.product_id)?,
+        bid: field::level(field::price("best_bid", &event.best_bid)?, bid_size),
+        ask: field::level(field::price("best_ask", &event.best_ask)?, ask_size),
         source: source(),
-        te: event.time.map(|text| field::rfc3339("time", text)).transpose()?,
-        tr,
+        te: event.time.as_deref().map(|text| field::rfc3339("time", text)).transpose()?,
+        tr: at.tr,
     });
     Ok(Message::Tick { tick, sequence: event.sequence.map(Sequence::Rising) })
 }

@@ -43,13 +43,16 @@ pub(crate) fn symbol(text: &str) -> Result<Symbol, ParseError> {
     Symbol::new(text).map_err(|why| ParseError::Symbol { text: shown(text), why })
 }
 
-/// A trade's name as the venue wrote it: a number only where the number prints as the same text.
-pub(crate) fn trade_id(field: &'static str, text: &str) -> Result<TradeId, ParseError> {
+/// A trade's name as the venue wrote it: a number only where the number prints as the same text. An empty one is none.
+pub(crate) fn trade_id(field: &'static str, text: &str) -> Result<Option<TradeId>, ParseError> {
     if text.len() > MAX_TRADE_ID {
         return Err(ParseError::Long { field, len: text.len(), max: MAX_TRADE_ID });
     }
+    if text.is_empty() {
+        return Ok(None);
+    }
     let number = text.parse::<u64>().ok().filter(|_| text == "0" || !text.starts_with(['0', '+']));
-    Ok(number.map_or_else(|| TradeId::Text(text.into()), TradeId::Number))
+    Ok(Some(number.map_or_else(|| TradeId::Text(text.into()), TradeId::Number)))
 }
 
 /// A count since the epoch, in milliseconds or microseconds by its magnitude.
@@ -109,7 +112,8 @@ pub(crate) fn is_list(json: &[u8]) -> bool {
     json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
 
-fn shown(text: &str) -> String {
+/// As much of a foreign text as an error repeats.
+pub(super) fn shown(text: &str) -> String {
     const { assert!(SHOWN > MAX_SYMBOL_LEN, "of a symbol that is too long, so much is shown that it can be seen") };
     text.chars().take(SHOWN).collect()
 }
@@ -155,8 +159,9 @@ mod tests {
     #[test]
     fn names_of_trades_keep_their_text() {
         for text in ["0", "995098700", "000000", "007", "+7", "x-1", "99999999999999999999"] {
-            assert_eq!(trade_id("id", text).unwrap().to_string(), text);
+            assert_eq!(trade_id("id", text).unwrap().unwrap().to_string(), text);
         }
+        assert_eq!(trade_id("id", "").unwrap(), None);
         assert!(trade_id("id", &"7".repeat(MAX_TRADE_ID)).is_ok());
         assert!(matches!(trade_id("id", &"7".repeat(MAX_TRADE_ID + 1)), Err(ParseError::Long { .. })));
     }

@@ -12,40 +12,43 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Ack, Message, ParseError, Refusal, Sequence,
+    Ack, Message, ParseError, Refusal, Sequence, Text,
     field::{self, is_list},
+    naming::{Received, named},
 };
-use crate::market::{Level, Quote, Side, Source, Tick, Trade, TradeId, UnixMicros};
+use crate::market::{Level, Quote, Side, Source, Tick, Trade, TradeId};
 
 /// What tells the kinds of frames apart: `channel` for data, `method` for answers, `event` for everything but data
 /// in v1.
 #[derive(Deserialize)]
 struct Head<'a> {
-    channel: Option<&'a str>,
-    r#type: Option<&'a str>,
+    #[serde(borrow)]
+    channel: Option<Text<'a>>,
+    r#type: Option<Text<'a>>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
-    method: Option<&'a str>,
+    method: Option<Text<'a>>,
     success: Option<bool>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
     symbol: Option<String>,
     req_id: Option<u64>,
-    event: Option<&'a str>,
+    event: Option<Text<'a>>,
 }
 
 /// `{"symbol":"MATIC/USD","side":"sell","price":0.5117,"qty":40.0,"ord_type":"market","trade_id":4665906,
 /// "timestamp":"2023-09-25T07:49:37.708706Z"}`; the side is the taker's.
 #[derive(Deserialize)]
 struct TradeEntry<'a> {
-    symbol: &'a str,
-    side: &'a str,
+    #[serde(borrow)]
+    symbol: Text<'a>,
+    side: Text<'a>,
     #[serde(borrow)]
     price: &'a RawValue,
     #[serde(borrow)]
     qty: &'a RawValue,
     trade_id: u64,
-    timestamp: &'a str,
+    timestamp: Text<'a>,
 }
 
 /// `{"symbol":"ALGO/USD","bid":0.10025,"bid_qty":740.0,"ask":0.10035,"ask_qty":1361.44813783,"last":0.10035,
@@ -53,7 +56,8 @@ struct TradeEntry<'a> {
 /// "timestamp":"2023-09-25T09:04:31.742648Z"}`; older ones have no time.
 #[derive(Deserialize)]
 struct TickerEntry<'a> {
-    symbol: &'a str,
+    #[serde(borrow)]
+    symbol: Text<'a>,
     #[serde(borrow)]
     bid: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -62,25 +66,26 @@ struct TickerEntry<'a> {
     ask: Option<&'a RawValue>,
     #[serde(borrow)]
     ask_qty: Option<&'a RawValue>,
-    timestamp: Option<&'a str>,
+    timestamp: Option<Text<'a>>,
 }
 
 /// `{"version":"2.0.0","system":"online","api_version":"v2","connection_id":10393118200183188585}`
 #[derive(Deserialize)]
 struct StatusEntry<'a> {
-    system: &'a str,
+    #[serde(borrow)]
+    system: Text<'a>,
 }
 
 /// Reads one frame.
-pub(super) fn parse(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
+pub(super) fn parse(frame: &[u8], at: Received<'_>, out: &mut Vec<Message>) -> Result<(), ParseError> {
     if is_list(frame) {
-        return first::data(frame, tr, out);
+        return first::data(frame, at, out);
     }
     let head: Head<'_> = serde_json::from_slice(frame)?;
-    if let (Some(channel), Some(data)) = (head.channel, head.data) {
-        return channel_data(channel, head.r#type, data.get(), tr, out);
+    if let (Some(channel), Some(data)) = (&head.channel, head.data) {
+        return channel_data(channel, head.r#type.as_deref(), data.get(), at, out);
     }
-    out.push(match (head.channel, head.event, head.method) {
+    out.push(match (head.channel.as_deref(), head.event.as_deref(), head.method.as_deref()) {
         (Some("heartbeat"), ..) => Message::Heartbeat,
         (None, Some(event), _) => first::event(event, frame)?,
         (None, None, Some("pong")) => Message::Heartbeat,
@@ -116,7 +121,7 @@ fn channel_data(
     channel: &str,
     kind: Option<&str>,
     data: &str,
-    tr: UnixMicros,
+    at: Received<'_>,
     out: &mut Vec<Message>,
 ) -> Result<(), ParseError> {
     let before = out.len();
@@ -124,17 +129,17 @@ fn channel_data(
         "trade" if kind == Some("snapshot") => out.push(Message::Ignored("trade_history")),
         "trade" => {
             for entry in &serde_json::from_str::<Vec<TradeEntry<'_>>>(data)? {
-                out.push(trade(entry, tr)?);
+                out.push(named(trade(entry, at))?);
             }
         }
         "ticker" => {
             for entry in &serde_json::from_str::<Vec<TickerEntry<'_>>>(data)? {
-                out.push(quote(entry, tr)?);
+                out.push(named(quote(entry, at))?);
             }
         }
         "status" => {
             for entry in &serde_json::from_str::<Vec<StatusEntry<'_>>>(data)? {
-                out.push(Message::Status { online: entry.system == "online" });
+                out.push(Message::Status { online: &*entry.system == "online" });
             }
         }
         "heartbeat" => out.push(Message::Heartbeat),
@@ -151,34 +156,34 @@ fn channel_data(
     Ok(())
 }
 
-fn trade(entry: &TradeEntry<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
-    let side = match entry.side {
+fn trade(entry: &TradeEntry<'_>, at: Received<'_>) -> Result<Message, ParseError> {
+    let side = match &*entry.side {
         "buy" => Some(Side::Buy),
         "sell" => Some(Side::Sell),
         _other => None,
     };
     let tick = Tick::Trade(Trade {
-        symbol: field::symbol(entry.symbol)?,
+        symbol: at.symbol(&entry.symbol)?,
         price: field::price("price", entry.price.get())?,
         size: field::size("qty", entry.qty.get())?,
         side,
         id: Some(TradeId::Number(entry.trade_id)),
         source: source(),
-        te: Some(field::rfc3339("timestamp", entry.timestamp)?),
-        tr,
+        te: Some(field::rfc3339("timestamp", &entry.timestamp)?),
+        tr: at.tr,
     });
     // "A sequence number, unique per book."
     Ok(Message::Tick { tick, sequence: Some(Sequence::Counted(entry.trade_id)) })
 }
 
-fn quote(entry: &TickerEntry<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
+fn quote(entry: &TickerEntry<'_>, at: Received<'_>) -> Result<Message, ParseError> {
     let tick = Tick::Quote(Quote {
-        symbol: field::symbol(entry.symbol)?,
+        symbol: at.symbol(&entry.symbol)?,
         bid: level(("bid", entry.bid), ("bid_qty", entry.bid_qty))?,
         ask: level(("ask", entry.ask), ("ask_qty", entry.ask_qty))?,
         source: source(),
-        te: entry.timestamp.map(|text| field::rfc3339("timestamp", text)).transpose()?,
-        tr,
+        te: entry.timestamp.as_deref().map(|text| field::rfc3339("timestamp", text)).transpose()?,
+        tr: at.tr,
     });
     Ok(Message::Tick { tick, sequence: None })
 }

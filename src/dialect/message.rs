@@ -6,7 +6,7 @@ use crate::market::{DecimalError, Symbol, SymbolError, Tick};
 /// One thing that a venue said. A frame can say several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// A trade, a quote, or a change of a symbol's state, under the venue's name of the symbol.
+    /// A trade, a quote, or a change of a symbol's state.
     Tick {
         /// The tick.
         tick: Tick,
@@ -21,7 +21,7 @@ pub enum Message {
     Heartbeat,
     /// A sign of life that tells the number of a symbol's newest trade, whether it was sent or not.
     Mark {
-        /// The venue's name of the symbol.
+        /// The symbol.
         symbol: Symbol,
         /// As in [`Sequence::Counted`].
         last_trade: u64,
@@ -33,6 +33,8 @@ pub enum Message {
     },
     /// The venue will close this connection soon: connect anew.
     Shutdown,
+    /// Something about a symbol that has no name here: the venue's name, cut to a bearable length.
+    Unnamed(String),
     /// Known, and passed over on purpose: the name of the rule, a metric label.
     Ignored(&'static str),
     /// Well-formed, and nothing that this dialect knows.
@@ -50,6 +52,7 @@ impl Message {
             Self::Heartbeat | Self::Mark { .. } => "heartbeat",
             Self::Status { .. } => "status",
             Self::Shutdown => "shutdown",
+            Self::Unnamed(_) => "not_subscribed",
             Self::Ignored(rule) => rule,
             Self::Unknown => "unknown",
         })
@@ -139,6 +142,9 @@ pub enum ParseError {
         /// Longest allowed, in bytes.
         max: usize,
     },
+    /// A venue's symbol that has no name of ours, cut to a bearable length.
+    #[error("symbol {0:?} has no name here")]
+    Unnamed(String),
     /// A time that cannot be: unparsable, or before 1971 or after 2200.
     #[error("{field}: {text:?} is not a plausible time")]
     Time {
@@ -156,7 +162,7 @@ impl ParseError {
         match self {
             Self::Shape(_) | Self::Packed { .. } | Self::Missing { .. } => "shape",
             Self::Number { .. } => "number",
-            Self::Symbol { .. } => "symbol",
+            Self::Symbol { .. } | Self::Unnamed(_) => "symbol",
             Self::Time { .. } => "time",
             Self::Long { .. } => "long",
         }

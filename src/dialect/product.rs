@@ -16,7 +16,7 @@ mod coinbase;
 mod entries;
 mod kraken;
 
-use super::{ParseError, Venue, field};
+use super::{ParseError, Text, Utf16, Venue, field, without_mark};
 use crate::{
     limits::MAX_PRODUCTS,
     market::{Increments, Price, Size, Symbol},
@@ -25,10 +25,10 @@ use crate::{
 /// One instrument of a venue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
-    /// The venue's name, as its messages write it.
+    /// The venue's name, as its messages write it: any characters.
     pub theirs: String,
-    /// Our name.
-    pub ours: Symbol,
+    /// Our name; `None` where the venue's makes none, and only a definition can give one.
+    pub ours: Option<Symbol>,
     /// Whether it trades.
     pub listing: Listing,
     /// Its steps.
@@ -66,6 +66,9 @@ pub enum ProductListError {
     /// The venue says that something is wrong, in its own words.
     #[error("the venue says {0:?}")]
     Refused(String),
+    /// Not UTF-8.
+    #[error(transparent)]
+    Encoding(#[from] Utf16),
     /// There is nothing in it: no venue trades nothing.
     #[error("there is no product in it")]
     Empty,
@@ -96,6 +99,7 @@ impl Venue {
     /// When it is none, or has nothing that could be read.
     pub fn products(self, list: &[u8]) -> Result<ProductList, ProductListError> {
         let mut read = ProductList::default();
+        let list = without_mark(list)?;
         match self {
             Self::Binance => binance::read(list, &mut read)?,
             Self::Coinbase => coinbase::read(list, &mut read)?,
@@ -148,9 +152,10 @@ fn lot(field: &'static str, text: Option<&str>) -> Result<Option<Size>, ParseErr
     Ok(lot.filter(|lot| !lot.decimal().is_zero()))
 }
 
-/// The venue's name, if its messages can be read under it.
+/// The venue's name, unless there is none or it is too long to be one.
 fn theirs(text: &str) -> Result<String, ParseError> {
-    Ok(field::symbol(text)?.to_string())
+    Venue::check_symbol(text).map_err(|why| ParseError::Symbol { text: field::shown(text), why })?;
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

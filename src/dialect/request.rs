@@ -12,7 +12,8 @@ use super::Venue;
 use crate::{
     limits::{
         ALPACA_REQUESTS_PER_SECOND, BINANCE_REQUESTS_PER_SECOND, BINANCE_STREAMS,
-        COINBASE_REQUESTS_PER_SECOND, KRAKEN_REQUESTS_PER_SECOND, VENUE_REQUEST_SYMBOLS,
+        COINBASE_REQUESTS_PER_SECOND, KRAKEN_REQUESTS_PER_SECOND, MAX_VENUE_SYMBOL_BYTES,
+        VENUE_REQUEST_SYMBOLS,
     },
     market::{Symbol, SymbolError},
 };
@@ -163,6 +164,20 @@ impl Venue {
             Self::Binance => ours.replace('-', ""),
             Self::Coinbase => ours.to_owned(),
             Self::Kraken | Self::Alpaca => ours.replacen('-', "/", 1),
+        }
+    }
+
+    /// Whether a text can be a venue's name of a symbol: any characters, at most [`MAX_VENUE_SYMBOL_BYTES`].
+    ///
+    /// # Errors
+    /// Says which rule the text breaks.
+    pub fn check_symbol(theirs: &str) -> Result<(), SymbolError> {
+        match theirs.len() {
+            0 => Err(SymbolError::Empty),
+            len if len > MAX_VENUE_SYMBOL_BYTES => {
+                Err(SymbolError::TooLong { len, max: MAX_VENUE_SYMBOL_BYTES })
+            }
+            _ => Ok(()),
         }
     }
 

@@ -2,6 +2,8 @@
 //! error, and no more kept than the frame was long. The same for product lists, for commands of clients and for ticks of
 //! producers. `fuzz/` goes on from here for as long as one likes.
 
+mod texts;
+
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -139,26 +141,29 @@ fn damaged(frames: &[Vec<u8>], runs: usize, seed: u64, mut read: impl FnMut(&[u8
     }
 }
 
+/// Product lists of each venue.
+const LISTS: [(Venue, &str); 4] = [
+    (
+        Venue::Binance,
+        r#"{"symbols":[{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT","filters":[{"filterType":"PRICE_FILTER","tickSize":"0.01"}]},{"symbol":"AB","status":"BREAK","baseAsset":"A","quoteAsset":"B"}]}"#,
+    ),
+    (
+        Venue::Coinbase,
+        r#"[{"id":"BTC-USD","quote_increment":"0.01","base_increment":"0.00000001","status":"online","cancel_only":false},{"id":"A","status":"delisted"}]"#,
+    ),
+    (
+        Venue::Kraken,
+        r#"{"error":[],"result":{"XXBTZUSD":{"wsname":"XBT/USD","lot_decimals":8,"tick_size":"0.1","status":"online"},"XDGEUR":{"wsname":"XDG/EUR"}}}"#,
+    ),
+    (
+        Venue::Alpaca,
+        r#"[{"symbol":"BTC/USD","status":"active","min_trade_increment":"0.0001","price_increment":"1"},{"symbol":"A","status":"inactive"}]"#,
+    ),
+];
+
 #[test]
 fn damaged_product_lists_do_no_harm() {
-    for (venue, list) in [
-        (
-            Venue::Binance,
-            r#"{"symbols":[{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT","filters":[{"filterType":"PRICE_FILTER","tickSize":"0.01"}]},{"symbol":"AB","status":"BREAK","baseAsset":"A","quoteAsset":"B"}]}"#,
-        ),
-        (
-            Venue::Coinbase,
-            r#"[{"id":"BTC-USD","quote_increment":"0.01","base_increment":"0.00000001","status":"online","cancel_only":false},{"id":"A","status":"delisted"}]"#,
-        ),
-        (
-            Venue::Kraken,
-            r#"{"error":[],"result":{"XXBTZUSD":{"wsname":"XBT/USD","lot_decimals":8,"tick_size":"0.1","status":"online"},"XDGEUR":{"wsname":"XDG/EUR"}}}"#,
-        ),
-        (
-            Venue::Alpaca,
-            r#"[{"symbol":"BTC/USD","status":"active","min_trade_increment":"0.0001","price_increment":"1"},{"symbol":"A","status":"inactive"}]"#,
-        ),
-    ] {
+    for (venue, list) in LISTS {
         let (mut good, mut bad) = (0, 0);
         damaged(&[list.as_bytes().to_vec()], RUNS / 4, 7, |list| match venue.products(list) {
             Ok(read) => {

@@ -24,6 +24,10 @@ pub const MAX_RECORDED_FRAME: usize = 16 * 1024 * 1024;
 /// Columns of a row of a CSV recording. A row with more is skipped and counted.
 pub const MAX_CSV_COLUMNS: usize = 256;
 
+/// Lines after a row of a CSV recording whose quoted field was not closed that are taken for the inside of that field.
+/// Each is skipped and counted; when it is still not closed the next line is a row again.
+pub const CSV_QUOTED_LINES: usize = 100;
+
 /// Slowest and fastest `speed` of a replay. Outside: the definition is refused.
 pub const REPLAY_SPEED: RangeInclusive<f64> = 0.001..=1_000_000.0;
 
@@ -130,6 +134,10 @@ pub const ALPACA_REQUESTS_PER_SECOND: u32 = 5;
 
 /// Characters of a venue's own words (why it refused) that are kept. The rest is cut off.
 pub const MAX_VENUE_WORDS: usize = 200;
+
+/// Longest name that a venue has for a symbol, in bytes of UTF-8: Binance allows 50 characters. Longer in a definition:
+/// refused; longer in a product list: the product is left out and counted.
+pub const MAX_VENUE_SYMBOL_BYTES: usize = 200;
 
 /// Most levels of lists and objects in a venue's MessagePack. A frame with more is counted and skipped.
 pub const MAX_VENUE_NESTING: usize = 16;

@@ -110,7 +110,7 @@ impl UpstreamFamilies {
             left_out: labelled(
                 r,
                 "tickcast_upstream_products_left_out",
-                "Products of the venue's newest list that are left out: unreadable, collision (of names), or no_room.",
+                "Products of the venue's newest list that are left out: unreadable, unnamed (no name of ours), collision (of names), or no_room.",
                 &["feed", "reason"],
             ),
             lists: counters(
@@ -150,7 +150,7 @@ impl UpstreamFamilies {
 }
 
 /// Why a product is left out, as a label.
-const LEFT_OUT: [&str; 3] = ["unreadable", "collision", "no_room"];
+const LEFT_OUT: [&str; 4] = ["unreadable", "unnamed", "collision", "no_room"];
 
 /// One feed's handles.
 #[derive(Debug, Clone)]
@@ -190,9 +190,9 @@ impl UpstreamMetrics {
         self.waiting.with_label_values(&[&self.feed]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Of a product list so many are the feed's, and so many are left out: unreadable, for a collision of names, and
+    /// Of a product list so many are the feed's, and so many are left out: unreadable, without a name of ours, for a collision of names, and
     /// for want of room.
-    pub fn products(&self, matched: usize, left_out: [usize; 3]) {
+    pub fn products(&self, matched: usize, left_out: [usize; 4]) {
         let as_gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.products.with_label_values(&[&self.feed]).set(as_gauge(matched));
         for (reason, count) in LEFT_OUT.into_iter().zip(left_out) {

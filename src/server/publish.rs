@@ -16,7 +16,10 @@ use super::{
     rest,
 };
 use crate::{
-    dialect::native::{TickError, TickMessage},
+    dialect::{
+        native::{TickError, TickMessage},
+        without_mark,
+    },
     feed::Publisher,
     limits::{PUBLISH_BYTES, PUBLISH_ERRORS},
     market::{Source, Tick, UnixMicros},
@@ -163,6 +166,7 @@ impl<'a> Batch<'a> {
             }
             return Ok(());
         }
+        let body = without_mark(body).map_err(|why| format!("the body cannot be read: {why}"))?;
         let text = body.trim_ascii_start();
         if text.starts_with(b"[") {
             let ticks: Vec<&RawValue> =

@@ -7,6 +7,9 @@
 mod csv;
 mod dbn;
 mod derived;
+#[path = "../shared/escape.rs"]
+mod escape;
+mod escaped;
 mod json;
 mod literal;
 mod live;
@@ -14,6 +17,7 @@ mod products;
 mod said;
 mod upstream;
 
+use self::products::answer;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io::{Read as _, Write as _},

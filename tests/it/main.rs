@@ -27,6 +27,7 @@ mod slow;
 mod sse;
 mod store;
 mod stream;
+mod texts;
 mod tidy;
 mod time;
 mod upstream;

@@ -114,6 +114,12 @@ impl File {
         names
     }
 
+    /// Whether the offset is inside a `#[derive(…)]`.
+    fn is_in_derive(&self, offset: usize) -> bool {
+        let before = &self.text[..offset];
+        before.rfind("#[derive(").is_some_and(|start| !before[start..].contains(']'))
+    }
+
     /// Every word that starts like a metric of ours.
     fn metrics(&self) -> Vec<(usize, &str)> {
         let starts = self.text.match_indices("tickcast_").map(|(offset, _)| offset);
@@ -199,6 +205,39 @@ fn instants(file: &File, breaches: &mut Vec<String>) {
     }
 }
 
+/// What reads other people's text must take escapes: serde lends out only texts without any, and refuses the others.
+fn borrowed_texts(file: &File, breaches: &mut Vec<String>) {
+    if !file.has_extension(&["rs"]) || !file.path.starts_with("src/") {
+        return;
+    }
+    let rule = "a text with escapes cannot be borrowed: use dialect::Text, or String";
+    let mut found: BTreeSet<usize> = BTreeSet::new();
+    for offset in file.code_offsets("Deserialize").filter(|offset| file.is_in_derive(*offset)) {
+        let item = &file.text[offset..];
+        let end = item.find("\n}").or_else(|| item.find(";\n")).unwrap_or(item.len());
+        found
+            .extend(lifetimes(&item[..end]).filter(|(_, behind)| is_text(behind)).map(|(at, _)| offset + at));
+    }
+    for call in ["from_str::<&", "from_slice::<&", "next_element::<&", "next_key::<&", "next_value::<&"] {
+        let lent = |offset: &usize| file.text[offset + call.len()..].trim_start().starts_with("str");
+        found.extend(file.code_offsets(call).filter(lent));
+    }
+    breaches.extend(found.into_iter().map(|offset| file.at(offset, rule)));
+}
+
+/// Every `'a` with what follows it.
+fn lifetimes(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.match_indices('\'').filter_map(|(at, _)| {
+        let name = ident(&text[at + 1..]);
+        (!name.is_empty()).then(|| (at, &text[at + 1 + name.len()..]))
+    })
+}
+
+/// The rest of `&'a str` or `Cow<'a, str>`. Of the latter serde borrows only a bare one, and none within an `Option`.
+fn is_text(behind: &str) -> bool {
+    behind.trim_start_matches([',', ' ']).strip_prefix("str").is_some_and(|rest| ident(rest).is_empty())
+}
+
 fn metric_names(file: &File, families: &BTreeSet<&str>, breaches: &mut Vec<String>) {
     let about_metrics = file.path.starts_with("grafana/") || file.path.starts_with("docs/");
     if !about_metrics && file.path != "README.md" {
@@ -231,6 +270,7 @@ fn the_house_is_tidy() {
         imports(file, &mut breaches);
         lengths(file, &mut breaches);
         instants(file, &mut breaches);
+        borrowed_texts(file, &mut breaches);
         metric_names(file, &families, &mut breaches);
     }
     let operations = named(&files, "docs/operations.md");
@@ -263,6 +303,15 @@ fn breaches_are_found() {
     for (breach, start) in breaches.iter().zip(starts) {
         assert!(breach.starts_with(start), "{breach}");
     }
+    let text = "#[derive(Debug, DESER)]\nstruct A<'a> {\n    a: u64,\n    b: Option<&'a str>,\n    c: Text<'a>,\n}\n\
+                #[derive(Debug)]\nstruct B<'a> {\n    a: &'a str,\n}\n\
+                #[derive(DESER)]\nstruct C<'de>(Vec<Cow<'de, str>>);\n\
+                fn f(s: &'a str) { x::from_str::<&str>(s) }\n";
+    let file = File { path: "src/dialect/x.rs".into(), text: text.replace("DESER", "Deserialize") };
+    let mut breaches = Vec::new();
+    borrowed_texts(&file, &mut breaches);
+    let lines: Vec<_> = breaches.iter().map(|breach| breach.split(':').nth(1).unwrap()).collect();
+    assert_eq!(lines, ["4", "12", "13"], "{breaches:?}");
     let metrics = ["tickcast_a_total", "tickcast_b_seconds"].into();
     let grafana = "\"tickcast_a_total\"\nrate(tickcast_b_seconds_bucket[1m])\n\"tickcast_c\"";
     let file = File { path: "grafana/x.json".into(), text: grafana.into() };

@@ -174,13 +174,14 @@ mod tests {
             let offered: Products =
                 names.iter().map(|ours| (venue.symbol(ours), *ours != "ETH-BTC")).collect();
             let read = venue.products(list(venue, &offered).as_bytes()).unwrap();
-            let mut found: Vec<_> = read.products.iter().map(|product| product.ours.to_string()).collect();
+            let mut found: Vec<_> =
+                read.products.iter().map(|product| product.ours.unwrap().to_string()).collect();
             found.sort_unstable();
             assert_eq!((found.as_slice(), read.skipped), (&names.map(str::to_owned)[..], 0), "{venue:?}");
             for product in &read.products {
                 assert!(offered.contains_key(&product.theirs), "{venue:?} {product:?}");
                 let trades = product.listing == crate::dialect::Listing::Trades;
-                assert_eq!(trades, product.ours.as_str() != "ETH-BTC", "{venue:?} {product:?}");
+                assert_eq!(trades, product.ours.unwrap().as_str() != "ETH-BTC", "{venue:?} {product:?}");
                 assert_eq!(product.increments.tick.unwrap().to_string().trim_end_matches('0'), "0.01");
             }
         }

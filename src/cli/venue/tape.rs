@@ -1,13 +1,13 @@
 //! The frames of a recording that carry data, and whom they concern.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{cell::RefCell, collections::BTreeSet, path::Path};
 
 use serde_json::value::RawValue;
 
 use crate::{
-    dialect::{Message, Venue},
+    dialect::{Message, Naming, Venue},
     feed::replay::Frames,
-    market::{Channel, UnixMicros},
+    market::{Channel, Symbol, UnixMicros},
 };
 
 /// What a client can subscribe to: a channel of a symbol, under the venue's name.
@@ -49,20 +49,43 @@ impl Recorded {
     }
 }
 
+/// The venue's names in a frame, each with its place in this list as its symbol: a venue may use any characters.
+#[derive(Default)]
+struct Places(RefCell<Vec<String>>);
+
+impl Naming for Places {
+    fn ours(&self, theirs: &str) -> Option<Symbol> {
+        let mut names = self.0.borrow_mut();
+        let known = names.iter().position(|name| name == theirs);
+        let place = known.unwrap_or(names.len());
+        if known.is_none() {
+            names.push(theirs.to_owned());
+        }
+        Symbol::new(&place.to_string()).ok()
+    }
+}
+
+impl Places {
+    fn theirs(&self, symbol: Symbol) -> Option<String> {
+        self.0.borrow().get(symbol.as_str().parse::<usize>().ok()?).cloned()
+    }
+}
+
 fn topics(venue: Venue, frame: &[u8]) -> BTreeSet<Topic> {
-    let mut messages = Vec::new();
+    let (mut messages, places) = (Vec::new(), Places::default());
     // What this gateway cannot read, it cannot be asked for either.
-    if venue.parse(frame, UnixMicros(0), &mut messages).is_err() {
+    if venue.parse_as(frame, UnixMicros(0), &places, &mut messages).is_err() {
         return BTreeSet::new();
     }
     let topic = |message| match message {
-        Message::Tick { tick, .. } => Some((tick.channel(), tick.symbol().to_string())),
+        Message::Tick { tick, .. } => places.theirs(tick.symbol()).map(|theirs| (tick.channel(), theirs)),
         Message::Ack(_)
         | Message::Refused(_)
         | Message::Heartbeat
         | Message::Mark { .. }
         | Message::Status { .. }
         | Message::Shutdown
+        | Message::Unnamed(_)
         | Message::Ignored(_)
         | Message::Unknown => None,
     };

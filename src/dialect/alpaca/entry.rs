@@ -10,7 +10,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    dialect::{ParseError, field},
+    dialect::{ParseError, Text, field},
     limits::MAX_VENUE_NESTING,
     market::UnixMicros,
 };
@@ -27,9 +27,10 @@ const TIMESTAMP: i8 = -1;
 #[derive(Deserialize)]
 pub(super) struct Entry<'a, N> {
     #[serde(rename = "T")]
-    pub(super) kind: Option<&'a str>,
+    #[serde(borrow)]
+    pub(super) kind: Option<Text<'a>>,
     #[serde(rename = "S")]
-    pub(super) symbol: Option<&'a str>,
+    pub(super) symbol: Option<Text<'a>>,
     pub(super) i: Option<N>,
     pub(super) x: Option<N>,
     pub(super) p: Option<N>,
@@ -55,15 +56,19 @@ pub(super) trait Literal<'a>: Deserialize<'a> {
     fn time(&self, field: &'static str) -> Result<UnixMicros, ParseError>;
 }
 
-/// A JSON value as it is written.
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub(super) struct Json<'a>(#[serde(borrow)] &'a RawValue);
+/// A JSON value: what a text says, anything else as it is written.
+pub(super) struct Json<'a>(Text<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = <&RawValue>::deserialize(deserializer)?.get();
+        Text::of_value(written).map(Self).map_err(de::Error::custom)
+    }
+}
 
 impl<'a> Literal<'a> for Json<'a> {
     fn text(&self) -> &str {
-        let text = self.0.get();
-        text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+        &self.0
     }
 
     fn time(&self, field: &'static str) -> Result<UnixMicros, ParseError> {
@@ -74,7 +79,7 @@ impl<'a> Literal<'a> for Json<'a> {
 /// A MessagePack value.
 #[derive(Debug)]
 pub(super) enum Packed<'a> {
-    Text(&'a str),
+    Text(Text<'a>),
     Number(String),
     /// Seconds and nanoseconds since the epoch.
     Time(i64, u32),
@@ -115,7 +120,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Packed::Text(text))
+        Ok(Packed::Text(text.into()))
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {

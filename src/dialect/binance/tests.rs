@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::dialect::Venue;
+use crate::{dialect::Venue, market::UnixMicros};
 
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
 
@@ -152,8 +152,6 @@ fn odd_values_are_errors_of_their_kind() {
         (trade("1", "0.-10000", "A", "1672515782136", m), "number"),
         (trade("1", "-1", "A", "1672515782136", m), "number"),
         (trade("abc", "1", "A", "1672515782136", m), "number"),
-        (trade("1", "1", "btc", "1672515782136", m), "symbol"),
-        (trade("1", "1", "", "1672515782136", m), "symbol"),
         (trade("1", "1", "A", "0", m), "time"),
         (trade("1", "1", "A", "-62135596800000", m), "time"),
         (trade("1", "1", "A", "1672515782136", ""), "shape"),

@@ -4,7 +4,10 @@ use serde::Deserialize;
 
 use super::{field, source, taker};
 use crate::{
-    dialect::{Ack, Message, ParseError, Sequence},
+    dialect::{
+        Ack, Message, ParseError, Sequence, Text,
+        naming::{Received, named},
+    },
     market::{Quote, Tick, Trade, TradeId, UnixMicros},
 };
 
@@ -12,8 +15,8 @@ use crate::{
 /// the newest first.
 #[derive(Deserialize)]
 struct Trades<'a> {
-    r#type: &'a str,
     #[serde(borrow)]
+    r#type: Text<'a>,
     trades: Vec<MarketTrade<'a>>,
 }
 
@@ -21,12 +24,13 @@ struct Trades<'a> {
 /// "time":"2022-12-09T14:57:23.000000Z"}`; the side is the maker's.
 #[derive(Deserialize)]
 struct MarketTrade<'a> {
-    trade_id: &'a str,
-    product_id: &'a str,
-    price: &'a str,
-    size: &'a str,
-    side: &'a str,
-    time: &'a str,
+    #[serde(borrow)]
+    trade_id: Text<'a>,
+    product_id: Text<'a>,
+    price: Text<'a>,
+    size: Text<'a>,
+    side: Text<'a>,
+    time: Text<'a>,
 }
 
 /// An event of `ticker`: `{"type":"update","tickers":[…]}`. Its snapshot is the present quote, not history.
@@ -40,11 +44,12 @@ struct Tickers<'a> {
 /// "best_ask":"21933.98","best_ask_quantity":"8038.07",…}`; the time is the frame's.
 #[derive(Deserialize)]
 struct Ticker<'a> {
-    product_id: &'a str,
-    best_bid: &'a str,
-    best_bid_quantity: Option<&'a str>,
-    best_ask: &'a str,
-    best_ask_quantity: Option<&'a str>,
+    #[serde(borrow)]
+    product_id: Text<'a>,
+    best_bid: Text<'a>,
+    best_bid_quantity: Option<Text<'a>>,
+    best_ask: Text<'a>,
+    best_ask_quantity: Option<Text<'a>>,
 }
 
 /// Reads the events of one frame.
@@ -52,14 +57,14 @@ pub(super) fn parse(
     channel: &str,
     timestamp: Option<&str>,
     events: &str,
-    tr: UnixMicros,
+    at: Received<'_>,
     out: &mut Vec<Message>,
 ) -> Result<(), ParseError> {
     out.push(match channel {
-        "market_trades" => return trades(events, tr, out),
+        "market_trades" => return trades(events, at, out),
         "ticker" | "ticker_batch" => {
             let te = timestamp.map(|text| field::rfc3339("timestamp", text)).transpose()?;
-            return tickers(events, te, tr, out);
+            return tickers(events, te, at, out);
         }
         "l2_data" => Message::Ignored("l2_data"),
         "candles" => Message::Ignored("candles"),
@@ -72,27 +77,12 @@ pub(super) fn parse(
     Ok(())
 }
 
-fn trades(events: &str, tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
+fn trades(events: &str, at: Received<'_>, out: &mut Vec<Message>) -> Result<(), ParseError> {
     let events: Vec<Trades<'_>> = serde_json::from_str(events)?;
     let before = out.len();
-    for event in events.iter().filter(|event| event.r#type == "update") {
+    for event in events.iter().filter(|event| &*event.r#type == "update") {
         for trade in event.trades.iter().rev() {
-            let id = field::trade_id("trade_id", trade.trade_id)?;
-            let sequence = match id {
-                TradeId::Number(number) => Some(Sequence::Counted(number)),
-                TradeId::Text(_) => None,
-            };
-            let tick = Tick::Trade(Trade {
-                symbol: field::symbol(trade.product_id)?,
-                price: field::price("price", trade.price)?,
-                size: field::size("size", trade.size)?,
-                side: taker(trade.side),
-                id: Some(id),
-                source: source(),
-                te: Some(field::rfc3339("time", trade.time)?),
-                tr,
-            });
-            out.push(Message::Tick { tick, sequence });
+            out.push(named(market_trade(trade, at))?);
         }
     }
     if out.len() == before {
@@ -104,28 +94,50 @@ fn trades(events: &str, tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), Pa
 fn tickers(
     events: &str,
     te: Option<UnixMicros>,
-    tr: UnixMicros,
+    at: Received<'_>,
     out: &mut Vec<Message>,
 ) -> Result<(), ParseError> {
     let events: Vec<Tickers<'_>> = serde_json::from_str(events)?;
     let before = out.len();
     for ticker in events.iter().flat_map(|event| &event.tickers) {
-        let bid_size =
-            ticker.best_bid_quantity.map(|text| field::size("best_bid_quantity", text)).transpose()?;
-        let ask_size =
-            ticker.best_ask_quantity.map(|text| field::size("best_ask_quantity", text)).transpose()?;
-        let tick = Tick::Quote(Quote {
-            symbol: field::symbol(ticker.product_id)?,
-            bid: field::level(field::price("best_bid", ticker.best_bid)?, bid_size),
-            ask: field::level(field::price("best_ask", ticker.best_ask)?, ask_size),
-            source: source(),
-            te,
-            tr,
-        });
-        out.push(Message::Tick { tick, sequence: None });
+        out.push(named(quote(ticker, te, at))?);
     }
     if out.len() == before {
         out.push(Message::Ignored("empty"));
     }
     Ok(())
+}
+
+fn market_trade(trade: &MarketTrade<'_>, at: Received<'_>) -> Result<Message, ParseError> {
+    let id = field::trade_id("trade_id", &trade.trade_id)?;
+    let sequence = match id {
+        Some(TradeId::Number(number)) => Some(Sequence::Counted(number)),
+        Some(TradeId::Text(_)) | None => None,
+    };
+    let tick = Tick::Trade(Trade {
+        symbol: at.symbol(&trade.product_id)?,
+        price: field::price("price", &trade.price)?,
+        size: field::size("size", &trade.size)?,
+        side: taker(&trade.side),
+        id,
+        source: source(),
+        te: Some(field::rfc3339("time", &trade.time)?),
+        tr: at.tr,
+    });
+    Ok(Message::Tick { tick, sequence })
+}
+
+fn quote(ticker: &Ticker<'_>, te: Option<UnixMicros>, at: Received<'_>) -> Result<Message, ParseError> {
+    let size = |field, text: Option<&str>| text.map(|text| field::size(field, text)).transpose();
+    let bid_size = size("best_bid_quantity", ticker.best_bid_quantity.as_deref())?;
+    let ask_size = size("best_ask_quantity", ticker.best_ask_quantity.as_deref())?;
+    let tick = Tick::Quote(Quote {
+        symbol: at.symbol(&ticker.product_id)?,
+        bid: field::level(field::price("best_bid", &ticker.best_bid)?, bid_size),
+        ask: field::level(field::price("best_ask", &ticker.best_ask)?, ask_size),
+        source: source(),
+        te,
+        tr: at.tr,
+    });
+    Ok(Message::Tick { tick, sequence: None })
 }

@@ -6,8 +6,11 @@ use serde_json::value::RawValue;
 
 use super::source;
 use crate::{
-    dialect::{Ack, Message, ParseError, Refusal, field},
-    market::{Level, Quote, Side, Tick, Trade, UnixMicros},
+    dialect::{
+        Ack, Message, ParseError, Refusal, Text, field,
+        naming::{Received, named},
+    },
+    market::{Level, Quote, Side, Tick, Trade},
 };
 
 /// `{"a":["5525.40000",1,"1.000"],"b":["5525.10000",1,"1.000"],…}`: price, whole lots, amount.
@@ -21,7 +24,8 @@ struct Ticker<'a> {
 
 #[derive(Deserialize)]
 struct Event<'a> {
-    status: Option<&'a str>,
+    #[serde(borrow)]
+    status: Option<Text<'a>>,
     #[serde(rename = "errorMessage")]
     error: Option<String>,
     pair: Option<String>,
@@ -29,7 +33,7 @@ struct Event<'a> {
 }
 
 /// Reads a list. Book updates may have two data parts; the names are the last two.
-pub(super) fn data(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Result<(), ParseError> {
+pub(super) fn data(frame: &[u8], at: Received<'_>, out: &mut Vec<Message>) -> Result<(), ParseError> {
     let parts: Vec<&RawValue> = serde_json::from_slice(frame)?;
     let [_channel_id, data, .., channel, pair] = parts.as_slice() else {
         out.push(Message::Unknown);
@@ -40,17 +44,17 @@ pub(super) fn data(frame: &[u8], tr: UnixMicros, out: &mut Vec<Message>) -> Resu
         return Ok(());
     };
     // A depth or an interval follows some names: `book-1000`.
-    match channel.split('-').next().unwrap_or(channel) {
+    match channel.split('-').next().unwrap_or_default() {
         "trade" => {
             let before = out.len();
             for row in serde_json::from_str::<Vec<Vec<&RawValue>>>(data.get())? {
-                out.push(trade(pair, &row, tr)?);
+                out.push(named(trade(&pair, &row, at))?);
             }
             if out.len() == before {
                 out.push(Message::Ignored("empty"));
             }
         }
-        "ticker" => out.push(quote(pair, &serde_json::from_str(data.get())?, tr)?),
+        "ticker" => out.push(named(quote(&pair, &serde_json::from_str(data.get())?, at))?),
         "book" => out.push(Message::Ignored("book")),
         "ohlc" => out.push(Message::Ignored("ohlc")),
         "spread" => out.push(Message::Ignored("spread")),
@@ -65,11 +69,11 @@ pub(super) fn event(event: &str, frame: &[u8]) -> Result<Message, ParseError> {
         "heartbeat" | "pong" => Message::Heartbeat,
         "systemStatus" => {
             let system: Event<'_> = serde_json::from_slice(frame)?;
-            Message::Status { online: system.status == Some("online") }
+            Message::Status { online: system.status.as_deref() == Some("online") }
         }
         "subscriptionStatus" | "error" => {
             let answer: Event<'_> = serde_json::from_slice(frame)?;
-            if matches!(answer.status, Some("subscribed" | "unsubscribed")) {
+            if matches!(answer.status.as_deref(), Some("subscribed" | "unsubscribed")) {
                 Message::Ack(Ack::Request(answer.reqid))
             } else {
                 Message::Refused(Refusal {
@@ -85,41 +89,41 @@ pub(super) fn event(event: &str, frame: &[u8]) -> Result<Message, ParseError> {
 }
 
 /// `["5541.20000","0.15850568","1534614057.321597","s","l",""]`: price, amount, time, the taker's side, order type.
-fn trade(pair: &str, row: &[&RawValue], tr: UnixMicros) -> Result<Message, ParseError> {
-    let at = |index: usize, name| word(row, index, name, "trade");
-    let side = match at(3, "side")? {
+fn trade(pair: &str, row: &[&RawValue], at: Received<'_>) -> Result<Message, ParseError> {
+    let part = |index: usize, name| word(row, index, name, "trade");
+    let side = match &*part(3, "side")? {
         "b" => Some(Side::Buy),
         "s" => Some(Side::Sell),
         _other => None,
     };
     let tick = Tick::Trade(Trade {
-        symbol: field::symbol(pair)?,
-        price: field::price("price", at(0, "price")?)?,
-        size: field::size("volume", at(1, "volume")?)?,
+        symbol: at.symbol(pair)?,
+        price: field::price("price", &part(0, "price")?)?,
+        size: field::size("volume", &part(1, "volume")?)?,
         side,
         id: None,
         source: source(),
-        te: Some(field::decimal_time("time", at(2, "time")?, 1)?),
-        tr,
+        te: Some(field::decimal_time("time", &part(2, "time")?, 1)?),
+        tr: at.tr,
     });
     Ok(Message::Tick { tick, sequence: None })
 }
 
-fn quote(pair: &str, ticker: &Ticker<'_>, tr: UnixMicros) -> Result<Message, ParseError> {
+fn quote(pair: &str, ticker: &Ticker<'_>, at: Received<'_>) -> Result<Message, ParseError> {
     let tick = Tick::Quote(Quote {
-        symbol: field::symbol(pair)?,
+        symbol: at.symbol(pair)?,
         bid: level("b", &ticker.b)?,
         ask: level("a", &ticker.a)?,
         source: source(),
         te: None,
-        tr,
+        tr: at.tr,
     });
     Ok(Message::Tick { tick, sequence: None })
 }
 
 fn level(name: &'static str, row: &[&RawValue]) -> Result<Option<Level>, ParseError> {
-    let price = field::price(name, word(row, 0, name, "ticker")?)?;
-    Ok(field::level(price, Some(field::size(name, word(row, 2, name, "ticker")?)?)))
+    let price = field::price(name, &word(row, 0, name, "ticker")?)?;
+    Ok(field::level(price, Some(field::size(name, &word(row, 2, name, "ticker")?)?)))
 }
 
 /// The text at that place of a row.
@@ -128,11 +132,11 @@ fn word<'a>(
     index: usize,
     field: &'static str,
     kind: &'static str,
-) -> Result<&'a str, ParseError> {
+) -> Result<Text<'a>, ParseError> {
     row.get(index).and_then(|value| text(value)).ok_or(ParseError::Missing { field, kind })
 }
 
-/// A text without escapes.
-fn text(value: &RawValue) -> Option<&str> {
+/// The value, if it is a text.
+fn text(value: &RawValue) -> Option<Text<'_>> {
     serde_json::from_str(value.get()).ok()
 }

@@ -1,7 +1,7 @@
 //! Payloads are typed from the venue's public documentation.
 
 use super::*;
-use crate::dialect::Venue;
+use crate::{dialect::Venue, market::UnixMicros};
 
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
 
@@ -178,7 +178,6 @@ fn odd_values_are_errors_of_their_kind() {
         (trade("null", "1", "A/B", time), "number", "price"),
         (trade("1", "-1", "A/B", time), "number", "qty"),
         (trade("1e99", "1", "A/B", time), "number", "price"),
-        (trade("1", "1", "a/b", time), "symbol", "a/b"),
         (trade("1", "1", "A/B", "today"), "time", "timestamp"),
         (trade("1", "", "A/B", time), "shape", "column"),
         (r#"{"channel":"trade","type":"update","data":[{"symbol":"A"}]}"#.into(), "shape", "`side`"),

@@ -1,12 +1,10 @@
 //! Ticks of producers in the words of the protocol: a trade has `p` and `s`, a quote `bp` or `ap`. `T` may say which
 //! it is; `n` and `tr` are the gateway's own and are passed over, so that an event of one gateway can be given to another.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 
 use crate::{
-    dialect::{ParseError, field},
+    dialect::{ParseError, Text, field},
     market::{Level, Quote, Side, Source, Tick, Trade, UnixMicros},
 };
 
@@ -15,24 +13,24 @@ use crate::{
 #[serde(deny_unknown_fields, expecting = "a map with the keys of a trade or a quote")]
 pub struct TickMessage<'a> {
     #[serde(rename = "T", borrow)]
-    kind: Option<Cow<'a, str>>,
+    kind: Option<Text<'a>>,
     #[serde(rename = "S", borrow)]
-    symbol: Cow<'a, str>,
+    symbol: Text<'a>,
     #[serde(borrow)]
-    p: Option<Cow<'a, str>>,
+    p: Option<Text<'a>>,
     #[serde(borrow)]
-    s: Option<Cow<'a, str>>,
+    s: Option<Text<'a>>,
     side: Option<Side>,
     #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
+    id: Option<Text<'a>>,
     #[serde(borrow)]
-    bp: Option<Cow<'a, str>>,
+    bp: Option<Text<'a>>,
     #[serde(borrow)]
-    bs: Option<Cow<'a, str>>,
+    bs: Option<Text<'a>>,
     #[serde(borrow)]
-    ap: Option<Cow<'a, str>>,
+    ap: Option<Text<'a>>,
     #[serde(borrow)]
-    r#as: Option<Cow<'a, str>>,
+    r#as: Option<Text<'a>>,
     x: Option<Source>,
     te: Option<i64>,
     #[serde(rename = "tr")]
@@ -87,7 +85,7 @@ impl TickMessage<'_> {
                     price: field::price("p", self.p.as_deref().ok_or_else(|| missing("p"))?)?,
                     size: field::size("s", self.s.as_deref().ok_or_else(|| missing("s"))?)?,
                     side: self.side,
-                    id: self.id.as_deref().map(|id| field::trade_id("id", id)).transpose()?,
+                    id: self.id.as_deref().map(|id| field::trade_id("id", id)).transpose()?.flatten(),
                     source,
                     te,
                     tr,

@@ -4,17 +4,23 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Listing, ParseError, Product, ProductList, ProductListError, entries, field, lot, theirs, tick};
-use crate::{dialect::field::is_list, market::Increments};
+use super::{
+    Listing, ParseError, Product, ProductList, ProductListError, Text, entries, field, lot, theirs, tick,
+};
+use crate::{
+    dialect::field::is_list,
+    market::{Increments, Symbol},
+};
 
 /// `{"id":"276e2673-…","class":"crypto","exchange":"CRYPTO","symbol":"BTC/USD","status":"active","tradable":true,
 /// "min_trade_increment":"0.0001","price_increment":"1"}`; stocks have no steps.
 #[derive(Deserialize)]
 struct Entry<'a> {
-    symbol: &'a str,
-    status: &'a str,
-    price_increment: Option<&'a str>,
-    min_trade_increment: Option<&'a str>,
+    #[serde(borrow)]
+    symbol: Text<'a>,
+    status: Text<'a>,
+    price_increment: Option<Text<'a>>,
+    min_trade_increment: Option<Text<'a>>,
 }
 
 /// An error is an object: `{"code":40110000,"message":"…"}`.
@@ -35,13 +41,13 @@ pub(super) fn read(list: &[u8], into: &mut ProductList) -> Result<(), ProductLis
 fn product(entry: &RawValue) -> Result<Product, ParseError> {
     let entry: Entry<'_> = serde_json::from_str(entry.get())?;
     Ok(Product {
-        theirs: theirs(entry.symbol)?,
-        ours: field::symbol(&entry.symbol.replacen('/', "-", 1))?,
+        theirs: theirs(&entry.symbol)?,
+        ours: Symbol::new(&entry.symbol.replacen('/', "-", 1)).ok(),
         // Halts of a moment come with the stream.
-        listing: if entry.status == "active" { Listing::Trades } else { Listing::Delisted },
+        listing: if &*entry.status == "active" { Listing::Trades } else { Listing::Delisted },
         increments: Increments {
-            tick: tick("price_increment", entry.price_increment)?,
-            lot: lot("min_trade_increment", entry.min_trade_increment)?,
+            tick: tick("price_increment", entry.price_increment.as_deref())?,
+            lot: lot("min_trade_increment", entry.min_trade_increment.as_deref())?,
         },
     })
 }

@@ -3,8 +3,10 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Listing, ParseError, Product, ProductList, ProductListError, entries, field, lot, theirs, tick};
-use crate::market::Increments;
+use super::{
+    Listing, ParseError, Product, ProductList, ProductListError, Text, entries, field, lot, theirs, tick,
+};
+use crate::market::{Increments, Symbol};
 
 #[derive(Deserialize)]
 struct Info<'a> {
@@ -18,24 +20,25 @@ struct Info<'a> {
 /// {"filterType":"LOT_SIZE","minQty":"0.00100000","stepSize":"0.00100000"}]}`
 #[derive(Deserialize)]
 struct Entry<'a> {
-    symbol: &'a str,
-    status: &'a str,
+    #[serde(borrow)]
+    symbol: Text<'a>,
+    status: Text<'a>,
     #[serde(rename = "baseAsset")]
-    base: &'a str,
+    base: Text<'a>,
     #[serde(rename = "quoteAsset")]
-    quote: &'a str,
+    quote: Text<'a>,
     #[serde(borrow, default)]
     filters: Vec<Filter<'a>>,
 }
 
 #[derive(Deserialize)]
 struct Filter<'a> {
-    #[serde(rename = "filterType")]
-    kind: &'a str,
+    #[serde(rename = "filterType", borrow)]
+    kind: Text<'a>,
     #[serde(rename = "tickSize")]
-    tick: Option<&'a str>,
+    tick: Option<Text<'a>>,
     #[serde(rename = "stepSize")]
-    step: Option<&'a str>,
+    step: Option<Text<'a>>,
 }
 
 pub(super) fn read(list: &[u8], into: &mut ProductList) -> Result<(), ProductListError> {
@@ -51,20 +54,20 @@ pub(super) fn read(list: &[u8], into: &mut ProductList) -> Result<(), ProductLis
 
 fn product(entry: &RawValue) -> Result<Product, ParseError> {
     let entry: Entry<'_> = serde_json::from_str(entry.get())?;
-    let filter = |kind| entry.filters.iter().find(|filter| filter.kind == kind);
-    let price = filter("PRICE_FILTER").and_then(|filter| filter.tick);
-    let size = filter("LOT_SIZE").and_then(|filter| filter.step);
+    let filter = |kind: &str| entry.filters.iter().find(|filter| &*filter.kind == kind);
+    let price = filter("PRICE_FILTER").and_then(|filter| filter.tick.as_deref());
+    let size = filter("LOT_SIZE").and_then(|filter| filter.step.as_deref());
     // A dated future has its date behind both.
-    let behind = entry.symbol.strip_prefix(entry.base).and_then(|rest| rest.strip_prefix(entry.quote));
-    let ours = format!("{}-{}{}", entry.base, entry.quote, behind.unwrap_or_default());
+    let behind = entry.symbol.strip_prefix(&*entry.base).and_then(|rest| rest.strip_prefix(&*entry.quote));
+    let ours = format!("{}-{}{}", &*entry.base, &*entry.quote, behind.unwrap_or_default());
     Ok(Product {
-        theirs: theirs(entry.symbol)?,
-        ours: field::symbol(&ours)?,
+        theirs: theirs(&entry.symbol)?,
+        ours: Symbol::new(&ours).ok(),
         // `BREAK` and `HALT` are pauses, though the former is also where products that are gone for good stay.
-        listing: if entry.status == "TRADING" {
+        listing: if &*entry.status == "TRADING" {
             Listing::Trades
         } else {
-            Listing::Halted(field::words(entry.status))
+            Listing::Halted(field::words(&entry.status))
         },
         increments: Increments { tick: tick("tickSize", price)?, lot: lot("stepSize", size)? },
     })

@@ -3,21 +3,27 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Listing, ParseError, Product, ProductList, ProductListError, entries, field, lot, theirs, tick};
-use crate::{dialect::field::is_list, market::Increments};
+use super::{
+    Listing, ParseError, Product, ProductList, ProductListError, Text, entries, field, lot, theirs, tick,
+};
+use crate::{
+    dialect::field::is_list,
+    market::{Increments, Symbol},
+};
 
 /// `{"id":"BTC-USD","base_currency":"BTC","quote_currency":"USD","quote_increment":"0.01","base_increment":"0.00000001",
 /// "post_only":false,"limit_only":false,"cancel_only":false,"trading_disabled":false,"status":"online"}`
 #[derive(Deserialize)]
 struct Entry<'a> {
-    id: &'a str,
-    status: &'a str,
+    #[serde(borrow)]
+    id: Text<'a>,
+    status: Text<'a>,
     #[serde(default)]
     trading_disabled: bool,
     #[serde(default)]
     cancel_only: bool,
-    quote_increment: Option<&'a str>,
-    base_increment: Option<&'a str>,
+    quote_increment: Option<Text<'a>>,
+    base_increment: Option<Text<'a>>,
 }
 
 /// An error is an object: `{"message":"…"}`.
@@ -37,7 +43,7 @@ pub(super) fn read(list: &[u8], into: &mut ProductList) -> Result<(), ProductLis
 
 fn product(entry: &RawValue) -> Result<Product, ParseError> {
     let entry: Entry<'_> = serde_json::from_str(entry.get())?;
-    let listing = match entry.status {
+    let listing = match &*entry.status {
         "delisted" => Listing::Delisted,
         "online" if entry.trading_disabled => Listing::Halted("trading disabled".into()),
         "online" if entry.cancel_only => Listing::Halted("cancel only".into()),
@@ -45,12 +51,12 @@ fn product(entry: &RawValue) -> Result<Product, ParseError> {
         other => Listing::Halted(field::words(other)),
     };
     Ok(Product {
-        theirs: theirs(entry.id)?,
-        ours: field::symbol(entry.id)?,
+        theirs: theirs(&entry.id)?,
+        ours: Symbol::new(&entry.id).ok(),
         listing,
         increments: Increments {
-            tick: tick("quote_increment", entry.quote_increment)?,
-            lot: lot("base_increment", entry.base_increment)?,
+            tick: tick("quote_increment", entry.quote_increment.as_deref())?,
+            lot: lot("base_increment", entry.base_increment.as_deref())?,
         },
     })
 }

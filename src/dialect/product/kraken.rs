@@ -5,8 +5,13 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Listing, ParseError, Product, ProductList, ProductListError, entries, field, lot, theirs, tick};
-use crate::{dialect::request::kraken_pair, market::Increments};
+use super::{
+    Listing, ParseError, Product, ProductList, ProductListError, Text, entries, field, lot, theirs, tick,
+};
+use crate::{
+    dialect::request::kraken_pair,
+    market::{Increments, Symbol},
+};
 
 #[derive(Deserialize)]
 struct Answer<'a> {
@@ -20,9 +25,10 @@ struct Answer<'a> {
 /// "tick_size":"0.1","status":"online"}`
 #[derive(Deserialize)]
 struct Entry<'a> {
-    wsname: Option<&'a str>,
-    status: Option<&'a str>,
-    tick_size: Option<&'a str>,
+    #[serde(borrow)]
+    wsname: Option<Text<'a>>,
+    status: Option<Text<'a>>,
+    tick_size: Option<Text<'a>>,
     lot_decimals: Option<u32>,
 }
 
@@ -39,10 +45,10 @@ pub(super) fn read(list: &[u8], into: &mut ProductList) -> Result<(), ProductLis
 
 fn product(entry: &RawValue) -> Result<Product, ParseError> {
     let entry: Entry<'_> = serde_json::from_str(entry.get())?;
-    let Some(name) = entry.wsname else {
+    let Some(name) = entry.wsname.as_deref() else {
         return Err(ParseError::Missing { field: "wsname", kind: "AssetPairs" });
     };
-    let listing = match entry.status {
+    let listing = match entry.status.as_deref() {
         // Orders still meet in the second and third, of some kinds only.
         None | Some("online" | "limit_only" | "reduce_only") => Listing::Trades,
         Some("delisted") => Listing::Delisted,
@@ -52,11 +58,11 @@ fn product(entry: &RawValue) -> Result<Product, ParseError> {
     let step = step.map(|digits| Decimal::new(1, digits).to_string());
     let pair = kraken_pair(name);
     Ok(Product {
-        ours: field::symbol(&pair.replacen('/', "-", 1))?,
+        ours: Symbol::new(&pair.replacen('/', "-", 1)).ok(),
         theirs: theirs(&pair)?,
         listing,
         increments: Increments {
-            tick: tick("tick_size", entry.tick_size)?,
+            tick: tick("tick_size", entry.tick_size.as_deref())?,
             lot: lot("lot_decimals", step.as_deref())?,
         },
     })

@@ -154,6 +154,8 @@ pub(super) struct Rows {
     receive_time: Option<Cell>,
     source: Option<Cell>,
     row: Row,
+    /// The furthest column that is read.
+    last: usize,
 }
 
 impl Rows {
@@ -185,7 +187,7 @@ impl Rows {
         };
         let need =
             |key, column: &Option<Column>| find(key, column)?.ok_or_else(|| format!("csv.{key}: missing"));
-        Ok(Self {
+        let rows = Self {
             layout: Arc::clone(layout),
             values: match m.kind {
                 Kind::Trades => Values::Trade {
@@ -204,17 +206,33 @@ impl Rows {
             receive_time: find("receive_time", &m.receive_time)?,
             source: find("source", &m.source)?,
             row,
-        })
+            last: 0,
+        };
+        Ok(Self { last: rows.cells().map(|cell| cell.index).max().unwrap_or_default(), ..rows })
     }
 
-    /// Reads one row.
+    /// Every column that is read.
+    fn cells(&self) -> impl Iterator<Item = Cell> {
+        let values = match self.values {
+            Values::Trade { price, size, side, id } => [Some(price), Some(size), side, id],
+            Values::Quote { bid, ask } => [Some(bid.0), bid.1, Some(ask.0), ask.1],
+        };
+        let others = [self.symbol, Some(self.time), self.receive_time, self.source];
+        values.into_iter().chain(others).flatten()
+    }
+
+    /// Reads one row; its last field is no value when it may be cut off, unless it is quoted.
     pub(super) fn decode(
         &mut self,
         line: &[u8],
+        may_be_cut: bool,
         names: Names<'_>,
         out: &mut Vec<Tick>,
     ) -> Result<Decoded, Skipped> {
         self.row.split(line)?;
+        if may_be_cut && self.last + 1 >= self.row.len() && line.last() != Some(&b'"') {
+            return Err(Skipped::new("cut_off", "the last field may be incomplete"));
+        }
         let (row, layout) = (&self.row, &self.layout);
         let symbol = match (layout.mapping.symbol, self.symbol) {
             (Some(symbol), _) => symbol,
@@ -232,7 +250,10 @@ impl Rows {
                 price: row.read(price, |text| scaled(text, scale))?,
                 size: row.read(size, |text| Ok(field::size("size", text)?))?,
                 side: side_cell.map(|cell| row.read(cell, side)).transpose()?.flatten(),
-                id: id.map(|cell| row.read(cell, |text| Ok(field::trade_id("id", text)?))).transpose()?,
+                id: id
+                    .map(|cell| row.read(cell, |text| Ok(field::trade_id("id", text)?)))
+                    .transpose()?
+                    .flatten(),
                 source,
                 te,
                 tr,

@@ -15,7 +15,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::reader::Skipped;
-use crate::{dialect::field, market::UnixMicros};
+use crate::{
+    dialect::{Text, field},
+    market::UnixMicros,
+};
 
 /// A recorder's way to write frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +40,8 @@ pub(super) enum Content<'a> {
 
 #[derive(Deserialize)]
 struct CryptofeedTwo<'a> {
-    t: &'a str,
+    #[serde(borrow)]
+    t: Text<'a>,
     #[serde(borrow)]
     ts: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -49,7 +53,7 @@ impl Envelope {
     pub(super) fn detect(line: &[u8]) -> Option<Self> {
         if let Some(b'{' | b'[') = line.first() {
             let two = serde_json::from_slice::<CryptofeedTwo<'_>>(line)
-                .is_ok_and(|line| matches!(line.t, "header" | "http" | "connect" | "send" | "recv"));
+                .is_ok_and(|line| matches!(&*line.t, "header" | "http" | "connect" | "send" | "recv"));
             return Some(if two { Self::CryptofeedTwo } else { Self::Bare });
         }
         let stamp = line.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
@@ -106,7 +110,7 @@ fn note(line: &[u8]) -> Option<&'static str> {
 
 fn cryptofeed_two(line: &[u8]) -> Result<Content<'_>, Skipped> {
     let line: CryptofeedTwo<'_> = serde_json::from_slice(line)?;
-    match line.t {
+    match &*line.t {
         "recv" => {}
         "send" => return Ok(Content::Other("send")),
         "connect" => return Ok(Content::Other("connect")),

@@ -26,7 +26,8 @@ impl Frames {
     pub fn open(path: &Path) -> Result<Self, String> {
         let name = path.display().to_string();
         let bytes = input::open(path, Arc::default()).map_err(|error| format!("{name}: {error}"))?;
-        Ok(Self { name, lines: Lines::new(bytes), envelope: None })
+        let lines = Lines::new(bytes).map_err(|error| format!("{name}: {error}"))?;
+        Ok(Self { name, lines, envelope: None })
     }
 
     /// The next frame. Lines that are no received frames are

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Cursor, Read},
     path::Path,
     sync::{
         Arc,
@@ -12,13 +12,25 @@ use std::{
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::limits::MAX_RECORDED_FRAME;
+use crate::{dialect::without_mark, limits::MAX_RECORDED_FRAME};
 
 /// Bytes that are read at once, from the file and from the decompressor.
 const BUFFER: usize = 64 * 1024;
 
 /// The decompressed bytes of one file.
-pub(super) type Bytes = BufReader<Box<dyn Read + Send>>;
+pub(super) struct Bytes {
+    plain: Plain,
+    /// Whether the compression proves at the end that all is there: what was cut off is an error then.
+    is_sealed: bool,
+}
+
+type Plain = BufReader<Box<dyn Read + Send>>;
+
+impl Read for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.plain.read(buffer)
+    }
+}
 
 /// Opens a file; what its name ends in says how it is compressed: `.gz`, `.zst`, else not at all. The bytes taken from
 /// the file as it lies there are added to `taken`.
@@ -30,7 +42,8 @@ pub(super) fn open(path: &Path, taken: Arc<AtomicU64>) -> io::Result<Bytes> {
         "zst" => Box::new(zstd::Decoder::new(file)?),
         _ => Box::new(file),
     };
-    Ok(BufReader::with_capacity(BUFFER, plain))
+    let is_sealed = matches!(ending, "gz" | "zst");
+    Ok(Bytes { plain: BufReader::with_capacity(BUFFER, plain), is_sealed })
 }
 
 struct Counted {
@@ -59,20 +72,40 @@ pub(super) enum Next {
 
 /// Lines of a file, in one buffer that is used again.
 pub(super) struct Lines {
-    bytes: Bytes,
+    bytes: Plain,
+    is_sealed: bool,
     line: Vec<u8>,
     number: u64,
+    /// What went wrong at the very start, until it is told.
+    broken: Option<io::Error>,
+    is_cut: bool,
 }
 
+/// Bytes of the start of a file that tell its encoding.
+const MARK: u64 = 3;
+
 impl Lines {
-    pub(super) const fn new(bytes: Bytes) -> Self {
-        Self { bytes, line: Vec::new(), number: 0 }
+    /// The lines of a text, without the byte order mark that it may begin with.
+    ///
+    /// # Errors
+    /// When it is no text in UTF-8 by how it begins. Whatever else is wrong is told by the first [`Lines::advance`].
+    pub(super) fn new(mut bytes: Bytes) -> io::Result<Self> {
+        let mut head = Vec::new();
+        let broken = (&mut bytes).take(MARK).read_to_end(&mut head).err();
+        let is_sealed = bytes.is_sealed;
+        let head = Cursor::new(without_mark(&head)?.to_vec());
+        let whole: Box<dyn Read + Send> = Box::new(head.chain(bytes.plain));
+        let bytes = BufReader::with_capacity(BUFFER, whole);
+        Ok(Self { bytes, is_sealed, line: Vec::new(), number: 0, broken, is_cut: false })
     }
 
     /// Goes to the next line.
     pub(super) fn advance(&mut self) -> io::Result<Next> {
         self.line.clear();
         self.number += 1;
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
         let limit = u64::try_from(MAX_RECORDED_FRAME + 1).unwrap_or(u64::MAX);
         if (&mut self.bytes).take(limit).read_until(b'\n', &mut self.line)? == 0 {
             return Ok(Next::End);
@@ -82,10 +115,13 @@ impl Lines {
             if self.line.last() == Some(&b'\r') {
                 self.line.pop();
             }
+            self.is_cut = false;
         } else if self.line.len() > MAX_RECORDED_FRAME {
             self.line = Vec::new();
             self.bytes.skip_until(b'\n')?;
             return Ok(Next::Oversize);
+        } else {
+            self.is_cut = true;
         }
         Ok(Next::Line)
     }
@@ -93,6 +129,16 @@ impl Lines {
     /// The present line.
     pub(super) fn line(&self) -> &[u8] {
         &self.line
+    }
+
+    /// Whether the file ends without ending this line, and nothing proves that it ends where it was meant to.
+    pub(super) const fn may_be_cut(&self) -> bool {
+        self.is_cut && !self.is_sealed
+    }
+
+    /// Whether the file ends without ending this line.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Its number, from 1.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    dialect::{ParseError, field},
+    dialect::{Naming, ParseError, field},
     market::{Source, Symbol, Tick},
 };
 
@@ -29,23 +29,20 @@ impl Symbols {
             None => field::symbol(text),
         }
     }
+}
 
-    fn of(&self, symbol: Symbol) -> Symbol {
-        if self.0.is_empty() { symbol } else { self.0.get(symbol.as_str()).copied().unwrap_or(symbol) }
+impl Naming for Symbols {
+    fn ours(&self, theirs: &str) -> Option<Symbol> {
+        self.of_text(theirs).ok()
     }
+}
 
-    /// Renames a tick that was parsed with the recording's symbol and source.
-    pub(super) fn rename(&self, tick: &mut Tick, source: Option<Source>) {
-        let (symbol, from) = match tick {
-            Tick::Trade(trade) => (&mut trade.symbol, &mut trade.source),
-            Tick::Quote(quote) => (&mut quote.symbol, &mut quote.source),
-            Tick::Status(status) => (&mut status.symbol, &mut status.source),
-            Tick::Loss(loss) => {
-                loss.symbol = self.of(loss.symbol);
-                return;
-            }
-        };
-        *symbol = self.of(*symbol);
-        *from = source.unwrap_or(*from);
+/// Gives a tick the source that the definition names.
+pub(super) const fn resource(tick: &mut Tick, source: Source) {
+    match tick {
+        Tick::Trade(trade) => trade.source = source,
+        Tick::Quote(quote) => quote.source = source,
+        Tick::Status(status) => status.source = source,
+        Tick::Loss(_) => {}
     }
 }

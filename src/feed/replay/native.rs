@@ -4,27 +4,30 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::reader::{Decoded, Skipped};
+use super::{
+    names::Symbols,
+    reader::{Decoded, Skipped},
+};
 use crate::{
-    dialect::field,
+    dialect::{Text, field},
     market::{Level, Quote, Side, Source, State, Status, Tick, Trade, UnixMicros},
 };
 
 /// The keys of `t`, `q` and `status` together.
 #[derive(Deserialize)]
 struct Message<'a> {
-    #[serde(rename = "T")]
-    kind: &'a str,
+    #[serde(rename = "T", borrow)]
+    kind: Text<'a>,
     #[serde(rename = "S", default)]
-    symbol: &'a str,
-    p: Option<&'a str>,
-    s: Option<&'a str>,
+    symbol: Text<'a>,
+    p: Option<Text<'a>>,
+    s: Option<Text<'a>>,
     side: Option<Side>,
-    id: Option<&'a str>,
-    bp: Option<&'a str>,
-    bs: Option<&'a str>,
-    ap: Option<&'a str>,
-    r#as: Option<&'a str>,
+    id: Option<Text<'a>>,
+    bp: Option<Text<'a>>,
+    bs: Option<Text<'a>>,
+    ap: Option<Text<'a>>,
+    r#as: Option<Text<'a>>,
     x: Option<Source>,
     te: Option<i64>,
     tr: Option<i64>,
@@ -35,13 +38,18 @@ struct Message<'a> {
 }
 
 /// Reads one line. Ticks without `x` come from `feed`.
-pub(super) fn decode(line: &[u8], feed: Source, out: &mut Vec<Tick>) -> Result<Decoded, Skipped> {
-    if line.first() != Some(&b'[') {
-        return message(&serde_json::from_slice(line)?, feed, out);
+pub(super) fn decode(
+    line: &[u8],
+    feed: Source,
+    names: &Symbols,
+    out: &mut Vec<Tick>,
+) -> Result<Decoded, Skipped> {
+    if !field::is_list(line) {
+        return message(&serde_json::from_slice(line)?, feed, names, out);
     }
     let mut first = Decoded::Ignored("control");
     for element in serde_json::from_slice::<Vec<&RawValue>>(line)? {
-        let decoded = message(&serde_json::from_str(element.get())?, feed, out)?;
+        let decoded = message(&serde_json::from_str(element.get())?, feed, names, out)?;
         if matches!((&first, &decoded), (Decoded::Ignored(_), Decoded::Ticks(_))) {
             first = decoded;
         }
@@ -49,27 +57,32 @@ pub(super) fn decode(line: &[u8], feed: Source, out: &mut Vec<Tick>) -> Result<D
     Ok(first)
 }
 
-fn message(message: &Message<'_>, feed: Source, out: &mut Vec<Tick>) -> Result<Decoded, Skipped> {
+fn message(
+    message: &Message<'_>,
+    feed: Source,
+    names: &Symbols,
+    out: &mut Vec<Tick>,
+) -> Result<Decoded, Skipped> {
     let te = message.te.map(|te| time("te", te)).transpose()?;
     let tr = message.tr.map(|tr| time("tr", tr)).transpose()?;
     let source = message.x.unwrap_or(feed);
     // Played anew: the real receive time is stamped when the tick goes out.
     let now = tr.or(te).unwrap_or(UnixMicros(0));
-    let tick = match message.kind {
+    let tick = match &*message.kind {
         "t" => Tick::Trade(Trade {
-            symbol: field::symbol(message.symbol)?,
-            price: field::price("p", message.p.ok_or_else(|| missing("p"))?)?,
-            size: field::size("s", message.s.ok_or_else(|| missing("s"))?)?,
+            symbol: names.of_text(&message.symbol)?,
+            price: field::price("p", message.p.as_deref().ok_or_else(|| missing("p"))?)?,
+            size: field::size("s", message.s.as_deref().ok_or_else(|| missing("s"))?)?,
             side: message.side,
-            id: message.id.map(|id| field::trade_id("id", id)).transpose()?,
+            id: message.id.as_deref().map(|id| field::trade_id("id", id)).transpose()?.flatten(),
             source,
             te,
             tr: now,
         }),
         "q" => Tick::Quote(Quote {
-            symbol: field::symbol(message.symbol)?,
-            bid: level(("bp", message.bp), ("bs", message.bs))?,
-            ask: level(("ap", message.ap), ("as", message.r#as))?,
+            symbol: names.of_text(&message.symbol)?,
+            bid: level(("bp", message.bp.as_deref()), ("bs", message.bs.as_deref()))?,
+            ask: level(("ap", message.ap.as_deref()), ("as", message.r#as.as_deref()))?,
             source,
             te,
             tr: now,
@@ -77,7 +90,7 @@ fn message(message: &Message<'_>, feed: Source, out: &mut Vec<Tick>) -> Result<D
         "status" => {
             let since = time("since", message.since.ok_or_else(|| missing("since"))?)?;
             out.push(Tick::Status(Status {
-                symbol: field::symbol(message.symbol)?,
+                symbol: names.of_text(&message.symbol)?,
                 state: message.state.ok_or_else(|| missing("state"))?,
                 source,
                 since,
@@ -115,7 +128,8 @@ mod tests {
 
     fn read(line: &str) -> Result<(Decoded, Vec<Tick>), Skipped> {
         let mut out = Vec::new();
-        decode(line.as_bytes(), Source::new("feed").unwrap(), &mut out).map(|decoded| (decoded, out))
+        decode(line.as_bytes(), Source::new("feed").unwrap(), &Symbols::default(), &mut out)
+            .map(|decoded| (decoded, out))
     }
 
     #[test]

@@ -138,9 +138,13 @@ impl Reader {
             return Ok(None);
         };
         let before = batch.ticks.len();
-        match recording.step(&self.plan, self.feed, &mut batch.ticks)? {
-            None => self.recording = None,
-            Some(decoded) => batch.count(decoded, before),
+        match recording.step(&self.plan, self.feed, batch) {
+            Ok(None) => self.recording = None,
+            Ok(Some(decoded)) => batch.count(decoded, before),
+            Err(why) => {
+                batch.skipped.push(Skipped::new("cut_off", why.as_str()));
+                return Err(why);
+            }
         }
         Ok(None)
     }

@@ -10,13 +10,14 @@ use super::{
     dbn::Records,
     envelope::{Content, Envelope},
     input::{self, Lines, Next},
+    names::{self, Symbols},
     native,
-    reader::{Decoded, Skipped},
+    reader::{Batch, Decoded, Skipped},
 };
 use crate::{
     dialect::{Message, Venue},
     limits::MAX_RECORDED_FRAME,
-    market::{Source, Tick, UnixMicros},
+    market::{Source, Symbol, Tick, UnixMicros},
 };
 
 /// One open file.
@@ -50,14 +51,15 @@ impl Recording {
     pub(super) fn open(path: &Path, format: &Format, taken: &Arc<AtomicU64>) -> Result<Self, String> {
         let name = path.display().to_string();
         let bytes = input::open(path, Arc::clone(taken)).map_err(|error| format!("{name}: {error}"))?;
+        let lines = |bytes| Lines::new(bytes).map_err(|error| format!("{name}: {error}"));
         let content = match format {
             Format::Venue(venue) => {
                 let frames = Frames { venue: *venue, envelope: None, said: Vec::new() };
-                Opened::Lines(Lines::new(bytes), LineFormat::Venue(frames))
+                Opened::Lines(lines(bytes)?, LineFormat::Venue(frames))
             }
-            Format::Native => Opened::Lines(Lines::new(bytes), LineFormat::Native),
+            Format::Native => Opened::Lines(lines(bytes)?, LineFormat::Native),
             Format::Csv(layout) => {
-                let mut lines = Lines::new(bytes);
+                let mut lines = lines(bytes)?;
                 let rows = csv::Rows::open(layout, &mut lines).map_err(|why| format!("{name}: {why}"))?;
                 Opened::Lines(lines, LineFormat::Csv(Box::new(rows)))
             }
@@ -74,12 +76,13 @@ impl Recording {
         &mut self,
         plan: &Plan,
         feed: Source,
-        out: &mut Vec<Tick>,
+        out: &mut Batch,
     ) -> Result<Option<Result<Decoded, Skipped>>, String> {
         let name = &self.name;
+        let before = out.skipped.len();
         let (number, decoded) = match &mut self.content {
             Opened::Records(records) => {
-                let next = records.advance(plan, out).map_err(|why| format!("{name}: {why}"))?;
+                let next = records.advance(plan, &mut out.ticks).map_err(|why| format!("{name}: {why}"))?;
                 let Some(decoded) = next else { return Ok(None) };
                 (records.number(), decoded)
             }
@@ -90,38 +93,51 @@ impl Recording {
                     Next::End => return Ok(None),
                     Next::Oversize => (number, Err(oversize())),
                     Next::Line if lines.line().is_empty() => (number, Ok(Decoded::Ignored("empty"))),
-                    Next::Line => (number, format.decode(lines.line(), plan, feed, out)),
+                    Next::Line if lines.is_cut() => {
+                        let decoded = format.decode((lines.line(), lines.may_be_cut()), plan, feed, out);
+                        (number, decoded.map_err(cut_off))
+                    }
+                    Next::Line => (number, format.decode((lines.line(), false), plan, feed, out)),
                 }
             }
         };
         let placed =
             |skipped: Skipped| Skipped { why: format!("{name}:{number}: {}", skipped.why), ..skipped };
+        for skipped in out.skipped.iter_mut().skip(before) {
+            skipped.why = format!("{name}:{number}: {}", skipped.why);
+        }
         Ok(Some(decoded.map_err(placed)))
     }
 }
 
 impl LineFormat {
+    /// Reads a line; with it comes whether more of it may be missing.
     fn decode(
         &mut self,
-        line: &[u8],
+        (line, may_be_cut): (&[u8], bool),
         plan: &Plan,
         feed: Source,
-        out: &mut Vec<Tick>,
+        out: &mut Batch,
     ) -> Result<Decoded, Skipped> {
-        let before = out.len();
+        let before = out.ticks.len();
         let decoded = match self {
-            Self::Venue(frames) => frames.decode(line, out)?,
-            Self::Native => native::decode(line, feed, out)?,
+            Self::Venue(frames) => frames.decode(line, &plan.symbols, out)?,
+            Self::Native => native::decode(line, feed, &plan.symbols, &mut out.ticks)?,
             Self::Csv(rows) => {
                 let names = csv::Names { symbols: &plan.symbols, source: plan.source.unwrap_or(feed) };
-                return rows.decode(line, names, out);
+                return rows.decode(line, may_be_cut, names, &mut out.ticks);
             }
         };
-        for tick in out.iter_mut().skip(before) {
-            plan.symbols.rename(tick, plan.source);
+        if let Some(source) = plan.source {
+            out.ticks.iter_mut().skip(before).for_each(|tick| names::resource(tick, source));
         }
         Ok(decoded)
     }
+}
+
+/// The file ends inside a line, and that is what is wrong with it.
+fn cut_off(skipped: Skipped) -> Skipped {
+    Skipped::new("cut_off", format!("the file ends inside this line: {}", skipped.why))
 }
 
 fn oversize() -> Skipped {
@@ -129,7 +145,7 @@ fn oversize() -> Skipped {
 }
 
 impl Frames {
-    fn decode(&mut self, line: &[u8], out: &mut Vec<Tick>) -> Result<Decoded, Skipped> {
+    fn decode(&mut self, line: &[u8], symbols: &Symbols, out: &mut Batch) -> Result<Decoded, Skipped> {
         if self.envelope.is_none() {
             self.envelope = Envelope::detect(line);
         }
@@ -140,22 +156,37 @@ impl Frames {
             Content::Frame(at, frame) => (at, frame),
             Content::Other(rule) => return Ok(Decoded::Ignored(rule)),
         };
-        self.venue.parse(&frame, at.unwrap_or(UnixMicros(0)), &mut self.said)?;
-        let before = out.len();
-        let mut rule = None;
+        self.venue.parse_as(&frame, at.unwrap_or(UnixMicros(0)), symbols, &mut self.said)?;
+        let before = out.ticks.len();
+        let (mut rule, mut unnamed) = (None, None);
         for said in self.said.drain(..) {
+            if let Message::Unnamed(theirs) = &said {
+                // The last counts as the line when the line has nothing else.
+                out.skipped.extend(unnamed.replace(nameless(theirs)));
+                continue;
+            }
             rule = rule.or(said.rule());
             if let Message::Tick { tick, .. } = said {
-                out.push(tick);
+                out.ticks.push(tick);
             }
         }
         // A line is counted once: as ticks when it has any, else by the first thing that it says.
-        let ticks = out.get(before..).unwrap_or_default();
+        let ticks = out.ticks.get(before..).unwrap_or_default();
         if ticks.is_empty() {
+            if let Some(unnamed) = unnamed {
+                return Err(unnamed);
+            }
             return Ok(Decoded::Ignored(rule.unwrap_or("empty")));
         }
+        out.skipped.extend(unnamed);
         Ok(Decoded::Ticks(at.or_else(|| ticks.iter().find_map(event_time))))
     }
+}
+
+/// A symbol that is not in the definition's map and cannot be a name of ours as it is written.
+fn nameless(theirs: &str) -> Skipped {
+    let why = Symbol::new(theirs).err().map(|why| format!(", which {why}")).unwrap_or_default();
+    Skipped::new("symbol", format!("symbol {theirs:?}{why}: give it a name in `symbols`"))
 }
 
 const fn event_time(tick: &Tick) -> Option<UnixMicros> {

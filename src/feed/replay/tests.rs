@@ -341,3 +341,93 @@ async fn a_file_that_went_away_is_fatal_and_named() {
     assert!(!error.is_retryable() && error.to_string().contains(path.to_str().unwrap()), "{error}");
     assert!(Path::new(&path).parent().unwrap().exists());
 }
+
+/// What a pass counted as skipped, by kind.
+fn skipped(stage: &Stage, kind: &str) -> u64 {
+    let text = String::from_utf8(stage.hub.metrics().render().unwrap()).unwrap();
+    let line = format!("tickcast_feed_parse_errors_total{{feed=\"f\",kind=\"{kind}\"}} ");
+    text.lines().find_map(|have| have.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_order_mark_means_nothing_and_utf_16_is_told_before_the_start() {
+    let csv = "format = \"csv\"\ncsv = { kind = \"trades\", symbol = \"A\", time = \"t\", time_unit = \"s\", price = \"p\", size = \"s\" }";
+    for (text, keys) in [
+        (trade(0, 1), "format = \"native\""),
+        (
+            "{\"e\":\"trade\",\"s\":\"A\",\"t\":1,\"p\":\"1\",\"q\":\"1\",\"T\":1700000000000,\"m\":true}\n"
+                .into(),
+            "format = \"binance\"",
+        ),
+        ("t,p,s\n1700000000,1,2\n".to_owned(), csv),
+    ] {
+        let stage = Stage::new();
+        let keys = format!("path = \"a\"\nspeed = \"max\"\n{keys}");
+        stage.file("a", format!("\u{feff}{text}"));
+        stage.play(&keys).await.unwrap();
+        let prices: Vec<_> = stage.arrived(Instant::now()).into_iter().map(|(_, price)| price).collect();
+        assert_eq!(prices, ["1"], "{keys}");
+        for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            for mark in ["\u{feff}", ""] {
+                let utf16: Vec<u8> = format!("{mark}{text}").encode_utf16().flat_map(bytes).collect();
+                stage.file("a", utf16);
+                let error = stage.build(&keys).unwrap_err();
+                assert!(error.key == "path" && error.why.contains("UTF-16"), "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_symbol_in_any_letters_plays_under_its_name_and_costs_the_others_nothing() {
+    let stage = Stage::new();
+    let binance = |symbol: &str, price: &str| {
+        format!(r#"{{"e":"trade","s":"{symbol}","t":1,"p":"{price}","q":"1","T":1700000000000,"m":true}}"#)
+            + "\n"
+    };
+    stage.file(
+        "a",
+        binance("币安人生USDT", "1") + &binance("\\u5e01\\u5b89人生USDT", "2") + &binance("哈哈USDT", "3"),
+    );
+    let map = "symbols = { \"币安人生USDT\" = \"A\" }\nspeed = \"max\"";
+    stage.play(&format!("path = \"a\"\nformat = \"binance\"\n{map}")).await.unwrap();
+    let native = |symbol: &str, price| trade(0, price).replace("\"A\"", &format!("\"{symbol}\""));
+    stage.file("b", native("币安人生USDT", 4) + &native("哈哈", 5));
+    stage.play(&format!("path = \"b\"\nformat = \"native\"\n{map}")).await.unwrap();
+    let kraken = r#"{"channel":"trade","type":"update","data":[{"symbol":"哈哈","side":"buy","price":6,"qty":6,"trade_id":4,"timestamp":"2023-09-25T07:48:36.925533Z"},{"symbol":"A","side":"buy","price":7,"qty":6,"trade_id":4,"timestamp":"2023-09-25T07:48:36.925533Z"}]}"#;
+    stage.file("c", format!("{kraken}\n"));
+    stage.play(&format!("path = \"c\"\nformat = \"kraken\"\n{map}")).await.unwrap();
+    let prices: Vec<_> = stage.arrived(Instant::now()).into_iter().map(|(_, price)| price).collect();
+    assert_eq!(prices, ["1", "2", "4", "7"]);
+    assert_eq!(skipped(&stage, "symbol"), 3, "each that has no name is counted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_file_breaks_off_in_is_counted_and_no_value() {
+    let lines = [trade(0, 11), trade(1, 22)].concat();
+    let whole = lines.trim_end();
+    // Ends in the middle of the second line's time: valid digits, but no line.
+    let cut = &whole[..whole.len() - 3];
+    for (name, content, at_end) in [
+        ("plain", cut.as_bytes().to_vec(), true),
+        ("cut.gz", gzip(cut), true),
+        ("torn.gz", gzip(&lines)[..gzip(&lines).len() - 12].to_vec(), false),
+        (
+            "torn.zst",
+            zstd::encode_all(lines.as_bytes(), 0).map(|all| all[..all.len() - 4].to_vec()).unwrap(),
+            false,
+        ),
+    ] {
+        let stage = Stage::new();
+        stage.file(name, content);
+        let played = stage.play(&format!("path = \"{name}\"\nformat = \"native\"\nspeed = \"max\"")).await;
+        assert_eq!(played.is_ok(), at_end, "{name}: {played:?}");
+        assert_eq!(skipped(&stage, "cut_off"), 1, "{name}");
+        let prices: Vec<_> = stage.arrived(Instant::now()).into_iter().map(|(_, price)| price).collect();
+        assert!(
+            ["11", "22"].starts_with(&prices.iter().map(String::as_str).collect::<Vec<_>>()),
+            "{name}: {prices:?}"
+        );
+        assert!(!at_end || prices == ["11"], "{name}: {prices:?}");
+    }
+}

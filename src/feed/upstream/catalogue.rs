@@ -59,6 +59,8 @@ pub(super) struct Changes {
     pub(super) steps: Vec<(Symbol, Increments)>,
     /// The venue's names of products whose name of ours another one has, and that name.
     pub(super) collisions: Vec<(String, Symbol)>,
+    /// The venue's names of products that trade and have no name of ours.
+    pub(super) unnamed: Vec<String>,
     /// Products for which there is no room.
     pub(super) without_room: usize,
     /// How many products of the list are the feed's.
@@ -109,7 +111,13 @@ impl Catalogue {
 
     /// Takes a product in that was unknown so far, if it is wanted.
     fn find(&mut self, names: &mut Names, product: &Product, changes: &mut Changes) -> Option<Symbol> {
-        let ours = self.renamed.get(&product.theirs).copied().unwrap_or(product.ours);
+        let named = self.renamed.get(&product.theirs).copied().or(product.ours);
+        let Some(ours) = named else {
+            if product.listing == Listing::Trades {
+                changes.unnamed.push(product.theirs.clone());
+            }
+            return None;
+        };
         if !self.patterns.matches(ours.as_str()) || product.listing != Listing::Trades {
             return None;
         }
@@ -173,7 +181,7 @@ mod tests {
 
     fn product(theirs: &str, ours: &str, listing: Listing) -> Product {
         let increments = Increments { tick: Some("0.01".parse().unwrap()), lot: None };
-        Product { theirs: theirs.to_owned(), ours: symbol(ours), listing, increments }
+        Product { theirs: theirs.to_owned(), ours: Some(symbol(ours)), listing, increments }
     }
 
     fn trades(pairs: &[(&str, &str)]) -> Vec<Product> {
@@ -242,6 +250,23 @@ mod tests {
         let changes = catalogue.take(&mut names, trades(&[("XBTUSD", "XBT-USD"), ("ETHUSD", "ETH-USD")]));
         assert_eq!(changes.found, symbols(&["MY-BTC"]));
         assert_eq!(names.theirs(symbol("MY-BTC")), Some("XBTUSD"));
+    }
+
+    #[test]
+    fn a_name_in_other_letters_needs_one_of_ours_and_costs_the_others_nothing() {
+        let foreign = |theirs: &str, listing| Product { ours: None, ..product(theirs, "X", listing) };
+        let list = vec![
+            foreign("币安人生USDT", Listing::Trades),
+            foreign("哈哈USDT", Listing::Trades),
+            foreign("旧USDT", Listing::Halted("BREAK".into())),
+            product("BTCUSDT", "BTC-USDT", Listing::Trades),
+        ];
+        let mut names = Names::default();
+        let mut catalogue = catalogue(&["*-USDT"], &[("币安人生USDT", "BNBLIFE-USDT")], 10);
+        let changes = catalogue.take(&mut names, list);
+        assert_eq!(changes.found, symbols(&["BTC-USDT", "BNBLIFE-USDT"]));
+        assert_eq!(changes.unnamed, ["哈哈USDT"], "what does not trade needs no name");
+        assert_eq!(names.theirs(symbol("BNBLIFE-USDT")), Some("币安人生USDT"));
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl<'a> Connected<'a> {
             out.alive_for(link.requests.on());
         }
         feed.intake.take((plan, out, metrics), &mut news.ticks, From::Link, |ours| wanted.contains(&ours));
-        feed.intake.mark((plan, out, metrics), news.marks.drain(..));
+        feed.intake.mark((out, metrics), news.marks.drain(..));
         if let Some(why) = news.unreadable.take() {
             feed.intake.interrupt(link.requests.symbols(), why);
         }

@@ -73,7 +73,8 @@ impl Upstream {
 
 fn report(out: &Publisher, changes: &Changes, unreadable: usize) {
     let metrics = out.upstream_metrics();
-    metrics.products(changes.matched, [unreadable, changes.collisions.len(), changes.without_room]);
+    let left_out = [unreadable, changes.unnamed.len(), changes.collisions.len(), changes.without_room];
+    metrics.products(changes.matched, left_out);
     let feed = out.name();
     if !changes.found.is_empty() || !changes.closed.is_empty() {
         let (found, closed, matched) = (changes.found.len(), changes.closed.len(), changes.matched);
@@ -81,6 +82,10 @@ fn report(out: &Publisher, changes: &Changes, unreadable: usize) {
     }
     for (theirs, ours) in changes.collisions.iter().take(10) {
         tracing::warn!(%feed, "{theirs} is left out: another product is {ours} already; give it a name in names");
+    }
+    if let Some(first) = changes.unnamed.first() {
+        let count = changes.unnamed.len();
+        tracing::info!(%feed, "{count} products have no name of ours, {first:?} is one; give it one in names");
     }
     if changes.without_room > 0 {
         tracing::warn!(%feed, "{} products are left out: there is no room for more", changes.without_room);

@@ -36,13 +36,11 @@ impl Intake {
     /// The venue tells the numbers of the newest trades: those that should have come and did not are told as lost.
     pub(super) fn mark(
         &mut self,
-        (plan, out, metrics): (&Plan, &Publisher, &UpstreamMetrics),
+        (out, metrics): (&Publisher, &UpstreamMetrics),
         marks: impl Iterator<Item = (Symbol, u64)>,
     ) {
-        let names = plan.names();
-        for (theirs, last_trade) in marks {
-            let Some(ours) = names.ours(theirs.as_str()) else { continue };
-            if let Some(loss) = self.order.mark(ours, last_trade) {
+        for (symbol, last_trade) in marks {
+            if let Some(loss) = self.order.mark(symbol, last_trade) {
                 metrics.loss(loss.channel, loss.why, loss.events);
                 self.burst.push(Tick::Loss(loss));
             }
@@ -62,13 +60,12 @@ impl Intake {
             return;
         }
         let mut delay = None;
-        let names = plan.names();
         for (mut tick, sequence) in ticks.drain(..) {
-            let Some(ours) = names.ours(tick.symbol().as_str()).filter(|ours| is_wanted(*ours)) else {
+            if !is_wanted(tick.symbol()) {
                 out.count_ignored("not_subscribed");
                 continue;
-            };
-            delay = name(&mut tick, ours, plan).or(delay);
+            }
+            delay = finish(&mut tick, plan).or(delay);
             match self.order.check(&tick, sequence) {
                 Verdict::New => {}
                 Verdict::NewAfter(loss) => {
@@ -97,19 +94,14 @@ impl Intake {
     }
 }
 
-/// Gives a tick our symbol and source. Returns how long it was on its way, in microseconds.
-fn name(tick: &mut Tick, ours: Symbol, plan: &Plan) -> Option<i64> {
-    let (symbol, source, way) = match tick {
-        Tick::Trade(trade) => {
-            (&mut trade.symbol, &mut trade.source, trade.te.map(|te| trade.tr.0.saturating_sub(te.0)))
-        }
-        Tick::Quote(quote) => {
-            (&mut quote.symbol, &mut quote.source, quote.te.map(|te| quote.tr.0.saturating_sub(te.0)))
-        }
-        Tick::Status(status) => (&mut status.symbol, &mut status.source, None),
+/// Gives a tick the definition's source. Returns how long it was on its way, in microseconds.
+fn finish(tick: &mut Tick, plan: &Plan) -> Option<i64> {
+    let (source, way) = match tick {
+        Tick::Trade(trade) => (&mut trade.source, trade.te.map(|te| trade.tr.0.saturating_sub(te.0))),
+        Tick::Quote(quote) => (&mut quote.source, quote.te.map(|te| quote.tr.0.saturating_sub(te.0))),
+        Tick::Status(status) => (&mut status.source, None),
         Tick::Loss(_) => return None,
     };
-    *symbol = ours;
     *source = plan.source.unwrap_or(*source);
     way
 }

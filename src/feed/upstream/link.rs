@@ -34,7 +34,7 @@ enum Phase {
     Open,
 }
 
-/// A tick under the venue's name, with its place among the venue's.
+/// A tick under our name, with its place among the venue's.
 pub(super) type Brought = (Tick, Option<Sequence>);
 
 /// What a connection brought since the last call.
@@ -42,9 +42,9 @@ pub(super) type Brought = (Tick, Option<Sequence>);
 pub(super) struct News {
     /// Something came, a ping or an answer to ours included.
     pub(super) is_alive: bool,
-    /// Ticks under the venue's names, in order.
+    /// Ticks under our names, in order.
     pub(super) ticks: Vec<Brought>,
-    /// Numbers of the newest trades under the venue's names; behind the ticks.
+    /// Numbers of the newest trades; behind the ticks.
     pub(super) marks: Vec<(Symbol, u64)>,
     /// Symbols whose subscription is confirmed now.
     pub(super) on: Vec<Symbol>,
@@ -103,6 +103,7 @@ impl Link {
         out: &Publisher,
         news: &mut News,
     ) -> Result<(), Break> {
+        let names = plan.names();
         let mut next = Some(first);
         let mut taken = 0;
         while let Some(received) = next {
@@ -117,7 +118,7 @@ impl Link {
                     tap.send(Frame { tr, bytes: bytes.clone() }).await;
                 }
                 out.count_message();
-                if let Err(error) = plan.venue.parse(&bytes, tr, &mut self.messages) {
+                if let Err(error) = plan.venue.parse_as(&bytes, tr, &*names, &mut self.messages) {
                     out.count_parse_error(&error);
                     news.unreadable = Some(LossWhy::Venue);
                     break;
@@ -145,7 +146,7 @@ impl Link {
                 Message::Status { online } => news.online = Some(online),
                 Message::Shutdown => news.shutdown = true,
                 Message::Mark { symbol, last_trade } => news.marks.push((symbol, last_trade)),
-                Message::Heartbeat | Message::Ignored(_) | Message::Unknown => {}
+                Message::Heartbeat | Message::Unnamed(_) | Message::Ignored(_) | Message::Unknown => {}
             }
         }
         self.messages = messages;

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::{dialect::Venue, market::Symbol};
+use crate::{
+    dialect::{Naming, Venue},
+    market::Symbol,
+};
 
 /// The symbols of one feed, each with the venue's name.
 #[derive(Debug, Clone, Default)]
@@ -47,5 +50,11 @@ impl Names {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.theirs.len()
+    }
+}
+
+impl Naming for Names {
+    fn ours(&self, theirs: &str) -> Option<Symbol> {
+        Self::ours(self, theirs)
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, path::Path};
 
 use serde::Deserialize;
 
-use crate::limits::MAX_CONFIG_BYTES;
+use crate::{dialect::without_mark, limits::MAX_CONFIG_BYTES};
 
 /// A text that shows itself to nobody who does not ask for it by name.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -52,9 +52,10 @@ impl Credentials {
         if about.len() > MAX_CONFIG_BYTES {
             return Err(format!("{shown}: is longer than {MAX_CONFIG_BYTES} bytes"));
         }
-        let text = std::fs::read_to_string(path).map_err(|why| format!("{shown}: {why}"))?;
+        let bytes = std::fs::read(path).map_err(|why| format!("{shown}: {why}"))?;
+        let text = without_mark(&bytes).map_err(|why| format!("{shown}: {why}"))?;
         // The parser's own words would quote the file.
-        toml::from_str(&text)
+        toml::from_slice(text)
             .map_err(|_secret| format!("{shown}: expected the two lines key = \"…\" and secret = \"…\""))
     }
 }
@@ -71,6 +72,9 @@ mod tests {
         let credentials = Credentials::read(&path).unwrap();
         assert_eq!((credentials.key.reveal(), credentials.secret.reveal()), ("PK1", "hush"));
         assert_eq!(format!("{credentials:?}"), "Credentials { key: ***, secret: *** }");
+        let with_mark = "\u{feff}key = \"PK1\"\nsecret = \"hush\"\n";
+        std::fs::write(&path, with_mark).unwrap();
+        assert_eq!(Credentials::read(&path).unwrap(), credentials, "with a byte order mark");
         std::fs::write(&path, "key = \"PK1\"\nsecrte = \"hush\"\n").unwrap();
         let why = Credentials::read(&path).unwrap_err();
         assert!(!why.contains("hush") && !why.contains("PK1") && why.contains("secret"), "{why}");

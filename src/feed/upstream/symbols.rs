@@ -97,8 +97,8 @@ fn by_theirs(
     let mut by_theirs = HashMap::with_capacity(renamed.len());
     for (ours, theirs) in renamed {
         let wrong = |why: String| DefinitionError::new(format!("names.{ours}"), why);
-        if Symbol::new(theirs).is_err() {
-            return Err(wrong("the venue's name has characters that symbols do not have".into()));
+        if let Err(why) = Venue::check_symbol(theirs) {
+            return Err(wrong(format!("the venue's name {why}")));
         }
         if finds_none && !named.iter().any(|(_, symbol, _)| symbol == ours) {
             return Err(wrong("is not among the symbols".into()));
@@ -113,11 +113,8 @@ fn by_theirs(
 fn names(venue: Venue, named: Vec<(String, Symbol, Option<String>)>) -> Result<Names, DefinitionError> {
     let mut names = Names::default();
     for (key, ours, theirs) in named {
-        if theirs.as_deref().is_some_and(|theirs| Symbol::new(theirs).is_err()) {
-            return Err(DefinitionError::new(
-                key,
-                "the venue's name has characters that symbols do not have",
-            ));
+        if let Some(Err(why)) = theirs.as_deref().map(Venue::check_symbol) {
+            return Err(DefinitionError::new(key, format!("the venue's name {why}")));
         }
         if let Err(other) = names.add(venue, ours, theirs) {
             let why =

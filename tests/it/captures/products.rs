@@ -19,7 +19,7 @@ fn ours(venue: Venue, body: &str) -> Vec<String> {
         .map(|product| {
             let (tick, lot) = (product.increments.tick, product.increments.lot);
             let (tick, lot) = (text(tick.map(|it| it.to_string())), text(lot.map(|it| it.to_string())));
-            format!("{} {} {tick} {lot}", product.theirs, product.ours)
+            format!("{} {} {tick} {lot}", product.theirs, product.ours.unwrap())
         })
         .collect();
     shown.sort_unstable();
@@ -32,7 +32,7 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 }
 
 /// The body of the one REST answer in a collector's file whose address ends so.
-fn answer(file: &str, address: &str) -> Option<String> {
+pub(super) fn answer(file: &str, address: &str) -> Option<String> {
     let text = text(&folder()?.join(file));
     let line =
         text.lines().find(|line| line.split(" -> ").next().is_some_and(|url| url.ends_with(address)))?;

@@ -5,9 +5,12 @@ use rust_decimal::Decimal;
 use super::super::reader::Skipped;
 use crate::{
     dialect::field,
-    limits::MAX_CSV_COLUMNS,
+    limits::{CSV_QUOTED_LINES, MAX_CSV_COLUMNS},
     market::{Level, Price, Size},
 };
+
+/// The end of a line, which every line is given.
+const LINE_END: u8 = b'\n';
 
 /// A column that was found.
 #[derive(Debug, Clone, Copy)]
@@ -24,40 +27,61 @@ pub(super) struct Row {
     text: Vec<u8>,
     ends: Vec<usize>,
     fields: usize,
+    /// Lines in a row at whose end a quoted field was open.
+    open_lines: usize,
 }
 
 impl Row {
     pub(super) fn new(delimiter: u8) -> Self {
-        let reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
-        Self { reader, text: Vec::new(), ends: vec![0; MAX_CSV_COLUMNS], fields: 0 }
+        let reader = csv_core::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .terminator(csv_core::Terminator::Any(LINE_END))
+            .build();
+        Self { reader, text: Vec::new(), ends: vec![0; MAX_CSV_COLUMNS], fields: 0, open_lines: 0 }
     }
 
     /// Takes this line.
+    ///
+    /// # Errors
+    /// When it has too many columns; when a quoted field of it, or of a line before, is not closed at its end. What
+    /// follows then is the inside of that field and no row, up to where it is closed, or for [`CSV_QUOTED_LINES`].
     pub(super) fn split(&mut self, line: &[u8]) -> Result<(), Skipped> {
-        self.reader.reset();
+        self.fields = 0;
+        let was_open = std::mem::take(&mut self.open_lines);
+        if was_open == 0 {
+            self.reader.reset();
+        }
         self.text.resize(self.text.len().max(line.len() + 1), 0);
-        let (mut input, mut written, mut fields) = (line, 0, 0);
-        loop {
-            let (result, taken, more_text, more_fields) = self.reader.read_record(
-                input,
-                self.text.get_mut(written..).unwrap_or_default(),
-                self.ends.get_mut(fields..).unwrap_or_default(),
-            );
-            input = input.get(taken..).unwrap_or_default();
-            written += more_text;
-            fields += more_fields;
-            match result {
-                // Nothing after the line: the next call has an empty input, which ends the record.
-                csv_core::ReadRecordResult::InputEmpty => {}
-                csv_core::ReadRecordResult::Record | csv_core::ReadRecordResult::End => break,
-                csv_core::ReadRecordResult::OutputFull | csv_core::ReadRecordResult::OutputEndsFull => {
-                    let why = format!("the row has more than {MAX_CSV_COLUMNS} columns");
-                    return Err(Skipped::new("columns", why));
+        let (mut written, mut fields) = (0, 0);
+        for mut input in [line, &[LINE_END]] {
+            while !input.is_empty() {
+                let (result, taken, more_text, more_fields) = self.reader.read_record(
+                    input,
+                    self.text.get_mut(written..).unwrap_or_default(),
+                    self.ends.get_mut(fields..).unwrap_or_default(),
+                );
+                input = input.get(taken..).unwrap_or_default();
+                written += more_text;
+                fields += more_fields;
+                match result {
+                    csv_core::ReadRecordResult::InputEmpty => {}
+                    csv_core::ReadRecordResult::Record | csv_core::ReadRecordResult::End if was_open > 0 => {
+                        return Err(Skipped::new("cut_off", "ends a quoted field that was left open before"));
+                    }
+                    csv_core::ReadRecordResult::Record | csv_core::ReadRecordResult::End => {
+                        self.fields = fields;
+                        return Ok(());
+                    }
+                    csv_core::ReadRecordResult::OutputFull | csv_core::ReadRecordResult::OutputEndsFull => {
+                        let why = format!("the row has more than {MAX_CSV_COLUMNS} columns");
+                        return Err(Skipped::new("columns", why));
+                    }
                 }
             }
         }
-        self.fields = fields;
-        Ok(())
+        // Even the end of the line did not end the row.
+        self.open_lines = if was_open < CSV_QUOTED_LINES { was_open + 1 } else { 0 };
+        Err(Skipped::new("cut_off", "a quoted field is not closed on this line"))
     }
 
     /// How many fields it has.

@@ -3,7 +3,11 @@
 use std::{collections::HashMap, io::Write as _};
 
 use super::*;
-use crate::{feed::replay::input, limits::MAX_CSV_COLUMNS, market::UnixMicros};
+use crate::{
+    feed::replay::input,
+    limits::{CSV_QUOTED_LINES, MAX_CSV_COLUMNS},
+    market::UnixMicros,
+};
 
 fn layout(text: &str) -> Result<Layout, DefinitionError> {
     Layout::new(toml::from_str(text).unwrap())
@@ -14,14 +18,14 @@ fn read(mapping: &str, text: &str) -> Result<Vec<Result<Tick, Skipped>>, String>
     let layout = Arc::new(layout(mapping).unwrap());
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
-    let mut lines = Lines::new(input::open(file.path(), Arc::default()).unwrap());
+    let mut lines = Lines::new(input::open(file.path(), Arc::default()).unwrap()).unwrap();
     let mut rows = Rows::open(&layout, &mut lines)?;
     let symbols = Symbols::new(HashMap::from([("btc usd".to_owned(), Symbol::new("BTC-USD").unwrap())]));
     let names = Names { symbols: &symbols, source: Source::new("file").unwrap() };
     let mut found = Vec::new();
     while lines.advance().unwrap() == Next::Line {
         let mut out = Vec::new();
-        found.push(rows.decode(lines.line(), names, &mut out).map(|_| out.remove(0)));
+        found.push(rows.decode(lines.line(), lines.may_be_cut(), names, &mut out).map(|_| out.remove(0)));
     }
     Ok(found)
 }
@@ -72,7 +76,7 @@ price_scale = 4
     let ask = quote.ask.unwrap();
     assert_eq!((ask.price.to_string(), ask.size.unwrap().to_string()), ("183.6300".into(), "100".into()));
     assert_eq!(quote.source.as_str(), "file");
-    let Tick::Quote(quote) = one(mapping, "1600000000000,10,,,") else { panic!() };
+    let Tick::Quote(quote) = one(mapping, "1600000000000,10,,,\n") else { panic!() };
     assert_eq!((quote.bid.unwrap().size, quote.ask), (None, None));
 }
 
@@ -112,6 +116,72 @@ fn errors_name_the_column_and_only_cost_their_row() {
     assert_eq!(why, "column 1 (price): \"12.5\" is not an integer, as price_scale needs");
     let wide = format!("14430270,1,1,P{}\n", ",".repeat(MAX_CSV_COLUMNS));
     assert_eq!(read(LEAN_TRADES, &wide).unwrap()[0].as_ref().unwrap_err().kind, "columns");
+}
+
+/// The kind of each row of that text, or the price of the trade that it is.
+fn kinds(text: &str) -> Vec<String> {
+    let mapping =
+        "kind = \"trades\"\nsymbol = \"A\"\ntime = \"t\"\ntime_unit = \"s\"\nprice = \"p\"\nsize = \"s\"";
+    let kind = |row: Result<Tick, Skipped>| match row {
+        Ok(Tick::Trade(trade)) => trade.price.to_string(),
+        Ok(other) => panic!("{other:?}"),
+        Err(skipped) => skipped.kind.to_owned(),
+    };
+    read(mapping, text).unwrap().into_iter().map(kind).collect()
+}
+
+#[test]
+fn a_row_whose_quoted_field_is_not_closed_is_no_price() {
+    for (text, expected) in [
+        ("t,s,p\n1700000000,2,\"1.5\"\n1700000000,2,\"12\n", &["1.5", "cut_off"][..]),
+        ("t,s,p\n1700000000,2,\"12", &["cut_off"]),
+        ("t,s,p\n1700000000,\"2,12\n", &["cut_off"]),
+        ("t,s,p\n1700000000,2,\"1\"\"\n", &["cut_off"]),
+        // What follows is the inside of the field, however much it looks like a row; then come rows again.
+        (
+            "t,s,p,x\n1700000000,2,1,\"a\n1700000000,2,99,b\nc\"\n1700000000,2,3,\n",
+            &["cut_off", "cut_off", "cut_off", "3"],
+        ),
+        ("t,s,p\n1700000000,2,\"1\"\"5\"\n1700000000,2,\"3\"\n", &["number", "3"]),
+        ("t,s,p\n1700000000,2,1\r1700000000,2,3\n", &["number"]),
+    ] {
+        assert_eq!(kinds(text), expected, "{text:?}");
+    }
+    let open = format!("t,s,p\n1700000000,2,\"1\n{}", "1700000000,2,3\n".repeat(CSV_QUOTED_LINES + 2));
+    let found = kinds(&open);
+    assert_eq!(found.iter().filter(|kind| *kind == "cut_off").count(), CSV_QUOTED_LINES + 1);
+    assert_eq!(
+        found.iter().filter(|kind| *kind == "3").count(),
+        2,
+        "a stray quote does not cost the whole file"
+    );
+}
+
+#[test]
+fn a_last_row_without_its_end_is_no_price_unless_its_values_are_whole() {
+    for (text, expected) in [
+        ("t,s,p\n1700000000,2,1.5\n1700000000,2,12", &["1.5", "cut_off"][..]),
+        ("t,s,p\n1700000000,2,1.5\n1700000000,2,", &["1.5", "cut_off"]),
+        ("t,s,p\n1700000000,2", &["cut_off"]),
+        ("t,s,p\n17", &["cut_off"]),
+        ("t,s,p\n1700000000,2,\"12.5\"", &["12.5"]),
+        ("t,s,p,x\n1700000000,2,12.5,", &["12.5"]),
+        ("t,s,p,x\n1700000000,2,12.5,wha", &["12.5"]),
+        ("t,s,p,x\n1700000000,2,12.5", &["cut_off"]),
+    ] {
+        assert_eq!(kinds(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn every_prefix_of_a_file_gives_prices_of_the_whole_one() {
+    let whole = "t,s,p\n1700000000,2,1.25\n1700000001,31,\"22.5\"\n1700000002,4,333\n";
+    let prices = kinds(whole);
+    assert_eq!(prices, ["1.25", "22.5", "333"]);
+    for end in "t,s,p\n".len()..whole.len() {
+        let found: Vec<_> = kinds(&whole[..end]).into_iter().filter(|kind| kind != "cut_off").collect();
+        assert_eq!(found, prices[..found.len()], "{:?}", &whole[..end]);
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::MAX_VENUE_SYMBOL_BYTES;
 
 fn build(venue: Venue, keys: &str) -> Result<Upstream, String> {
     let definition: Definition = toml::from_str(keys).map_err(|why| why.message().to_owned())?;
@@ -24,7 +25,7 @@ fn mistakes_are_named_with_their_key() {
     for (venue, keys, start) in [
         (Venue::Binance, "symbols = []", "symbols: there is none"),
         (Venue::Binance, "symbols = [\"BTC-USDT\", \"BTCUSDT\"]", "symbols[1]: BTCUSDT is the same"),
-        (Venue::Kraken, "symbols = { A = \"x y\" }", "symbols.A: the venue's name"),
+        (Venue::Kraken, "symbols = { A = \"\" }", "symbols.A: the venue's name is empty"),
         (Venue::Kraken, "symbols = 3", "a list of symbols and patterns"),
         (Venue::Kraken, "symbols = [\"A\"]\nurl = \"https://x\"", "url: \"https://x\" must start"),
         (
@@ -79,13 +80,24 @@ fn patterns_names_and_the_product_list() {
         build(Venue::Kraken, named).unwrap().plan.names().ours("XBT/USD").unwrap().as_str(),
         "BTC-USD"
     );
+    for keys in [
+        "symbols = { BNBLIFE-USDT = \"币安人生USDT\" }",
+        "symbols = [\"BNBLIFE-USDT\"]\nnames = { BNBLIFE-USDT = \"币安人生USDT\" }",
+    ] {
+        let names = build(Venue::Binance, keys).unwrap().plan.names();
+        assert_eq!(names.ours("币安人生USDT").unwrap().as_str(), "BNBLIFE-USDT", "any letters will do");
+    }
+    let long = format!("symbols = {{ A = \"{}\" }}", "币".repeat(MAX_VENUE_SYMBOL_BYTES));
+    assert!(
+        build(Venue::Binance, &long).unwrap_err().starts_with("symbols.A: the venue's name has 600 char")
+    );
     for (keys, start) in [
         ("symbols = [\"*-eur\"]", "symbols[0]: \"*-eur\" is no pattern"),
         ("symbols = [\"btc\"]", "symbols[0]: \"btc\" has 'b'"),
         ("symbols = [\"!BTC-USD\"]", "symbols: there are exclusions and no pattern"),
         ("symbols = [\"A\"]\nnames = { B = \"C\" }", "names.B: is not among the symbols"),
         ("symbols = [\"*\"]\nnames = { A = \"X\", B = \"X\" }", "names.B: \"X\" is the venue's name of A"),
-        ("symbols = [\"*\"]\nnames = { A = \"x y\" }", "names.A: the venue's name has"),
+        ("symbols = [\"*\"]\nnames = { A = \"\" }", "names.A: the venue's name is empty"),
         ("symbols = [\"*\"]\nurl = \"ws://127.0.0.1:9/\"", "products_url: must be given"),
         (
             "symbols = [\"*\"]\nproducts_url = \"http://example.com/\"",
