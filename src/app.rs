@@ -100,6 +100,7 @@ pub async fn run(
         // Nothing is published any more.
         keeper.finish().await?;
     }
+    hub.metrics().notices.finish();
     tracing::info!("stopped");
     Ok(())
 }

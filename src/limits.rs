@@ -11,6 +11,12 @@ use std::{ops::RangeInclusive, time::Duration};
 pub use feeds::*;
 pub use listener::*;
 
+// ---- log -------------------------------------------------------------------------------------------------
+
+/// Time between two log lines about refusals or closes of one reason. Those in between are counted, and the next line
+/// tells how many there were.
+pub const NOTICE_INTERVAL: Duration = Duration::from_secs(10);
+
 // ---- names -----------------------------------------------------------------------------------------------
 
 /// Longest symbol, in bytes. Longer: refused with 414 (client) or counted and skipped (feed).

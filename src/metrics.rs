@@ -3,6 +3,8 @@
 //! Labels come from small closed sets only (feed, channel, encoding, reason), never from a session, an address, a
 //! symbol or the text of an error.
 
+use std::net::IpAddr;
+
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -12,6 +14,7 @@ use crate::market::{Channel, Source, State};
 
 mod connections;
 mod feed;
+mod notices;
 mod store;
 mod switches;
 mod time;
@@ -19,6 +22,7 @@ mod upstream;
 
 pub use connections::{ClosedConnection, ConnectionMetrics};
 pub use feed::FeedMetrics;
+pub use notices::{Notice, Notices, Subject};
 pub use store::StoreMetrics;
 pub use switches::Switches;
 pub use time::{Stalled, TimeMetrics};
@@ -30,6 +34,14 @@ const LATENCY_BUCKETS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
     10.0, 30.0,
 ];
+
+/// Why a connection does not become a session: every value of the label, present with 0 from the start.
+pub const SESSION_REFUSALS: &[&str] =
+    &["draining", "origin", "parameter", "handshake", "connections", "connections_per_ip"];
+
+/// Why a plain HTTP request is not carried out although it could be: for a limit, or for who asks. Every value of the label,
+/// present with 0 from the start.
+pub const REQUEST_REFUSALS: &[&str] = &["draining", "origin", "remote", "congested", "body_type", "body_size"];
 
 /// All families of one gateway, in a registry of its own so that several gateways fit in one process.
 #[derive(Debug)]
@@ -73,6 +85,9 @@ pub struct Metrics {
     sessions_opened: IntCounterVec,
     sessions_closed: IntCounterVec,
     sessions_refused: IntCounterVec,
+    requests_refused: IntCounterVec,
+    /// What is counted and told in the log too.
+    pub notices: Notices,
     subscriptions: IntGaugeVec,
     commands: IntCounterVec,
     /// Bytes of events that wait in stream queues.
@@ -133,7 +148,7 @@ impl Metrics {
         .buckets(LATENCY_BUCKETS.to_vec());
         let write_latency = Histogram::with_opts(latency).expect("the buckets rise");
         r.register(Box::new(write_latency.clone())).expect("the name is used once");
-        Self {
+        let it = Self {
             upstream: UpstreamFamilies::new(&r),
             connections: ConnectionMetrics::new(&r),
             store: StoreMetrics::new(&r),
@@ -291,6 +306,14 @@ impl Metrics {
                 "Connections that did not become sessions, by reason.",
                 &["reason"]
             ),
+            requests_refused: family!(
+                r,
+                IntCounterVec,
+                "tickcast_requests_refused_total",
+                "Plain HTTP requests that were not carried out for a limit or for who asked, by reason.",
+                &["reason"]
+            ),
+            notices: Notices::default(),
             subscriptions: family!(
                 r,
                 IntGaugeVec,
@@ -325,7 +348,15 @@ impl Metrics {
             ),
             write_latency,
             registry: r,
+        };
+        // Reasons that never happened read 0 and are not absent, so that `rate` sees the first of them.
+        for reason in SESSION_REFUSALS {
+            it.sessions_refused.with_label_values(&[*reason]);
         }
+        for reason in REQUEST_REFUSALS {
+            it.requests_refused.with_label_values(&[*reason]);
+        }
+        it
     }
 
     /// The handles of one feed of a venue.
@@ -423,10 +454,18 @@ impl Metrics {
         self.sessions_closed.with_label_values(&[reason])
     }
 
-    /// Refused connections of one reason.
-    #[must_use]
-    pub fn sessions_refused(&self, reason: &str) -> IntCounter {
-        self.sessions_refused.with_label_values(&[reason])
+    /// Counts and tells that a connection did not become a session. `reason` is one of [`SESSION_REFUSALS`].
+    pub fn refuse_session(&self, reason: &'static str, address: Option<IpAddr>) {
+        debug_assert!(SESSION_REFUSALS.contains(&reason), "{reason:?} is not in SESSION_REFUSALS");
+        self.sessions_refused.with_label_values(&[reason]).inc();
+        self.notices.note(Notice::SessionRefused, reason, || address.into());
+    }
+
+    /// Counts and tells that a plain HTTP request was not carried out. `reason` is one of [`REQUEST_REFUSALS`].
+    pub fn refuse_request(&self, reason: &'static str, address: Option<IpAddr>) {
+        debug_assert!(REQUEST_REFUSALS.contains(&reason), "{reason:?} is not in REQUEST_REFUSALS");
+        self.requests_refused.with_label_values(&[reason]).inc();
+        self.notices.note(Notice::RequestRefused, reason, || address.into());
     }
 
     /// Commands of one kind and outcome.

@@ -84,7 +84,8 @@ pub(super) fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<Admissio
         })
     });
     if let Err(refusal) = &admitted {
-        gateway.hub.metrics().sessions_refused(refusal.reason).inc();
+        let address = request.peer_addr().map(|peer| peer.ip());
+        gateway.hub.metrics().refuse_session(refusal.reason, address);
     }
     admitted
 }

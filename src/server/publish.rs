@@ -63,7 +63,10 @@ pub(super) async fn publish(
     gateway: web::Data<Gateway>,
     body: web::Payload,
 ) -> HttpResponse {
+    let address = request.peer_addr().map(|peer| peer.ip());
+    let refused = |reason| gateway.hub.metrics().refuse_request(reason, address);
     if let Err(refusal) = admit::vet(request.headers(), None, &gateway) {
+        refused(refusal.reason);
         return rest::refusal(refusal.status, refusal.code, &refusal.msg);
     }
     let name = match query {
@@ -78,14 +81,17 @@ pub(super) async fn publish(
         return rest::refusal(404, 404, &msg);
     };
     if let Err(why) = allowed(&request, push) {
+        refused("remote");
         return rest::refusal(403, 409, why);
     }
     if gateway.hub.is_congested() {
+        refused("congested");
         return rest::refusal(503, 503, "the gateway is congested: nothing was published, try again");
     }
     let packed = match packed(&request) {
         Ok(packed) => packed,
         Err(found) => {
+            refused("body_type");
             let msg = format!(
                 "Content-Type: {found:?} is not application/x-ndjson, application/json or application/msgpack"
             );
@@ -101,6 +107,7 @@ pub(super) async fn publish(
             return rest::refusal(400, 400, &format!("the body broke off: {why}"));
         }
         Err(_larger) => {
+            refused("body_size");
             return rest::refusal(413, 413, &format!("the body has more than {PUBLISH_BYTES} bytes"));
         }
     };

@@ -190,7 +190,8 @@ pub(super) async fn upgrade(
     gateway: Arc<Gateway>,
     shard: Option<LocalShard>,
 ) -> io::Result<()> {
-    let refused = |reason| gateway.hub.metrics().sessions_refused(reason).inc();
+    let address = request.peer_addr().map(|peer| peer.ip());
+    let refused = |reason| gateway.hub.metrics().refuse_session(reason, address);
     if !matches!(request.path(), "/v1/ws" | ECHO) {
         let path: String = request.path().chars().take(100).collect();
         return refuse(framed, 404, 404, &format!("no stream at {path:?}")).await;

@@ -39,10 +39,12 @@ pub(super) async fn accept(
     shard: &LocalShard,
     purpose: impl FnOnce(Encoding, Wishes) -> Purpose,
 ) -> HttpResponse {
+    let address = request.peer_addr().map(|peer| peer.ip());
+    let refused = |reason| gateway.hub.metrics().refuse_session(reason, address);
     let wishes = match admit::vet(request.headers(), request.uri().query(), gateway) {
         Ok(wishes) => wishes,
         Err(refusal) => {
-            gateway.hub.metrics().sessions_refused(refusal.reason).inc();
+            refused(refusal.reason);
             return rest::refusal(refusal.status, refusal.code, &refusal.msg);
         }
     };
@@ -55,7 +57,7 @@ pub(super) async fn accept(
     let (response, _session, _messages) = match actix_ws::handle_with_protocols(request, nothing, &names) {
         Ok(upgraded) => upgraded,
         Err(why) => {
-            gateway.hub.metrics().sessions_refused("handshake").inc();
+            refused("handshake");
             return why.as_response_error().error_response();
         }
     };
@@ -67,7 +69,7 @@ pub(super) async fn accept(
     let admission = match gateway.census.admit(peer.ip()) {
         Ok(admission) => Some(admission),
         Err(limit) => {
-            gateway.hub.metrics().sessions_refused(limit.as_str()).inc();
+            refused(limit.as_str());
             None
         }
     };

@@ -98,6 +98,13 @@ impl CloseReason {
         self.frame().code >= 4000 && !matches!(self, Self::Client(_))
     }
 
+    /// Whether an operator should see it in the log: the gateway's own decision about this client. A refused session has had
+    /// its line already, and a drain has one for all.
+    #[must_use]
+    pub const fn is_notable(self) -> bool {
+        !matches!(self, Self::Client(_) | Self::Disconnected | Self::ConnectionLimit | Self::Draining)
+    }
+
     /// Whether the client could not be reached: the goodbye gets little time.
     #[must_use]
     pub const fn is_eviction(self) -> bool {

@@ -45,6 +45,7 @@ use crate::{
     dialect::native::{Bye, Code, Encoding, ErrorReply, Welcome, WelcomeLimits},
     hub::{Event, Hub, HubError, Lane},
     limits::{CLOSE_TIMEOUT, EVICT_TIMEOUT, FRAME_BUDGET, PING_RATE, RECONNECT_SPREAD},
+    metrics::Subject,
 };
 
 /// Names one session of a shard, also after it has gone.
@@ -174,6 +175,16 @@ impl Shard {
         self.touch(index);
     }
 
+    /// Whom a log line is about.
+    fn subject(&self, index: usize) -> Subject {
+        let session = &self.sessions[index];
+        Subject {
+            address: session.admission.as_ref().map(Admission::ip),
+            session: Some(session.name(&self.node)),
+            subscriptions: Some(session.subs.len()),
+        }
+    }
+
     fn get(&mut self, key: SessionKey) -> Option<&mut Session> {
         self.sessions
             .get_mut(key.index)
@@ -273,6 +284,7 @@ impl Shard {
             answered: matches!(reason, CloseReason::Client(_)),
         }));
         let frame = reason.frame();
+        self.tally.closed(reason, || self.subject(key.index));
         self.unsubscribe_all(key.index);
         let session = &mut self.sessions[key.index];
         session.outbox.drop_data(session.encoding());
@@ -292,7 +304,6 @@ impl Shard {
             code = frame.code,
             "closing"
         );
-        self.tally.closed(frame.label);
         if session.paused {
             session.paused = false;
             session.transport.resume();

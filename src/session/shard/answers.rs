@@ -104,6 +104,7 @@ impl Shard {
         let Fault { id, code, msg } = fault;
         self.sessions[index].say(&ErrorReply { id, code, msg: &msg, retry: code.retry() });
         self.tally.command(op, "refused");
+        self.tally.limited(code, || self.subject(index));
     }
 
     /// Adds what a subscription is now to the answer.

@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use prometheus::{IntCounter, IntGauge, local::LocalHistogram};
 
 use crate::{
-    dialect::native::Encoding,
+    clock::Instant,
+    dialect::native::{Code, Encoding},
     market::Channel,
-    metrics::Metrics,
+    metrics::{Metrics, Notice, Subject},
     session::{CloseReason, Framing, subscription::Why},
 };
 
@@ -71,8 +72,32 @@ impl Tally {
         self.sessions[framing.index()].dec();
     }
 
-    pub(super) fn closed(&self, reason: &str) {
-        self.metrics.sessions_closed(reason).inc();
+    pub(super) fn closed(&self, reason: CloseReason, subject: impl FnOnce() -> Subject) {
+        let label = reason.frame().label;
+        self.metrics.sessions_closed(label).inc();
+        if reason.is_notable() {
+            self.metrics.notices.note(Notice::SessionClosed, label, subject);
+        }
+    }
+
+    /// A command was refused for a limit.
+    pub(super) fn limited(&self, code: Code, subject: impl FnOnce() -> Subject) {
+        let reason = match code {
+            Code::TooManyCommands => "too_many_commands",
+            Code::SymbolLimit => "symbol_limit",
+            Code::Syntax
+            | Code::AlreadyAuthenticated
+            | Code::ConnectionLimit
+            | Code::UnknownSymbol
+            | Code::UnknownChannel
+            | Code::BadParameter => return,
+        };
+        self.metrics.notices.note(Notice::CommandRefused, reason, subject);
+    }
+
+    /// Tells in the log what was counted and is due.
+    pub(super) fn notices(&self, now: Instant) {
+        self.metrics.notices.flush(now);
     }
 
     pub(super) fn subscribed(&self, channel: Channel, more: i64) {

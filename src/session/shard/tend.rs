@@ -54,6 +54,7 @@ impl Shard {
         self.tally.waiting(waiting);
         self.follow_new_topics(now);
         self.tally.flush();
+        self.tally.notices(now);
         self.wake_dirty();
     }
 
