@@ -6,6 +6,8 @@
 mod backoff;
 mod publisher;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub mod push;
@@ -77,6 +79,29 @@ impl FeedError {
     #[must_use]
     pub const fn wants_peace(&self) -> bool {
         matches!(self, Self::Upstream(broken) if broken.reason.wants_peace())
+    }
+
+    /// What clients are told of a source that never proved alive: few and general words, so that one attempt after the other
+    /// says the same.
+    #[must_use]
+    pub const fn in_general(&self) -> &'static str {
+        match self {
+            Self::Fatal(_) => "the feed cannot be started",
+            Self::Broken(_) => "could not connect yet: the source cannot be reached",
+            Self::Upstream(broken) => match broken.reason {
+                upstream::Reason::Auth => "could not connect yet: the source refuses the credentials",
+                upstream::Reason::RateLimited => "could not connect yet: the source asks for a pause",
+                upstream::Reason::Connect
+                | upstream::Reason::ConnectTimeout
+                | upstream::Reason::Closed
+                | upstream::Reason::Dropped
+                | upstream::Reason::Silent
+                | upstream::Reason::Unanswered
+                | upstream::Reason::Stuck
+                | upstream::Reason::Oversize
+                | upstream::Reason::Protocol => "could not connect yet: the source cannot be reached",
+            },
+        }
     }
 
     /// The kind as a metric label.

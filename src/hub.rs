@@ -177,7 +177,7 @@ impl Hub {
             state: State::Pending,
             source: feed,
             since: self.clock.now(),
-            why: "nothing received yet".into(),
+            why: freshness::NOTHING_YET.into(),
         };
         let mut round = Round::new(lanes, self.times());
         let _its_own = topic.publish(feed, Tick::Status(pending), &mut round);

@@ -41,7 +41,8 @@ pub const SESSION_REFUSALS: &[&str] =
 
 /// Why a plain HTTP request is not carried out although it could be: for a limit, or for who asks. Every value of the label,
 /// present with 0 from the start.
-pub const REQUEST_REFUSALS: &[&str] = &["draining", "origin", "remote", "congested", "body_type", "body_size"];
+pub const REQUEST_REFUSALS: &[&str] =
+    &["draining", "origin", "remote", "congested", "body_type", "body_size"];
 
 /// All families of one gateway, in a registry of its own so that several gateways fit in one process.
 #[derive(Debug)]
@@ -189,7 +190,7 @@ impl Metrics {
                 "Times that a feed was started again, by reason.",
                 &["feed", "reason"]
             ),
-            feed_up: family!(r, IntGaugeVec, "tickcast_feed_up", "1 while the feed runs, else 0.", &["feed"]),
+            feed_up: family!(r, IntGaugeVec, "tickcast_feed_up", "1 while the feed runs, 0 while it is broken off or has ended.", &["feed"]),
             feed_last_tick: family!(
                 r,
                 IntGaugeVec,
@@ -275,7 +276,7 @@ impl Metrics {
                 r,
                 IntCounterVec,
                 "tickcast_gaps_total",
-                "Gap messages written to sessions.",
+                "Gap messages to sessions.",
                 &["channel"]
             ),
             sessions: family!(

@@ -37,6 +37,8 @@ pub struct Publisher {
 pub struct Health {
     live: AtomicBool,
     ended: AtomicBool,
+    /// Nobody wants anything of the feed, and it has let its source go.
+    resting: AtomicBool,
     last_tick: AtomicI64,
     last_sign: AtomicI64,
 }
@@ -53,9 +55,18 @@ impl Health {
         }
     }
 
-    /// Notes that the feed says nothing any more. Returns whether that is news.
+    /// Notes that the feed says nothing any more. Returns whether that is news; of a feed that is not to say anything it
+    /// is none.
     pub(super) fn falls_silent(&self) -> bool {
-        !self.ended.load(Ordering::Relaxed) && self.live.swap(false, Ordering::Relaxed)
+        let may_be_silent = self.ended.load(Ordering::Relaxed) || self.resting.load(Ordering::Relaxed);
+        !may_be_silent && self.live.swap(false, Ordering::Relaxed)
+    }
+
+    /// Notes a sign of life. Returns whether the feed did not prove alive before.
+    pub(super) fn lives(&self, now: UnixMicros) -> bool {
+        self.last_sign.store(now.0, Ordering::Relaxed);
+        self.resting.store(false, Ordering::Relaxed);
+        !self.live.swap(true, Ordering::Relaxed)
     }
 
     /// When the feed last proved alive: by a tick, or by what its source says when there is nothing to say.
@@ -170,10 +181,16 @@ impl Publisher {
 
     /// The source is connected, though it may have nothing to tell; what that means for its symbols the feed tells itself.
     pub fn connected(&self) {
-        self.health.last_sign.store(self.clock.now().0, Ordering::Relaxed);
-        if !self.health.live.swap(true, Ordering::Relaxed) {
+        if self.health.lives(self.clock.now()) {
+            self.metrics.up(true);
             self.hub.feed_is_up(self.name);
         }
+    }
+
+    /// The feed has let its source go, since nobody wants anything of it: that it says nothing is no silence.
+    pub fn rests(&self) {
+        self.health.resting.store(true, Ordering::Relaxed);
+        self.metrics.up(true);
     }
 
     /// The feed's metrics as a connection to a venue.
@@ -201,8 +218,8 @@ impl Publisher {
     /// The source proves alive. Of the symbols that were stale for its sake these are as they were before; the others it
     /// does not bring now.
     pub fn alive_for(&self, symbols: impl IntoIterator<Item = Symbol>) {
-        self.health.last_sign.store(self.clock.now().0, Ordering::Relaxed);
-        if !self.health.live.swap(true, Ordering::Relaxed) {
+        if self.health.lives(self.clock.now()) {
+            self.metrics.up(true);
             self.hub.feed_is_up(self.name);
             self.hub.symbols_are_back(self.name, symbols);
         }
@@ -210,8 +227,8 @@ impl Publisher {
 
     /// The source proves alive, with or without a tick. Symbols that were stale for its sake are as they were before.
     pub fn alive(&self) {
-        self.health.last_sign.store(self.clock.now().0, Ordering::Relaxed);
-        if !self.health.live.swap(true, Ordering::Relaxed) {
+        if self.health.lives(self.clock.now()) {
+            self.metrics.up(true);
             self.hub.feed_is_back(self.name);
         }
     }

@@ -11,9 +11,10 @@ use crate::limits::FEED_STABLE_AFTER;
 /// Not meant to be dropped: stop it through the publisher's token and await it.
 pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
     let mut backoff = feed.backoff();
+    // After a break it is up again when its source proves alive, not when another attempt begins.
+    out.metrics().up(true);
     loop {
         let started = Instant::now();
-        out.metrics().up(true);
         let result = feed.run(&out).await;
         out.metrics().up(false);
         match result {
@@ -38,8 +39,14 @@ pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
                     backoff.next(&mut rand::rng())
                 };
                 out.metrics().restart(error.kind());
-                out.lost("the source broke off");
-                tracing::warn!(feed = %out.name(), pause_ms = pause.as_millis(), "broke off: {error}");
+                let pause_ms = pause.as_millis();
+                if out.health().last_sign().is_some() {
+                    out.lost("the source broke off");
+                    tracing::warn!(feed = %out.name(), pause_ms, "broke off: {error}");
+                } else {
+                    out.lost(error.in_general());
+                    tracing::warn!(feed = %out.name(), pause_ms, "could not connect yet: {error}");
+                }
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = out.cancelled() => return,
@@ -109,7 +116,8 @@ mod tests {
         let (hub, publisher, stop) = setup();
         let run = tokio::spawn(supervise(Scripted([broken()].into()), publisher));
         tokio::time::sleep(Duration::from_millis(1)).await;
-        assert_eq!(hub.topic(Symbol::new("A").unwrap()).unwrap().state(), State::Stale);
+        let topic = hub.topic(Symbol::new("A").unwrap()).unwrap();
+        assert_eq!(topic.state(), State::Pending, "nothing was ever received");
         stop.cancel();
         run.await.unwrap();
     }

@@ -231,6 +231,7 @@ impl Feed for Upstream {
             // The next connection asks for everything that is wanted.
             let _moves = self.settle(out);
             if self.wanted.symbols().is_empty() {
+                out.rests();
                 let demand = Arc::clone(&self.demand);
                 tokio::select! {
                     () = out.cancelled() => return Ok(End::Cancelled),

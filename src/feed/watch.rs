@@ -30,8 +30,9 @@ impl Watch {
         if u128::try_from(silent).is_ok_and(|silent| silent > self.silence.as_micros())
             && self.health.falls_silent()
         {
-            let why = format!("the feed has been silent for {} ms", silent / 1_000);
-            tracing::warn!(feed = %self.name, "{why}");
+            tracing::warn!(feed = %self.name, "the feed has been silent for {} ms", silent / 1_000);
+            // The limit and not the time: a silence that follows another is told in the same words.
+            let why = format!("the feed has been silent for more than {} ms", self.silence.as_millis());
             hub.set_feed_state(self.name, State::Stale, &why);
         }
     }
@@ -79,7 +80,11 @@ mod tests {
         assert_eq!(states(), [State::Live, State::Live, State::Pending]);
         assert_eq!(publisher.health().state(), State::Live);
         watch.look(&hub, UnixMicros(at(67)));
-        assert_eq!(states(), [State::Stale; 3]);
+        assert_eq!(
+            states(),
+            [State::Stale, State::Stale, State::Pending],
+            "nothing was received of the last"
+        );
         assert_eq!(publisher.health().state(), State::Stale);
         // A heartbeat is enough: each is as it was.
         at(68);

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use crate::{
     clock::Instant,
     dialect::native::{self, Encoding},
-    market::{Body, Channel, Symbol, Tick},
+    market::{Body, Channel, Status, Symbol, Tick},
 };
 
 use super::TopicId;
@@ -53,6 +53,15 @@ impl Event {
     #[must_use]
     pub const fn is_loss(&self) -> bool {
         matches!(self.body, Body::Tick(Tick::Loss(_)))
+    }
+
+    /// The status that it tells, if it is one.
+    #[must_use]
+    pub const fn status(&self) -> Option<&Status> {
+        match &self.body {
+            Body::Tick(Tick::Status(status)) => Some(status),
+            Body::Tick(_) | Body::Bar(_) | Body::Ticker(_) => None,
+        }
     }
 
     /// The event as one message of that encoding; encoded by whoever asks first.

@@ -4,6 +4,9 @@
 //! are older than they may be, or when a channel with a limit of its own says nothing for that long; a quiet symbol
 //! without such a limit stays live as long as its feed proves alive. What ends the cause ends the state. A halt is
 //! the venue's word: only the venue takes it back.
+//!
+//! A symbol of which nothing was ever received stays `pending`, whatever becomes of its feed: there is no value that could
+//! be current or old.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -30,7 +33,10 @@ impl FreshnessLimits {
     }
 }
 
-/// A new state and why.
+/// Why a symbol is pending that nothing hinders.
+pub(super) const NOTHING_YET: &str = "nothing received yet";
+
+/// A new state and why. The words name limits and no measured times: a cause that goes on is told in the same words.
 pub(super) type Change = (State, Cow<'static, str>);
 
 /// Where one symbol stands.
@@ -40,6 +46,8 @@ pub(super) struct Freshness {
     /// To which it returns when its feed is back.
     before: State,
     limits: FreshnessLimits,
+    /// Whether there is a value: one was received, or is from before.
+    has_value: bool,
     /// Newest event time so far: one late event among current ones means nothing.
     newest: i64,
     /// When a trade and a quote were last received; 0 before the first.
@@ -48,11 +56,27 @@ pub(super) struct Freshness {
 
 impl Freshness {
     pub(super) const fn new(limits: FreshnessLimits) -> Self {
-        Self { state: State::Pending, before: State::Pending, limits, newest: i64::MIN, heard: [0; 2] }
+        Self {
+            state: State::Pending,
+            before: State::Pending,
+            limits,
+            has_value: false,
+            newest: i64::MIN,
+            heard: [0; 2],
+        }
     }
 
+    /// How the feed stands with the symbol: what decides whether another one is to be its source.
     pub(super) const fn state(&self) -> State {
         self.state
+    }
+
+    /// What clients are told.
+    pub(super) const fn shown(&self) -> State {
+        match self.state {
+            State::Live | State::Stale if !self.has_value => State::Pending,
+            state => state,
+        }
     }
 
     /// A trade or a quote was received. Returns the state that it brings about, if that is another one.
@@ -62,18 +86,20 @@ impl Freshness {
             Tick::Quote(quote) => (1, quote.te, quote.tr),
             Tick::Status(_) | Tick::Loss(_) => return None,
         };
+        let shown = self.shown();
+        self.has_value = true;
         self.heard[channel] = tr.0;
         if let Some(te) = te {
             self.newest = self.newest.max(te.0);
         }
-        let bad = self.complaint(tr);
-        match (self.state, bad) {
-            (State::Live, None) | (State::Halted, _) | (State::Stale, Some(_)) => None,
-            (State::Pending | State::Stale | State::Closed, None) => {
-                Some(self.turn(State::Live, "receiving".into()))
-            }
-            (State::Live | State::Pending | State::Closed, Some(why)) => Some(self.turn(State::Stale, why)),
+        if self.state == State::Halted {
+            return None;
         }
+        let (state, why) = match self.complaint(tr) {
+            None => (State::Live, "receiving".into()),
+            Some(why) => (State::Stale, why),
+        };
+        (shown != state).then(|| self.turn(state, why))
     }
 
     /// Time has passed. Returns the state that it brings about, if that is another one.
@@ -95,6 +121,7 @@ impl Freshness {
     /// Its values are from before a restart: it is stale until it is heard itself, whatever the feed says of others.
     pub(super) const fn restored(&mut self) {
         (self.state, self.before) = (State::Stale, State::Stale);
+        self.has_value = true;
     }
 
     /// The feed proves alive again: what was stale for its sake is as it was before. Returns the state, if that is another
@@ -102,7 +129,11 @@ impl Freshness {
     pub(super) fn feed_is_back(&mut self, now: UnixMicros) -> Option<Change> {
         let stale_for_it = self.state == State::Stale && self.before != State::Stale;
         let returns = stale_for_it && self.complaint(now).is_none();
-        returns.then(|| self.turn(self.before, "the feed is back".into()))
+        returns.then(|| {
+            let why = if self.has_value { "the feed is back" } else { NOTHING_YET };
+            let (_, why) = self.turn(self.before, why.into());
+            (self.shown(), why)
+        })
     }
 
     fn turn(&mut self, state: State, why: Cow<'static, str>) -> Change {
@@ -117,7 +148,7 @@ impl Freshness {
         {
             let behind = now.0.saturating_sub(self.newest);
             if behind > micros(age) {
-                return Some(format!("its newest event is {} ms old", behind / 1_000).into());
+                return Some(format!("its newest event is more than {} ms old", age.as_millis()).into());
             }
         }
         self.quiet(now)
@@ -126,9 +157,9 @@ impl Freshness {
     fn quiet(&self, now: UnixMicros) -> Option<Cow<'static, str>> {
         let limits = [(self.limits.trades, "trade"), (self.limits.quotes, "quote")];
         for ((limit, name), heard) in limits.into_iter().zip(self.heard) {
-            let silence = now.0.saturating_sub(heard);
-            if heard != 0 && limit.is_some_and(|limit| silence > micros(limit)) {
-                return Some(format!("no {name} for {} ms", silence / 1_000).into());
+            let Some(limit) = limit else { continue };
+            if heard != 0 && now.0.saturating_sub(heard) > micros(limit) {
+                return Some(format!("no {name} for more than {} ms", limit.as_millis()).into());
             }
         }
         None
@@ -162,7 +193,7 @@ mod tests {
         for (second, happens, expected) in script {
             let now = UnixMicros(1_000 * SECOND + second * SECOND);
             let te = |behind: i64| Some(UnixMicros(now.0 - behind * SECOND));
-            let before = freshness.state();
+            let before = freshness.shown();
             let (symbol, source) = (Symbol::new("A").unwrap(), Source::new("s").unwrap());
             let change = match *happens {
                 Happens::Trade(behind) => freshness.heard(&Tick::Trade(Trade {
@@ -186,10 +217,11 @@ mod tests {
                 Happens::Time => freshness.passed(now),
                 Happens::FeedBack => freshness.feed_is_back(now),
             };
-            assert_eq!(freshness.state(), *expected, "{second} s: {happens:?}");
+            assert_eq!(freshness.shown(), *expected, "{second} s: {happens:?}");
             if let Some((state, why)) = change {
                 assert_eq!(state, *expected);
-                assert_ne!(state, before, "a change is told once");
+                let is_same = state == before && state != State::Pending;
+                assert!(!is_same, "a change is told once");
                 assert!(!why.is_empty());
             } else if !matches!(happens, Happens::Told(_)) {
                 assert_eq!(before, *expected, "{second} s: {happens:?} changed the state in silence");
@@ -272,10 +304,26 @@ mod tests {
                 (12, Trade(0), State::Live),
             ],
         );
-        // Nothing was known before the loss: nothing is after it.
+    }
+
+    #[test]
+    fn what_was_never_received_is_pending_whatever_its_feed_does() {
+        use Happens::{FeedBack, Quote, Told, Trade};
+        for state in [State::Stale, State::Live] {
+            play(
+                FreshnessLimits::default(),
+                &[(1, Told(state), State::Pending), (2, Trade(0), State::Live), (3, Quote(0), State::Live)],
+            );
+        }
         play(
             FreshnessLimits::default(),
-            &[(1, Told(State::Stale), State::Stale), (2, FeedBack, State::Pending)],
+            &[(1, Told(State::Stale), State::Pending), (2, FeedBack, State::Pending)],
         );
+        let late = FreshnessLimits { age: Some(Duration::from_secs(1)), ..FreshnessLimits::default() };
+        play(late, &[(1, Told(State::Stale), State::Pending), (2, Trade(60), State::Stale)]);
+        // A halt and an end are the venue's word.
+        for state in [State::Halted, State::Closed] {
+            play(FreshnessLimits::default(), &[(1, Told(state), state)]);
+        }
     }
 }

@@ -148,7 +148,7 @@ impl Hub {
                 topic.interrupted(&mut round);
             }
             let (state, why) = match topic.state() {
-                State::Pending => (State::Pending, "nothing received yet"),
+                State::Pending => (State::Pending, super::freshness::NOTHING_YET),
                 State::Live | State::Stale | State::Halted | State::Closed => {
                     (State::Stale, "kept from before the restart; not received since")
                 }

@@ -36,7 +36,8 @@ enum Rest {
 
 impl Hub {
     /// Tells the state of a whole feed that is lost or has ended, on the status channel of each symbol whose source it
-    /// is. [`MAX_BURST_TICKS`] symbols are told at once, the others by [`sweep`](Self::sweep).
+    /// is. [`MAX_BURST_TICKS`] symbols are told at once, the others by [`sweep`](Self::sweep). A symbol that is closed already
+    /// stays so: that its feed is lost changes nothing about it.
     pub fn set_feed_state(&self, feed: Source, state: State, why: &str) {
         self.roster.write().set_up(feed, false);
         // No event is made: all at once, so that a feed that is up again meanwhile stays up.
@@ -84,6 +85,7 @@ impl Hub {
         let Sweep { feed, what, rest } = sweep;
         let (feed, what) = (*feed, &*what);
         let each = |topic: &Topic, round: &mut Round<'_>| match what {
+            What::Down { .. } if topic.state_of(feed) == Some(State::Closed) => {}
             What::Down { state, why, since } => {
                 let (symbol, why) = (topic.symbol(), why.clone().into());
                 let told = Status { symbol, state: *state, source: feed, since: *since, why };

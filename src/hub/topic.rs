@@ -5,6 +5,7 @@
 //! is computed is always kept, so that an event made late says what it would have said.
 
 mod kept;
+mod status;
 mod voices;
 
 pub(super) use voices::Carrier;
@@ -23,7 +24,6 @@ use self::voices::{Voices, Whose};
 use super::{
     Demand, Event,
     derive::{Channels, Derived, Step},
-    freshness::Change,
     history::{self, BarSpan, Page},
     ring::Ring,
     round::{Round, Shared},
@@ -31,7 +31,7 @@ use super::{
 use crate::{
     clock::Instant,
     limits::MAX_TOPICS,
-    market::{Bar, Body, Channel, Increments, Interval, Source, State, Status, Symbol, Tick, UnixMicros},
+    market::{Bar, Body, Channel, Increments, Interval, Source, State, Symbol, Tick, UnixMicros},
 };
 
 /// What one remembered bar takes, without its encoded forms: the event, the bar, and two counters and a place.
@@ -165,7 +165,7 @@ impl Topic {
     /// Its present state.
     #[must_use]
     pub fn state(&self) -> State {
-        self.inner.lock().voices.source().freshness.state()
+        self.inner.lock().voices.source().freshness.shown()
     }
 
     /// Numbers one tick and what follows from it, and hands both to the interested lanes, under the topic's lock so
@@ -183,8 +183,12 @@ impl Topic {
 
     /// Takes a tick of its source.
     fn bring(&self, inner: &mut Inner, tick: Tick, round: &mut Round<'_>) {
+        let tick = match tick {
+            Tick::Status(status) => return self.told(inner, status, round),
+            tick => tick,
+        };
         match &tick {
-            Tick::Status(status) => inner.voices.source_mut().freshness.told(status.state),
+            Tick::Status(_) => {}
             // The change of source has told it.
             Tick::Loss(loss) if inner.voices.are_several() && inner.goes_on_lost(loss.channel) => return,
             Tick::Loss(_) => {}
@@ -197,7 +201,7 @@ impl Topic {
                         Tick::Status(status) => (status.source, status.since),
                         Tick::Loss(_) => (inner.voices.feed(), UnixMicros(0)),
                     };
-                    self.tell(inner, change, (source, since), round);
+                    self.changed(inner, change, (source, since), round);
                 }
             }
         }
@@ -208,23 +212,11 @@ impl Topic {
         }
     }
 
-    fn tell(
-        &self,
-        inner: &mut Inner,
-        change: Change,
-        (source, since): (Source, UnixMicros),
-        round: &mut Round<'_>,
-    ) {
-        let (state, why) = change;
-        let status = Status { symbol: self.symbol, state, source, since, why };
-        self.emit(inner, Tick::Status(status).into(), round);
-    }
-
     /// Time alone may have made it stale.
     pub(super) fn check_freshness(&self, now: UnixMicros, round: &mut Round<'_>) {
         let inner = &mut *self.inner.lock();
         if let Some(change) = inner.voices.passed(now) {
-            self.tell(inner, change, (inner.voices.feed(), now), round);
+            self.changed(inner, change, (inner.voices.feed(), now), round);
         }
     }
 
@@ -232,7 +224,7 @@ impl Topic {
     pub(super) fn feed_is_back(&self, feed: Source, now: UnixMicros, round: &mut Round<'_>) {
         let inner = &mut *self.inner.lock();
         if let Some(change) = inner.voices.feed_is_back(feed, now) {
-            self.tell(inner, change, (feed, now), round);
+            self.changed(inner, change, (feed, now), round);
         }
     }
 

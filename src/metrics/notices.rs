@@ -174,9 +174,8 @@ mod tests {
     #[test]
     fn a_flood_of_refusals_is_two_lines_and_the_last_one_comes_without_another_refusal() {
         let (notices, start) = (Notices::default(), Instant::now());
-        let note = |last: u8, at: Instant| {
-            notices.counted(Notice::SessionRefused, "origin", || from(last), at)
-        };
+        let note =
+            |last: u8, at: Instant| notices.counted(Notice::SessionRefused, "origin", || from(last), at);
         let line = |count, last| Line {
             notice: Notice::SessionRefused,
             reason: "origin",

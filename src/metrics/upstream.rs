@@ -65,7 +65,7 @@ impl UpstreamFamilies {
             subscriptions: gauges(
                 r,
                 "tickcast_upstream_subscriptions",
-                "Symbols that the venue has confirmed on the connection in use.",
+                "Symbols that the venue has confirmed on the connection in use, less those that were let go.",
             ),
             requests: counters(
                 r,

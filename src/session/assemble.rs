@@ -56,9 +56,10 @@ pub(super) fn assemble(
     start
 }
 
-/// The events that go into a frame, counted.
+/// The events and gaps that go into a frame, counted.
 struct Written<'a> {
     counts: &'a mut [u64; Channel::COUNT],
+    gaps: &'a mut [u64; Channel::COUNT],
     events: u64,
     /// When the oldest of them was received.
     oldest: Option<Instant>,
@@ -70,6 +71,19 @@ impl Written<'_> {
         frame.push(1, bytes);
         self.counts[event.channel_index()] += 1;
         self.events += 1;
+    }
+
+    fn gap(&mut self, frame: &mut DataFrame<'_>, views: &Views, sub: &mut Subscription, lost: Lost) {
+        debug_assert!(
+            lost.from == sub.sent + 1 || sub.merges_bars() && lost.from > sub.sent,
+            "a gap starts where the stream broke off"
+        );
+        sub.sent = lost.to;
+        if let Some(view) = views.get(sub.topic) {
+            let gap = gap_message(view.topic.symbol(), sub.channel, lost);
+            frame.push(1, &frame.encoding().encode(&gap));
+            self.gaps[sub.channel.index()] += 1;
+        }
     }
 
     /// Each queue is in order: only its first event is looked at, which is its oldest.
@@ -90,7 +104,8 @@ fn data_frame(
     let mut superseded: Vec<Channel> = Vec::new();
     let (encoding, tracks) = (session.encoding(), session.track.is_some());
     let mut frame = DataFrame::begin(out, session.framing);
-    let mut written = Written { counts: &mut tally.delivered[encoding.index()], events: 0, oldest: None };
+    let counts = &mut tally.delivered[encoding.index()];
+    let mut written = Written { counts, gaps: &mut tally.gaps, events: 0, oldest: None };
     if session.outbox.rare.is_some() {
         seldom(session, views, &mut frame, &mut written);
     }
@@ -113,7 +128,7 @@ fn data_frame(
             }
             Some(Streamed::Gap { sub, lost }) => {
                 left_queue(session, *sub);
-                tell_gap(&mut frame, views, &mut session.subs[*sub], *lost);
+                written.gap(&mut frame, views, &mut session.subs[*sub], *lost);
             }
             None => {}
         }
@@ -169,7 +184,7 @@ fn seldom(session: &mut Session, views: &Views, frame: &mut DataFrame<'_>, writt
         && let Some(sub) = session.outbox.rare.as_mut().and_then(|rare| rare.gapped.pop_front())
     {
         if let Some(lost) = gap_to_tell(session, views, sub) {
-            tell_gap(frame, views, &mut session.subs[sub], lost);
+            written.gap(frame, views, &mut session.subs[sub], lost);
         }
     }
 }
@@ -274,17 +289,5 @@ fn newest<'a>(views: &'a Views, sub: &mut Subscription, now: Instant) -> Newest<
 fn left_queue(session: &mut Session, sub: SubIndex) {
     if session.subs[sub].queued > 0 && session.subs[sub].dequeued() {
         session.outbox.merge.push_back(sub);
-    }
-}
-
-fn tell_gap(frame: &mut DataFrame<'_>, views: &Views, sub: &mut Subscription, lost: Lost) {
-    debug_assert!(
-        lost.from == sub.sent + 1 || sub.merges_bars() && lost.from > sub.sent,
-        "a gap starts where the stream broke off"
-    );
-    sub.sent = lost.to;
-    if let Some(view) = views.get(sub.topic) {
-        let gap = gap_message(view.topic.symbol(), sub.channel, lost);
-        frame.push(1, &frame.encoding().encode(&gap));
     }
 }

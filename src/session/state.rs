@@ -234,11 +234,12 @@ impl Session {
     }
 
     /// Before merged bars become a stream: says the final ones, and gaps of them, that wait in the stream queue ahead of
-    /// the answer. What follows the answer has no holes then.
-    pub(super) fn say_final_bars(&mut self, sub: SubIndex, symbol: Symbol) {
+    /// the answer. What follows the answer has no holes then. Returns how many gaps that are.
+    pub(super) fn say_final_bars(&mut self, sub: SubIndex, symbol: Symbol) -> u64 {
         let encoding = self.encoding();
         let subscription = &self.subs[sub];
         let gap = |lost: Lost| encoding.encode(&gap_message(symbol, subscription.channel, lost));
+        let mut gaps = u64::from(subscription.gap.is_some());
         let mut messages: Vec<Vec<u8>> = subscription.gap.iter().map(|lost| gap(**lost)).collect();
         let mut sent = subscription.gap.as_ref().map_or(subscription.sent, |lost| lost.to);
         for entry in self.outbox.stream.iter().filter(|entry| entry.sub() == sub) {
@@ -249,6 +250,7 @@ impl Session {
                 }
                 Streamed::Gap { lost, .. } => {
                     sent = lost.to;
+                    gaps += 1;
                     messages.push(gap(lost));
                 }
             }
@@ -260,6 +262,7 @@ impl Session {
             let comma: &[u8] = if encoding == Encoding::Json { b"," } else { b"" };
             self.outbox.say(count, messages.join(comma));
         }
+        gaps
     }
 
     /// Number up to which the client has a subscription's events, or was told of their loss, when the shard has

@@ -3,9 +3,15 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
-use tickcast::{market::Channel, server::routes};
+use tickcast::{
+    market::{Channel, Loss, LossWhy, Tick},
+    server::{Driver, routes},
+};
 
-use crate::util::TestGateway;
+use crate::{
+    schema::Document,
+    util::{TestGateway, symbol, trade},
+};
 
 fn text(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -113,4 +119,51 @@ async fn the_documents_are_served() {
     }
     let (status, body) = gateway.get("/v1/publish?feed=x");
     assert_eq!(status, 405, "{body}");
+}
+
+on_both_drivers! {
+    a_page_of_trades_held_gaps_that_no_document_names,
+}
+
+async fn a_page_of_trades_held_gaps_that_no_document_names(driver: Driver) {
+    let gateway = TestGateway::on(driver);
+    gateway.publish([trade("BTC-USD", 1, "100.10")]);
+    for why in LossWhy::ALL {
+        let (symbol, channel) = (symbol("BTC-USD"), Channel::Trades);
+        gateway.publish([
+            Tick::Loss(Loss { symbol, channel, why, events: None }),
+            trade("BTC-USD", 2, "100.20"),
+        ]);
+    }
+    let (status, body) = gateway.get("/v1/trades/BTC-USD");
+    assert_eq!(status, 200);
+    let page: Value = serde_json::from_str(&body).unwrap();
+    Document::read("docs/openapi.json").validate("trades", &page).unwrap();
+    let (trades, messages) = (page["trades"].as_array().unwrap(), Document::read("docs/asyncapi.json"));
+    trades.iter().for_each(|message| messages.validate("message", message).unwrap());
+    let gaps: Vec<_> = trades.iter().filter(|message| message["T"] == "gap").collect();
+    assert_eq!(gaps.len(), LossWhy::ALL.len(), "{page}");
+    // It has the one number of what is missing, between those of its neighbours.
+    assert!(gaps.iter().all(|gap| gap["from"] == gap["to"]), "{page}");
+    let number = |message: &Value| message["n"].as_u64().or(message["from"].as_u64()).unwrap();
+    let numbers: Vec<_> = trades.iter().map(number).collect();
+    assert_eq!(numbers, (1..=trades.len() as u64).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_validator_of_these_tests_finds_what_does_not_fit() {
+    let document = Document::read("docs/openapi.json");
+    let gap = serde_json::json!({"T": "gap", "S": "A", "channel": "trades", "from": 1, "to": 1, "why": "upstream_loss"});
+    document.validate("gap", &gap).unwrap();
+    for (key, value) in [
+        ("T", "t".into()),
+        ("S", "a b".into()),
+        ("channel", "x".into()),
+        ("from", 0.into()),
+        ("why", Value::Null),
+    ] {
+        let mut broken = gap.clone();
+        broken[key] = value;
+        assert!(document.validate("gap", &broken).is_err(), "{broken}");
+    }
 }

@@ -25,6 +25,7 @@ mod program;
 mod publish;
 mod raw;
 mod rest;
+mod schema;
 mod slow;
 mod sse;
 mod store;

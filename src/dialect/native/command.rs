@@ -56,6 +56,9 @@ pub enum Op {
 }
 
 impl Op {
+    /// Every name that [`as_str`](Self::as_str) gives.
+    pub const NAMES: [&str; 7] = ["subscribe", "unsubscribe", "update", "list", "info", "ping", "auth"];
+
     /// The name as a metric label.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {

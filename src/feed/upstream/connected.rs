@@ -73,6 +73,7 @@ impl<'a> Connected<'a> {
     /// Works until the connection breaks, nobody wants anything, or the gateway stops.
     pub(super) async fn run(mut self) -> Result<Left, Break> {
         let left = self.work().await;
+        self.measure();
         self.metrics.connections.set(0);
         self.metrics.subscriptions.set(0);
         // What came before the break is worth as much as what comes after it.
@@ -94,6 +95,7 @@ impl<'a> Connected<'a> {
             }
             let broken = self.link.tend(&self.plan).await.err();
             self.tend_successor().await;
+            self.measure();
             if let Some(broken) = broken {
                 self.succeed_now(broken)?;
                 continue;
@@ -163,7 +165,6 @@ impl<'a> Connected<'a> {
                 State::Live,
                 "subscribed at the venue again",
             );
-            metrics.subscriptions.set(i64::try_from(link.requests.confirmed()).unwrap_or(i64::MAX));
         }
         for (symbol, words) in news.refused.drain(..) {
             tracing::warn!(feed = %out.name(), %symbol, "refused by the venue: {words}");
@@ -198,6 +199,24 @@ impl<'a> Connected<'a> {
         });
     }
 
+    /// Carries what was asked of the venue, and what it has confirmed, to the metrics.
+    fn measure(&mut self) {
+        let own = self.link.requests.changes();
+        let others = self.successor.as_mut().and_then(Successor::link).map(|link| link.requests.changes());
+        for changes in [Some(own), others].into_iter().flatten() {
+            self.metrics.subscribes.inc_by(changes.subscribes);
+            self.metrics.unsubscribes.inc_by(changes.unsubscribes);
+        }
+        if own.confirmed {
+            self.subscribed();
+        }
+    }
+
+    fn subscribed(&self) {
+        let confirmed = self.link.requests.confirmed();
+        self.metrics.subscriptions.set(i64::try_from(confirmed).unwrap_or(i64::MAX));
+    }
+
     fn each_link(&mut self, tell: impl Fn(&mut Requests)) {
         tell(&mut self.link.requests);
         if let Some(link) = self.successor.as_mut().and_then(Successor::link) {
@@ -209,10 +228,6 @@ impl<'a> Connected<'a> {
     async fn listed(&mut self, list: ProductList) {
         let gone = self.feed.found(self.out, list).await;
         self.each_link(|requests| gone.iter().for_each(|symbol| requests.forget(*symbol)));
-        if !gone.is_empty() {
-            let confirmed = self.link.requests.confirmed();
-            self.metrics.subscriptions.set(i64::try_from(confirmed).unwrap_or(i64::MAX));
-        }
         self.follow();
     }
 
@@ -252,6 +267,7 @@ impl<'a> Connected<'a> {
     /// The old connection goes on; another attempt is made later.
     fn give_up(&mut self, why: &str) {
         tracing::warn!(feed = %self.out.name(), "the new connection is given up, the old one goes on: {why}");
+        self.measure();
         self.metrics.rotation_failed.inc();
         self.metrics.connections.set(1);
         if let Some(successor) = self.successor.take() {
@@ -262,6 +278,7 @@ impl<'a> Connected<'a> {
 
     /// The successor becomes the connection in use. Returns whether there is one that can.
     fn take_over(&mut self) -> bool {
+        self.measure();
         let Some((link, mut kept)) = self.successor.take().and_then(Successor::into_parts) else {
             return false;
         };
@@ -271,7 +288,7 @@ impl<'a> Connected<'a> {
         let wanted = feed.wanted.symbols();
         feed.intake.take((plan, out, metrics), &mut kept, From::Successor, |ours| wanted.contains(&ours));
         metrics.connections.set(1);
-        metrics.subscriptions.set(i64::try_from(self.link.requests.confirmed()).unwrap_or(i64::MAX));
+        self.subscribed();
         self.rotate_at = self.plan.rotate_after.map(|after| self.link.opened + after);
         true
     }

@@ -50,6 +50,18 @@ pub(super) struct Requests {
     frames: VecDeque<String>,
     asked: VecDeque<Asked>,
     symbols: BTreeMap<Symbol, State>,
+    changes: Changes,
+}
+
+/// What has changed since the last look, for the metrics.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// Symbols in requests to subscribe.
+    pub(super) subscribes: u64,
+    /// Symbols in requests to unsubscribe.
+    pub(super) unsubscribes: u64,
+    /// Whether others may be confirmed than before.
+    pub(super) confirmed: bool,
 }
 
 impl Requests {
@@ -66,7 +78,13 @@ impl Requests {
             frames: VecDeque::new(),
             asked: VecDeque::new(),
             symbols: BTreeMap::new(),
+            changes: Changes::default(),
         }
+    }
+
+    /// What has changed since the last call.
+    pub(super) fn changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
     }
 
     /// The symbol is to be subscribed.
@@ -89,6 +107,7 @@ impl Requests {
         self.to_ask.remove(&symbol);
         self.to_drop.remove(&symbol);
         self.symbols.remove(&symbol);
+        self.changes.confirmed = true;
     }
 
     /// A request of another kind, such as a ping: it goes before the others.
@@ -145,6 +164,9 @@ impl Requests {
         let count = frames.len();
         let ids = self.next_id..self.next_id + count as u64;
         self.next_id = ids.end;
+        let counted = if subscribes { &mut self.changes.subscribes } else { &mut self.changes.unsubscribes };
+        *counted += symbols.len() as u64;
+        self.changes.confirmed = true;
         for symbol in &symbols {
             if subscribes {
                 self.symbols.insert(*symbol, State::Asked);
@@ -161,6 +183,7 @@ impl Requests {
     /// An answer came: the symbols that are subscribed now and were not.
     pub(super) fn answered(&mut self, id: Option<u64>) -> Vec<Symbol> {
         let Some(at) = self.position(id) else { return Vec::new() };
+        self.changes.confirmed = true;
         let asked = &mut self.asked[at];
         asked.answers_due = asked.answers_due.saturating_sub(1);
         if asked.answers_due > 0 {
@@ -181,6 +204,7 @@ impl Requests {
     /// when the refusal belongs to no request.
     pub(super) fn refused(&mut self, refusal: &Refusal, names: &Names) -> Option<(Vec<Symbol>, Vec<Symbol>)> {
         let at = self.position(refusal.id)?;
+        self.changes.confirmed = true;
         let one = refusal.symbol.as_deref().and_then(|theirs| names.ours(theirs));
         if let Some(symbol) = one {
             let news = self.symbols.get(&symbol) != Some(&State::Refused);

@@ -121,7 +121,7 @@ impl Voices {
     }
 
     pub(super) fn state_of(&self, feed: Source) -> Option<State> {
-        self.position(feed).map(|position| self.all[position].freshness.state())
+        self.position(feed).map(|position| self.all[position].freshness.shown())
     }
 
     /// Time has passed. Returns the change of the source's state, if there is one.
@@ -173,7 +173,7 @@ impl Topic {
     #[must_use]
     pub fn feeds(&self) -> Vec<(Source, State)> {
         let inner = self.inner.lock();
-        inner.voices.all.iter().map(|voice| (voice.carrier.feed, voice.freshness.state())).collect()
+        inner.voices.all.iter().map(|voice| (voice.carrier.feed, voice.freshness.shown())).collect()
     }
 
     /// The feed that is preferred, whether it is the source now or not.
@@ -221,9 +221,9 @@ impl Topic {
         let count = voices.all.len();
         if position < voices.choice.current() && !voices.source().ever_spoken {
             voices.choice.choose(position);
-            let state = voices.source().freshness.state();
+            let state = voices.source().freshness.shown();
             let change = (state, "a preferred feed carries it".into());
-            self.tell(inner, change, (carrier.feed, round.now), round);
+            self.changed(inner, change, (carrier.feed, round.now), round);
         }
         Some(count)
     }
@@ -299,7 +299,7 @@ impl Topic {
     fn switched(&self, inner: &mut Inner, from: Source, reason: Reason, round: &mut Round<'_>) {
         let to = inner.voices.feed();
         let voice = inner.voices.source_mut();
-        let (state, held) = (voice.freshness.state(), voice.held.take());
+        let (state, held) = (voice.freshness.shown(), voice.held.take());
         round.switched(self.symbol, from, to, reason);
         self.lose_all(inner, round);
         let why = match reason {
@@ -310,7 +310,7 @@ impl Topic {
         };
         let since = round.now;
         let status = Status { symbol: self.symbol, state, source: to, since, why: why.into() };
-        self.emit(inner, Tick::Status(status).into(), round);
+        self.tell(inner, status, round);
         if let Some(quote) = held {
             self.bring(inner, quote, round);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Shard;
+use super::{Shard, tally::REFUSED};
 use crate::{
     clock::Instant,
     dialect::native::{
@@ -103,7 +103,7 @@ impl Shard {
     pub(super) fn refuse(&mut self, index: usize, op: &str, fault: Fault) {
         let Fault { id, code, msg } = fault;
         self.sessions[index].say(&ErrorReply { id, code, msg: &msg, retry: code.retry() });
-        self.tally.command(op, "refused");
+        self.tally.command(op, REFUSED);
         self.tally.limited(code, || self.subject(index));
     }
 

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{SessionKey, Shard, answers::Answer, views::Subscriber};
+use super::{
+    SessionKey, Shard,
+    answers::Answer,
+    tally::{ANY_OP, NO_OP, OK},
+    views::Subscriber,
+};
 use crate::{
     clock::Instant,
     dialect::native::{
@@ -41,12 +46,12 @@ impl Shard {
             }
             let id = command.map_or_else(|fault| fault.id, |command| command.id);
             let msg = format!("more than {per_second} commands a second: this one was not carried out");
-            self.refuse(key.index, "any", Fault { id, code: Code::TooManyCommands, msg });
+            self.refuse(key.index, ANY_OP, Fault { id, code: Code::TooManyCommands, msg });
         } else {
             session.refused_in_a_row = 0;
             match command {
                 Ok(command) => self.carry_out(key.index, command.id, command.op, now),
-                Err(fault) => self.refuse(key.index, "none", fault),
+                Err(fault) => self.refuse(key.index, NO_OP, fault),
             }
         }
         self.touch(key.index);
@@ -83,7 +88,7 @@ impl Shard {
             }
         };
         match result {
-            Ok(()) => self.tally.command(name, "ok"),
+            Ok(()) => self.tally.command(name, OK),
             Err(fault) => self.refuse(index, name, fault),
         }
     }
@@ -323,7 +328,7 @@ impl Shard {
         let newest = view.newest[i].clone();
         let is_bars = matches!(channel, Channel::Bars(_));
         if session.subs[sub].merges_bars() && matches!(wanted, Delivery::Stream) {
-            session.say_final_bars(sub, view.topic.symbol());
+            self.tally.gaps[i] += session.say_final_bars(sub, view.topic.symbol());
         }
         let sent = session.position(sub, view.seen[i]);
         view.subscribers[i][place as usize].streams =

@@ -105,6 +105,10 @@ impl Shard {
                 self.dirty.push(index);
             }
         }
+        if is_loss {
+            let told = view.subscribers[channel].iter().filter(|subscriber| subscriber.streams);
+            self.tally.gaps[channel] += told.count() as u64;
+        }
     }
 
     /// Brings every topic listened to up to date from the hub's memory. Work is bounded by topics and rings.
@@ -140,6 +144,7 @@ impl Shard {
             if let Some(dropped) = session.lose(subscriber.sub, topic.symbol(), lost, &self.config) {
                 self.tally.gapped[channel.index()] += dropped;
                 self.tally.overloaded[channel.index()] += lost.to - lost.from + 1;
+                self.tally.gaps[channel.index()] += u64::from(channel == Channel::Status);
                 if !session.dirty && !session.held {
                     session.dirty = true;
                     self.dirty.push(index);

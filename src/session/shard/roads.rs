@@ -2,7 +2,10 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use super::{SessionKey, Shard};
+use super::{
+    SessionKey, Shard,
+    tally::{OK, REFUSED},
+};
 use crate::{
     clock::Instant,
     dialect::native::{Fault, Resync, Since, Subscribe},
@@ -59,7 +62,7 @@ impl Shard {
         for mut wanted in wanted {
             wanted.since = position.as_ref().map(|position| position.since(wanted.channel, &self.hub));
             let result = self.subscribe(key.index, None, &wanted, now);
-            self.tally.command("subscribe", if result.is_ok() { "ok" } else { "refused" });
+            self.tally.command("subscribe", if result.is_ok() { OK } else { REFUSED });
             result?;
         }
         self.touch(key.index);

@@ -6,11 +6,20 @@ use prometheus::{IntCounter, IntGauge, local::LocalHistogram};
 
 use crate::{
     clock::Instant,
-    dialect::native::{Code, Encoding},
+    dialect::native::{Code, Encoding, Op},
     market::Channel,
     metrics::{Metrics, Notice, Subject},
     session::{CloseReason, Framing, subscription::Why},
 };
+
+/// Outcomes of commands.
+const OUTCOMES: [&str; 2] = [OK, REFUSED];
+pub(super) const OK: &str = "ok";
+pub(super) const REFUSED: &str = "refused";
+
+/// The `op` of a command that was not looked at, and of one that cannot be read.
+pub(super) const ANY_OP: &str = "any";
+pub(super) const NO_OP: &str = "none";
 
 /// Counts since the last [`flush`](Tally::flush), and the handles they go to.
 pub(in crate::session) struct Tally {
@@ -19,6 +28,8 @@ pub(in crate::session) struct Tally {
     pub(in crate::session) merged: [u64; Channel::COUNT],
     pub(in crate::session) gapped: [u64; Channel::COUNT],
     pub(in crate::session) overloaded: [u64; Channel::COUNT],
+    /// Gap messages: those of a stream's own when they are written, the others when they are said or queued.
+    pub(in crate::session) gaps: [u64; Channel::COUNT],
     pub(in crate::session) frames: u64,
     pub(in crate::session) bytes: u64,
     latency: LocalHistogram,
@@ -26,6 +37,8 @@ pub(in crate::session) struct Tally {
     to_merged: [IntCounter; Channel::COUNT],
     to_gapped: [IntCounter; Channel::COUNT],
     to_overloaded: [IntCounter; Channel::COUNT],
+    to_not_recoverable: [IntCounter; Channel::COUNT],
+    to_gaps: [IntCounter; Channel::COUNT],
     subscriptions: [IntGauge; Channel::COUNT],
     sessions: [IntGauge; Framing::COUNT],
     opened: [IntCounter; Framing::COUNT],
@@ -35,15 +48,22 @@ pub(in crate::session) struct Tally {
 
 impl Tally {
     pub(super) fn new(metrics: &Arc<Metrics>) -> Self {
-        // Reasons that never happened should read 0, not be absent.
+        // What never happened reads 0 and is not absent, so that `rate` sees the first time.
         for reason in CloseReason::ALL {
-            metrics.sessions_closed(reason.frame().label).inc_by(0);
+            let _at_zero = metrics.sessions_closed(reason.frame().label);
+        }
+        for op in Op::NAMES {
+            let _at_zero = OUTCOMES.map(|outcome| metrics.command(op, outcome));
+        }
+        for op in [ANY_OP, NO_OP] {
+            let _at_zero = metrics.command(op, REFUSED);
         }
         Self {
             delivered: Default::default(),
             merged: Default::default(),
             gapped: Default::default(),
             overloaded: Default::default(),
+            gaps: Default::default(),
             frames: 0,
             bytes: 0,
             latency: metrics.write_latency.local(),
@@ -51,6 +71,9 @@ impl Tally {
             to_merged: metrics.merged(),
             to_gapped: Channel::ALL.map(|channel| metrics.gapped(channel, Why::SlowClient.as_str())),
             to_overloaded: Channel::ALL.map(|channel| metrics.gapped(channel, Why::Overload.as_str())),
+            to_not_recoverable: Channel::ALL
+                .map(|channel| metrics.gapped(channel, Why::NotRecoverable.as_str())),
+            to_gaps: metrics.gaps(),
             subscriptions: metrics.subscriptions(),
             sessions: Framing::ALL.map(|it| metrics.sessions(it.encoding().as_str(), it.road())),
             opened: Framing::ALL.map(|it| metrics.sessions_opened(it.encoding().as_str(), it.road())),
@@ -108,8 +131,9 @@ impl Tally {
         self.metrics.command(op, outcome).inc();
     }
 
-    pub(super) fn not_recoverable(&self, channel: Channel, events: u64) {
-        self.metrics.gapped(channel, Why::NotRecoverable.as_str()).inc_by(events);
+    pub(super) fn not_recoverable(&mut self, channel: Channel, events: u64) {
+        self.to_not_recoverable[channel.index()].inc_by(events);
+        self.gaps[channel.index()] += 1;
     }
 
     pub(super) fn lapped(&self, skipped: u64) {
@@ -132,6 +156,7 @@ impl Tally {
         carry(&mut self.merged, &self.to_merged);
         carry(&mut self.gapped, &self.to_gapped);
         carry(&mut self.overloaded, &self.to_overloaded);
+        carry(&mut self.gaps, &self.to_gaps);
         self.metrics.frames.inc_by(std::mem::take(&mut self.frames));
         self.metrics.sent_bytes.inc_by(std::mem::take(&mut self.bytes));
         self.latency.flush();

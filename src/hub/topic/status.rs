@@ -1,0 +1,44 @@
+//! What is told on the status channel: the one way of every status, whoever comes up with it.
+//!
+//! A status is an event when it says something new. The same state of the same source for the same cause is none, however
+//! often it is said; another cause of the same state is told with the `since` at which the state began.
+
+use super::{Inner, Topic};
+use crate::{
+    hub::{Event, freshness::Change, round::Round},
+    market::{Channel, Source, Status, Tick, UnixMicros},
+};
+
+impl Topic {
+    /// A feed, or its venue, says how it stands.
+    pub(super) fn told(&self, inner: &mut Inner, mut status: Status, round: &mut Round<'_>) {
+        let freshness = &mut inner.voices.source_mut().freshness;
+        freshness.told(status.state);
+        status.state = freshness.shown();
+        self.tell(inner, status, round);
+    }
+
+    /// What was received, or time, has changed the state.
+    pub(super) fn changed(
+        &self,
+        inner: &mut Inner,
+        (state, why): Change,
+        (source, since): (Source, UnixMicros),
+        round: &mut Round<'_>,
+    ) {
+        self.tell(inner, Status { symbol: self.symbol, state, source, since, why }, round);
+    }
+
+    /// Makes it an event, if it says something new.
+    pub(super) fn tell(&self, inner: &mut Inner, mut status: Status, round: &mut Round<'_>) {
+        if let Some(last) = inner.last[Channel::Status.index()].as_deref().and_then(Event::status)
+            && (last.state, last.source) == (status.state, status.source)
+        {
+            if last.why == status.why {
+                return;
+            }
+            status.since = last.since;
+        }
+        self.emit(inner, Tick::Status(status).into(), round);
+    }
+}
