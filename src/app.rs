@@ -35,6 +35,8 @@ pub struct Started {
     pub address: SocketAddr,
     /// Names of its feeds.
     pub feeds: Vec<String>,
+    /// Names of those whose prices are made up.
+    pub simulated: Vec<String>,
     /// Symbols that the feeds' definitions name; others may come with the ticks.
     pub symbols: usize,
 }
@@ -77,6 +79,7 @@ pub async fn run(
     on_ready(&Started {
         address: listening.address,
         feeds: gateway.feeds.iter().map(|feed| feed.name.to_string()).collect(),
+        simulated: gateway.session.simulated.iter().map(ToString::to_string).collect(),
         symbols,
     });
     let mut server = tokio::spawn(listening.server);

@@ -57,6 +57,8 @@ pub struct Config {
     pub log: Log,
     /// Where ticks come from; at least one, with different names.
     pub feeds: Vec<FeedConfig>,
+    /// Whether no feed is configured: then the feed is the demonstration.
+    pub is_demonstration: bool,
 }
 
 /// Who may come in.
@@ -229,18 +231,21 @@ impl Config {
 
     fn validated(
         mut settings: Settings,
-        feeds: Feeds,
+        mut feeds: Feeds,
         (base, directory): (&Path, &Path),
     ) -> Result<Self, ConfigErrors> {
         let server = sections::server(&mut settings);
-        let session = sections::session(&mut settings);
+        let mut session = sections::session(&mut settings);
+        let simulated = feeds.built.iter().filter(|feed| matches!(feed.feed, AnyFeed::Simulator(_)));
+        session.simulated = simulated.map(|feed| feed.name).collect();
         let hub = sections::history(&mut settings);
         let store = sections::store(&mut settings, base, directory);
         let auth = sections::auth(&mut settings, &server);
         let log = sections::log(&mut settings);
-        settings.errors(feeds.errors);
+        settings.errors(std::mem::take(&mut feeds.errors));
         settings.finish()?;
-        Ok(Self { server, session, hub, store, auth, log, feeds: feeds.built })
+        let Feeds { built: feeds, is_demonstration, .. } = feeds;
+        Ok(Self { server, session, hub, store, auth, log, feeds, is_demonstration })
     }
 }
 
@@ -279,6 +284,7 @@ fn open_feeds(flags: &Flags, settings: &mut Settings, feeds: &mut Feeds, base: &
         }
     }
     if feeds.tables == 0 && feeds.errors.is_empty() {
+        feeds.is_demonstration = true;
         feeds.open(feeds::DEMO, base, None);
     }
 }

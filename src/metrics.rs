@@ -190,7 +190,13 @@ impl Metrics {
                 "Times that a feed was started again, by reason.",
                 &["feed", "reason"]
             ),
-            feed_up: family!(r, IntGaugeVec, "tickcast_feed_up", "1 while the feed runs, 0 while it is broken off or has ended.", &["feed"]),
+            feed_up: family!(
+                r,
+                IntGaugeVec,
+                "tickcast_feed_up",
+                "1 while the feed runs, 0 while it is broken off or has ended.",
+                &["feed"]
+            ),
             feed_last_tick: family!(
                 r,
                 IntGaugeVec,
@@ -272,13 +278,7 @@ impl Metrics {
                 "Events that a stream lost and was told about.",
                 &["channel", "reason"]
             ),
-            gaps: family!(
-                r,
-                IntCounterVec,
-                "tickcast_gaps_total",
-                "Gap messages to sessions.",
-                &["channel"]
-            ),
+            gaps: family!(r, IntCounterVec, "tickcast_gaps_total", "Gap messages to sessions.", &["channel"]),
             sessions: family!(
                 r,
                 IntGaugeVec,

@@ -26,6 +26,9 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let directory = std::env::current_dir().context("the working directory is gone")?;
     let config = Config::load(&args.flags(), environment(), &directory)?;
     super::logging::install(&config.log)?;
+    if config.is_demonstration {
+        tracing::warn!("no feed is configured: the demonstration runs, and all its prices are made up");
+    }
     let format = config.log.format;
     // Every session is a descriptor, and the usual soft limit is a thousand.
     match rlimit::increase_nofile_limit(u64::MAX) {
@@ -71,6 +74,7 @@ fn announce(started: &Started, format: LogFormat) {
         LogFormat::Json => tracing::info!(
             address = %started.address,
             feeds = started.feeds.join(","),
+            simulated = started.simulated.join(","),
             symbols = started.symbols,
             "ready"
         ),
@@ -90,6 +94,9 @@ fn banner(out: &mut impl Write, started: &Started) -> io::Result<()> {
     writeln!(out, "  WebSocket  ws://{host}/v1/ws")?;
     writeln!(out, "  metrics    http://{host}/metrics")?;
     writeln!(out, "  feeds      {}{symbols}", started.feeds.join(", "))?;
+    if !started.simulated.is_empty() {
+        writeln!(out, "  simulated  {}: all prices of it are made up", started.simulated.join(", "))?;
+    }
     out.flush()
 }
 
@@ -109,9 +116,9 @@ mod tests {
     use super::*;
 
     fn banner_of(address: &str, symbols: usize) -> String {
-        let feeds = vec!["demo".into(), "tape".into()];
+        let (feeds, simulated) = (vec!["demo".into(), "tape".into()], vec!["demo".into()]);
         let mut text = Vec::new();
-        banner(&mut text, &Started { address: address.parse().unwrap(), feeds, symbols }).unwrap();
+        banner(&mut text, &Started { address: address.parse().unwrap(), feeds, simulated, symbols }).unwrap();
         String::from_utf8(text).unwrap()
     }
 
@@ -123,6 +130,7 @@ mod tests {
             "ws://127.0.0.1:8080/v1/ws\n",
             "http://127.0.0.1:8080/metrics\n",
             "demo, tape (40 symbols)\n",
+            "simulated  demo: all prices of it are made up\n",
         ] {
             assert!(text.contains(line), "{text}");
         }

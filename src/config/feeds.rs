@@ -39,6 +39,8 @@ pub(super) struct Feeds {
     names: Vec<(Source, Origin)>,
     /// Tables seen, whether they could be built or not.
     pub(super) tables: usize,
+    /// Whether they are the demonstration, for want of others.
+    pub(super) is_demonstration: bool,
 }
 
 impl Feeds {

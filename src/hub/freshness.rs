@@ -75,7 +75,7 @@ impl Freshness {
     pub(super) const fn shown(&self) -> State {
         match self.state {
             State::Live | State::Stale if !self.has_value => State::Pending,
-            state => state,
+            state @ (State::Pending | State::Live | State::Stale | State::Halted | State::Closed) => state,
         }
     }
 

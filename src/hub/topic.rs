@@ -185,7 +185,7 @@ impl Topic {
     fn bring(&self, inner: &mut Inner, tick: Tick, round: &mut Round<'_>) {
         let tick = match tick {
             Tick::Status(status) => return self.told(inner, status, round),
-            tick => tick,
+            tick @ (Tick::Trade(_) | Tick::Quote(_) | Tick::Loss(_)) => tick,
         };
         match &tick {
             Tick::Status(_) => {}

@@ -143,7 +143,9 @@ fn packed(request: &HttpRequest) -> Result<bool, String> {
         | "application/x-ndjson"
         | "application/ndjson"
         | "application/jsonl"
-        | "text/plain" => Ok(false),
+        | "text/plain"
+        // What curl says of any body, unless it is told otherwise: no form is meant.
+        | "application/x-www-form-urlencoded" => Ok(false),
         _ => Err(query::cut(text)),
     }
 }

@@ -108,6 +108,9 @@ pub(super) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
     struct Feed {
         name: Source,
         kind: &'static str,
+        /// Whether its prices are made up.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        simulated: bool,
         state: State,
         #[serde(skip_serializing_if = "Option::is_none")]
         last_tick: Option<UnixMicros>,
@@ -135,7 +138,9 @@ pub(super) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
             let symbols = of_feed.map(|(_, state, count)| (state.as_str(), *count)).collect();
             let standby = gateway.hub.standby(feed.name);
             let state = feed.health.state();
-            Feed { name: feed.name, kind: feed.kind, state, last_tick, age_ms, symbols, standby }
+            let (name, kind, simulated) =
+                (feed.name, feed.kind, gateway.session.simulated.contains(&feed.name));
+            Feed { name, kind, simulated, state, last_tick, age_ms, symbols, standby }
         })
         .collect();
     HttpResponse::Ok().json(Feeds { feeds })

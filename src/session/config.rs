@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limits;
+use crate::{limits, market::Source};
 
 /// Limits and times of one session. All are checked by whoever builds the value (see `config`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct SessionConfig {
     pub heartbeat: Duration,
     /// How long the socket may take nothing while something waits.
     pub stall_timeout: Duration,
+    /// Feeds whose prices are made up, which every client is told.
+    pub simulated: Vec<Source>,
 }
 
 impl Default for SessionConfig {
@@ -42,6 +44,7 @@ impl Default for SessionConfig {
             pong_timeout: limits::DEFAULT_PONG_TIMEOUT,
             heartbeat: limits::DEFAULT_HEARTBEAT,
             stall_timeout: limits::DEFAULT_STALL_TIMEOUT,
+            simulated: Vec::new(),
         }
     }
 }

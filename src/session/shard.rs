@@ -166,6 +166,7 @@ impl Shard {
             time: self.hub.clock().now(),
             ping_s: self.config.ping.as_secs(),
             auth: "none",
+            simulated: &self.config.simulated,
             limits: WelcomeLimits {
                 symbols: self.config.symbols_per_session,
                 commands_per_s: self.config.commands_per_second,

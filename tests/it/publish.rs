@@ -37,7 +37,9 @@ async fn lines_arrays_and_message_pack_reach_a_client(driver: Driver) {
     let mut n = 0;
     for (kind, body) in [
         (Some("application/x-ndjson"), lines.clone().into_bytes()),
-        (None, lines.into_bytes()),
+        (None, lines.clone().into_bytes()),
+        // What curl calls any body.
+        (Some("application/x-www-form-urlencoded"), lines.into_bytes()),
         (Some("application/json; charset=utf-8"), both.to_string().into_bytes()),
         (Some("application/msgpack"), packed),
     ] {
@@ -115,6 +117,9 @@ async fn requests_that_cannot_be_are_refused(driver: Driver) {
         assert_eq!(request.send().await.unwrap().status(), status, "{feed} {header:?}");
     }
     assert_eq!(gateway.get("/v1/publish?feed=desk").0, 405);
+    for reason in ["origin", "remote", "body_type", "body_size"] {
+        gateway.metric_reaches(&format!("tickcast_requests_refused_total{{reason=\"{reason}\"}}"), 1.0).await;
+    }
 }
 
 async fn a_congested_gateway_asks_to_come_back(driver: Driver) {

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::{CommandId, Mode, Pattern};
-use crate::market::{Channel, Symbol, UnixMicros};
+use crate::market::{Channel, Source, Symbol, UnixMicros};
 
 /// Kinds of errors, with the numbers of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,9 @@ message! {
         ping_s: u64,
         /// `none`: everybody may read.
         auth: &'a str,
+        /// Feeds whose prices are made up.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        simulated: &'a [Source],
         /// What the client must keep to.
         limits: WelcomeLimits,
     }

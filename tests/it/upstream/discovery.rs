@@ -178,11 +178,12 @@ async fn a_connection_carries_so_many_symbols_and_the_others_wait() {
     second.send(json!({"op": "subscribe", "channel": "trades", "symbols": ["C-USD"]})).await;
     let told = loop {
         let status = second.expect("status").await;
-        if status["state"] == "stale" {
+        if status["why"] != "nothing received yet" {
             break status;
         }
     };
     assert!(told["why"].as_str().unwrap().starts_with("it waits for a place"), "{told}");
+    assert_eq!(told["state"], "pending", "nothing was ever received: {told}");
     let waiting = "tickcast_upstream_waiting{feed=\"feed\"}";
     setup.gateway.metric_is(waiting, |count| (count - 1.0).abs() < 0.1).await;
     // Long before its linger is over, one that nobody listens to makes room.
