@@ -6,9 +6,9 @@ cd "$(dirname "$0")/recordings"
 simulate() {
     if [ -n "${TICKCAST_BIN:-}" ]; then
         # The program takes every variable of this name as configuration.
-        env -u TICKCAST_BIN "$TICKCAST_BIN" simulate --feed market.toml "$@"
+        env -u TICKCAST_BIN "$TICKCAST_BIN" simulate --force --feed market.toml "$@"
     else
-        cargo run --release --quiet -- simulate --feed market.toml "$@"
+        cargo run --release --quiet -- simulate --force --feed market.toml "$@"
     fi
 }
 

@@ -1,6 +1,8 @@
 //! Composition root: builds hub, feeds and server, and owns the order in which they start and stop.
 
+mod end;
 mod kept;
+mod tasks;
 
 use std::{
     future::Future,
@@ -9,20 +11,25 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use rand::RngExt as _;
-use tokio::task::JoinHandle;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+
+use end::Ending;
+use tasks::Tasks;
+pub use tasks::{Fault, Task, Unasked};
 
 use crate::{
     clock::Clock,
     config::{AnyFeed, Config, FeedConfig},
+    drill,
     feed::{Publisher, Watch, supervise},
     hub::{FeedTerms, Hub},
-    limits::{CLOCK_TICK, CLOSE_TIMEOUT, STOP_TIMEOUT},
+    limits::{CLOCK_TICK, MAX_SHARDS},
     metrics::Metrics,
     server::{FeedView, Gateway, PushView, ServerConfig, listen},
     session::{Census, SessionConfig},
@@ -41,13 +48,14 @@ pub struct Started {
     pub symbols: usize,
 }
 
-/// Runs a gateway until `shutdown` completes, then drains it: readiness off, a grace period, goodbyes spread over
-/// the drain window, feeds stopped, server stopped. Calls `on_ready` once connections are taken.
+/// Runs a gateway until `shutdown` completes or a part of it has failed, then [ends](end) it in order. Calls `on_ready`
+/// once connections are taken.
 ///
 /// Must be called on a multi-threaded tokio runtime; feeds run there, sessions on the server's own workers.
 ///
 /// # Errors
-/// When the store cannot be opened, the address cannot be bound or a worker cannot be started.
+/// When the store cannot be opened, the address cannot be bound or a worker cannot be started. Later the [`Fault`] for
+/// which the gateway has ended, in order as far as that went.
 pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()>,
@@ -64,17 +72,29 @@ pub async fn run(
     let bind = config.server.bind;
     let symbols = config.feeds.iter().map(|feed| feed.symbols).sum();
     let mut watches = Vec::new();
-    let mut gateway = gateway(&hub, node, config.server, config.session);
+    let (shards, started_shards) = mpsc::channel(MAX_SHARDS);
+    let mut gateway = gateway(&hub, node, (config.server, config.session), shards);
     let feeds = build(&hub, config.feeds, &stop_feeds, &mut gateway, &mut watches);
     if let Some(opened) = &mut opened {
         opened.restore(&hub)?;
     }
     let gateway = Arc::new(gateway);
     let listening = listen(Arc::clone(&gateway)).with_context(|| format!("cannot listen on {bind}"))?;
-    let running: Vec<JoinHandle<()>> =
-        feeds.into_iter().map(|(feed, publisher)| start(feed, publisher)).collect();
-    let timekeeper = tokio::spawn(keep_time(Arc::clone(&hub), watches, stop_feeds.clone()));
+    let mut tasks = Tasks::new(started_shards, Arc::clone(hub.metrics()));
+    feeds.into_iter().for_each(|(feed, publisher)| start(&mut tasks, feed, publisher));
+    let timekeeper = keep_time(Arc::clone(&hub), watches, stop_feeds.clone());
+    tasks.spawn(Task::Timekeeper, timekeeper.map(Ok));
     let keeper = opened.map(|opened| opened.keep(Arc::clone(&hub)));
+    if let Some(keeper) = &keeper {
+        tasks.spawn(Task::Saver, keeper.saves());
+    }
+    let server = listening.server;
+    tasks.spawn(Task::Server, async {
+        tokio::select! {
+            ended = server => ended.map_err(|why| why.to_string()),
+            () = drill::ordered("server") => Ok(()),
+        }
+    });
     gateway.ready.store(true, Ordering::Relaxed);
     on_ready(&Started {
         address: listening.address,
@@ -82,33 +102,19 @@ pub async fn run(
         simulated: gateway.session.simulated.iter().map(ToString::to_string).collect(),
         symbols,
     });
-    let mut server = tokio::spawn(listening.server);
-
-    tokio::select! {
-        () = shutdown => {}
-        ended = &mut server => {
-            ended.context("the server panicked")?.context("the server ended by itself")?;
-            anyhow::bail!("the server ended by itself");
-        }
-    }
-    drain(&gateway).await;
-    stop_feeds.cancel();
-    for feed in running {
-        feed.await.context("a feed panicked")?;
-    }
-    timekeeper.await.context("the timekeeper panicked")?;
-    listening.handle.stop(true).await;
-    server.await.context("the server panicked")?.context("while stopping")?;
-    if let Some(keeper) = keeper {
-        // Nothing is published any more.
-        keeper.finish().await?;
-    }
-    hub.metrics().notices.finish();
-    tracing::info!("stopped");
-    Ok(())
+    let fault = tokio::select! {
+        () = shutdown => None,
+        fault = tasks.fault() => Some(fault),
+    };
+    Ending { gateway, tasks, stop_feeds, server: listening.handle, keeper }.end(fault).await
 }
 
-fn gateway(hub: &Arc<Hub>, node: String, server: ServerConfig, session: SessionConfig) -> Gateway {
+fn gateway(
+    hub: &Arc<Hub>,
+    node: String,
+    (server, session): (ServerConfig, SessionConfig),
+    shards: mpsc::Sender<JoinHandle<()>>,
+) -> Gateway {
     Gateway {
         hub: Arc::clone(hub),
         census: Arc::new(Census::new(server.connections, server.connections_per_ip)),
@@ -119,6 +125,8 @@ fn gateway(hub: &Arc<Hub>, node: String, server: ServerConfig, session: SessionC
         push: Vec::new(),
         ready: AtomicBool::new(false),
         drain: CancellationToken::new(),
+        hurry: CancellationToken::new(),
+        shards,
     }
 }
 
@@ -153,12 +161,13 @@ fn build(
         .collect()
 }
 
-fn start(feed: AnyFeed, publisher: Publisher) -> JoinHandle<()> {
+fn start(tasks: &mut Tasks, feed: AnyFeed, publisher: Publisher) {
+    let task = Task::Feed(publisher.name());
     match feed {
-        AnyFeed::Simulator(feed) => tokio::spawn(supervise(*feed, publisher)),
-        AnyFeed::Replay(feed) => tokio::spawn(supervise(*feed, publisher)),
-        AnyFeed::Push(feed) => tokio::spawn(supervise(feed, publisher)),
-        AnyFeed::Upstream(feed) => tokio::spawn(supervise(*feed, publisher)),
+        AnyFeed::Simulator(feed) => tasks.spawn(task, supervise(*feed, publisher).map(Ok)),
+        AnyFeed::Replay(feed) => tasks.spawn(task, supervise(*feed, publisher).map(Ok)),
+        AnyFeed::Push(feed) => tasks.spawn(task, supervise(feed, publisher).map(Ok)),
+        AnyFeed::Upstream(feed) => tasks.spawn(task, supervise(*feed, publisher).map(Ok)),
     }
 }
 
@@ -167,6 +176,7 @@ async fn keep_time(hub: Arc<Hub>, watches: Vec<Watch>, stop: CancellationToken) 
     let mut ticks = tokio::time::interval(CLOCK_TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        drill::strike("timekeeper");
         let now = hub.clock().now();
         watches.iter().for_each(|watch| watch.look(&hub, now));
         // In bursts; where a lane is congested the rest has time until the next look.
@@ -180,21 +190,5 @@ async fn keep_time(hub: Arc<Hub>, watches: Vec<Watch>, stop: CancellationToken) 
         while hub.tick_clock(hub.clock().now()) {
             tokio::task::yield_now().await;
         }
-    }
-}
-
-/// Lets every session go in peace, for as long as that may take.
-async fn drain(gateway: &Gateway) {
-    gateway.ready.store(false, Ordering::Relaxed);
-    let sessions = gateway.census.total();
-    tracing::info!(sessions, "draining");
-    if sessions > 0 {
-        tokio::time::sleep(gateway.server.grace).await;
-    }
-    gateway.drain.cancel();
-    // The last goodbye goes at the end of the window; then a client has its time to answer.
-    let patience = gateway.server.drain + CLOSE_TIMEOUT + STOP_TIMEOUT + Duration::from_secs(1);
-    if tokio::time::timeout(patience, gateway.census.emptied()).await.is_err() {
-        tracing::warn!(sessions = gateway.census.total(), "sessions did not leave in time");
     }
 }

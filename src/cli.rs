@@ -1,29 +1,38 @@
 //! The command line: what `tickcast` can be asked to do.
 //!
 //! Each command is one file here; none of them decides anything about ticks. Exit codes: 0 for a graceful end, 1 when
-//! something could not be started or reached, 64 for a wrong command line or configuration.
+//! something could not be started or reached, 64 for a wrong command line or configuration, 70 when a part of the
+//! gateway has failed, 130 when a signal ended a command before it was done.
 
 pub mod bench;
 pub mod check;
 pub mod healthcheck;
 pub mod logging;
+mod output;
 pub mod record;
 pub mod serve;
+mod signals;
 pub mod simulate;
 pub mod venue;
 pub mod watch;
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{ConfigErrors, Flags};
+use crate::{
+    app::Fault,
+    config::{ConfigErrors, Flags},
+};
 
 /// Exit code of a wrong command line or configuration (`EX_USAGE` of sysexits).
 pub const EXIT_USAGE: u8 = 64;
 
 /// Exit code of anything that could not be started or reached.
 pub const EXIT_FAILURE: u8 = 1;
+
+/// Exit code of a gateway of which a part has failed, and which has ended in order for that (`EX_SOFTWARE` of sysexits).
+pub const EXIT_FAULT: u8 = 70;
 
 /// A live market-data streaming gateway.
 ///
@@ -34,7 +43,8 @@ pub const EXIT_FAILURE: u8 = 1;
     name = "tickcast",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Exit codes: 0 graceful end, 1 could not start, 64 wrong command line or configuration."
+    after_help = "Exit codes: 0 graceful end, 1 could not start, 64 wrong command line or configuration, \
+                  70 a part has failed, 130 interrupted."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -106,7 +116,7 @@ impl ServeArgs {
 /// # Errors
 /// Whatever the command could not do; [`report`] tells it.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
-    match &cli.command {
+    let result = match &cli.command {
         None => serve::run(&cli.serve),
         Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Check(args)) => check::run(args),
@@ -116,27 +126,36 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Record(args)) => record::run(args),
         Some(Command::Venue(args)) => venue::run(args),
         Some(Command::Healthcheck(args)) => healthcheck::run(args),
-    }
+    };
+    logging::flush();
+    result
 }
 
 /// Tells an error on stderr and which exit code it has.
 #[must_use]
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    let mut stderr = std::io::stderr().lock();
-    // Nothing can be done about a closed stderr, and the exit code still tells.
-    let _told = match error.downcast_ref::<ConfigErrors>() {
+    let text = match error.downcast_ref::<ConfigErrors>() {
         Some(errors) => {
             let count = errors.0.len();
             let mistakes = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
-            writeln!(stderr, "{errors}\ntickcast: {mistakes} in the configuration")
+            format!("{errors}\ntickcast: {mistakes} in the configuration\n")
         }
-        None => writeln!(stderr, "tickcast: {error:#}"),
+        None => format!("tickcast: {error:#}\n"),
     };
+    logging::last_words(&text);
     exit_code(error)
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
-    ExitCode::from(if error.is::<ConfigErrors>() { EXIT_USAGE } else { EXIT_FAILURE })
+    ExitCode::from(if error.is::<ConfigErrors>() {
+        EXIT_USAGE
+    } else if error.is::<Fault>() {
+        EXIT_FAULT
+    } else if error.is::<signals::Interrupted>() {
+        signals::EXIT_INTERRUPTED
+    } else {
+        EXIT_FAILURE
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub mod upstream;
 
 pub use backoff::Backoff;
 pub use publisher::{Health, Publisher};
-pub use supervisor::supervise;
+pub use supervisor::{panic_message, supervise};
 pub use watch::Watch;
 
 use std::future::Future;
@@ -66,6 +66,9 @@ pub enum FeedError {
     /// The connection to a venue was lost or given up.
     #[error("{0}")]
     Upstream(#[from] upstream::Break),
+    /// The feed panicked, with that message: a defect, which others must not feel.
+    #[error("it panicked: {0}")]
+    Panicked(String),
 }
 
 impl FeedError {
@@ -86,7 +89,7 @@ impl FeedError {
     #[must_use]
     pub const fn in_general(&self) -> &'static str {
         match self {
-            Self::Fatal(_) => "the feed cannot be started",
+            Self::Fatal(_) | Self::Panicked(_) => "the feed cannot be started",
             Self::Broken(_) => "could not connect yet: the source cannot be reached",
             Self::Upstream(broken) => match broken.reason {
                 upstream::Reason::Auth => "could not connect yet: the source refuses the credentials",
@@ -111,6 +114,7 @@ impl FeedError {
             Self::Fatal(_) => "fatal",
             Self::Broken(_) => "broken",
             Self::Upstream(broken) => broken.reason.as_str(),
+            Self::Panicked(_) => "panic",
         }
     }
 }

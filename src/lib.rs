@@ -28,5 +28,6 @@ pub mod dialect;
 pub mod metrics;
 
 pub mod clock;
+pub mod drill;
 pub mod limits;
 pub mod market;

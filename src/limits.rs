@@ -5,11 +5,13 @@
 
 mod feeds;
 mod listener;
+mod process;
 
 use std::{ops::RangeInclusive, time::Duration};
 
 pub use feeds::*;
 pub use listener::*;
+pub use process::*;
 
 // ---- log -------------------------------------------------------------------------------------------------
 

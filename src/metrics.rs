@@ -15,16 +15,20 @@ use crate::market::{Channel, Source, State};
 mod connections;
 mod feed;
 mod notices;
+mod process;
 mod store;
 mod switches;
+mod tasks;
 mod time;
 mod upstream;
 
 pub use connections::{ClosedConnection, ConnectionMetrics};
 pub use feed::FeedMetrics;
 pub use notices::{Notice, Notices, Subject};
+pub use process::ProcessMetrics;
 pub use store::StoreMetrics;
 pub use switches::Switches;
+pub use tasks::TaskFailures;
 pub use time::{Stalled, TimeMetrics};
 use upstream::UpstreamFamilies;
 pub use upstream::UpstreamMetrics;
@@ -57,6 +61,8 @@ pub struct Metrics {
     pub switches: Switches,
     /// Those of clocks.
     pub time: TimeMetrics,
+    /// Long-lived tasks that ended unasked.
+    pub tasks: TaskFailures,
     feed_messages: IntCounterVec,
     feed_ticks: IntCounterVec,
     feed_ignored: IntCounterVec,
@@ -142,6 +148,7 @@ impl Metrics {
             &["version"]
         );
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        ProcessMetrics::register(&r);
         let latency = HistogramOpts::new(
             "tickcast_write_latency_seconds",
             "Age of the oldest event of each written frame, from its receipt by the gateway to its write.",
@@ -155,6 +162,7 @@ impl Metrics {
             store: StoreMetrics::new(&r),
             switches: Switches::new(&r),
             time: TimeMetrics::new(&r),
+            tasks: TaskFailures::new(&r),
             feed_messages: family!(
                 r,
                 IntCounterVec,

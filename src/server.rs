@@ -6,7 +6,10 @@ mod bars;
 mod body;
 mod config;
 #[cfg(feature = "test-endpoints")]
+mod drills;
+#[cfg(feature = "test-endpoints")]
 mod echo;
+mod guard;
 mod history;
 mod inbound;
 mod line;
@@ -23,6 +26,7 @@ mod sse;
 mod trades;
 mod upgrade;
 
+pub use actix_server::ServerHandle;
 pub use config::{Driver, ServerConfig};
 pub use listen::{Listening, listen};
 pub use routes::routes;
@@ -36,6 +40,10 @@ use std::{
     },
 };
 
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -86,6 +94,10 @@ pub struct Gateway {
     pub ready: AtomicBool,
     /// Cancelled when sessions are to say goodbye.
     pub drain: CancellationToken,
+    /// Cancelled before, when the goodbyes have [`FAULT_DRAIN`](crate::limits::FAULT_DRAIN) at most.
+    pub hurry: CancellationToken,
+    /// Where the task of each shard goes, so that its end is seen; without a receiver shards run unsupervised.
+    pub shards: mpsc::Sender<JoinHandle<()>>,
 }
 
 impl Gateway {
@@ -112,7 +124,11 @@ fn local_shard(gateway: &Gateway) -> Result<LocalShard, HubError> {
         }
         let shard = Shard::new(Arc::clone(&gateway.hub), &gateway.node, gateway.session.clone())?;
         let shard = Rc::new(RefCell::new(shard));
-        actix_rt::spawn(run(Rc::clone(&shard), gateway.drain.clone(), gateway.server.drain));
+        let (drain, hurry) = (gateway.drain.clone(), gateway.hurry.clone());
+        let task = actix_rt::spawn(run(Rc::clone(&shard), drain, hurry, gateway.server.drain));
+        if let Err(TrySendError::Full(_)) = gateway.shards.try_send(task) {
+            tracing::error!("a shard is without supervision: there are more than there are workers");
+        }
         Ok(Rc::clone(cell.get_or_init(|| shard)))
     })
 }

@@ -1,9 +1,10 @@
 //! What outlives a restart, when it is to: the order in which the file is opened, taken over, written and left.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use parking_lot::Mutex;
+use tokio::{task::spawn_blocking, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -22,9 +23,10 @@ pub(super) struct Found {
     interrupted: Vec<Source>,
 }
 
-/// The task that saves.
+/// What saves at the interval, and for the last time. The saver outlives the task that runs it, so that the last save is
+/// tried whatever has become of the others.
 pub(super) struct Keeper {
-    saves: JoinHandle<Result<Saver, JoinError>>,
+    saver: Arc<Mutex<Saver>>,
     stop: CancellationToken,
 }
 
@@ -70,18 +72,48 @@ impl Found {
 
     /// Saves from now on.
     pub(super) fn keep(self, hub: Arc<Hub>) -> Keeper {
-        let stop = CancellationToken::new();
         let saver = Saver::new(self.opened, hub, self.config);
-        Keeper { saves: tokio::spawn(saver.run(stop.clone())), stop }
+        Keeper { saver: Arc::new(Mutex::new(saver)), stop: CancellationToken::new() }
     }
 }
 
 impl Keeper {
-    /// Saves for the last time. A failure is told and not an error: the next run then has another epoch.
-    pub(super) async fn finish(self) -> anyhow::Result<()> {
+    /// Saves at the interval, until it is told to stop.
+    pub(super) fn saves(&self) -> impl Future<Output = Result<(), String>> + Send + 'static {
+        let saves = Saver::run(Arc::clone(&self.saver), self.stop.clone());
+        async { saves.await.map_err(|why| why.to_string()) }
+    }
+
+    /// No further saves but those that are asked for.
+    pub(super) fn stop(&self) {
         self.stop.cancel();
-        let saver = self.saves.await.context("the saver panicked")?.context("the saver panicked")?;
-        spawn_blocking(move || saver.finish()).await.context("the last save panicked")?;
-        Ok(())
+    }
+
+    /// Saves now, and waits for that as long as `patience`.
+    pub(super) async fn save(&self, patience: Duration) {
+        self.attempt(patience, Saver::save).await;
+    }
+
+    /// Saves for the last time, when nothing is published any more; the next run's numbering goes on from there if it
+    /// may. A failure is told and not an error: the next run then has another epoch.
+    pub(super) async fn finish(&self, goes_on: bool, patience: Duration) {
+        if goes_on {
+            self.attempt(patience, Saver::finish).await;
+        } else {
+            self.attempt(patience, Saver::save).await;
+        }
+    }
+
+    async fn attempt(&self, patience: Duration, save: fn(&mut Saver) -> bool) {
+        let saver = Arc::clone(&self.saver);
+        let saving = spawn_blocking(move || save(&mut saver.lock()));
+        match timeout(patience, saving).await {
+            // What it came to was told where it was tried.
+            Ok(Ok(_)) => {}
+            Ok(Err(why)) => tracing::error!("not saved: {why}"),
+            Err(_late) => {
+                tracing::error!(waited_ms = patience.as_millis(), "not saved: the disk does not answer");
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 
-use super::ServeArgs;
+use super::{ServeArgs, output::print};
 use crate::config::{self, AnyFeed, Config, FeedConfig};
 
 /// What to check.
@@ -28,23 +28,28 @@ pub struct CheckArgs {
 pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let mut flags = args.serve.flags();
     flags.config = args.file.clone().or(flags.config);
-    let mut out = io::stdout().lock();
     if let Some(file) = args.file.as_deref().filter(|file| config::is_definition(file)) {
         let feeds = Config::load_definition(file, config::environment())?;
-        writeln!(out, "{}: ok", file.display())?;
-        return Ok(summary(&mut out, &feeds)?);
+        print(|out| {
+            writeln!(out, "{}: ok", file.display())?;
+            summary(out, &feeds)
+        })?;
+        return Ok(());
     }
     let directory = std::env::current_dir().context("the working directory is gone")?;
     let config = Config::load(&flags, config::environment(), &directory)?;
     let name = flags.config.map_or_else(|| "configuration".into(), |file| file.display().to_string());
-    writeln!(out, "{name}: ok")?;
     let server = &config.server;
-    writeln!(out, "  server {}, {}", server.bind, counted(server.workers, "worker"))?;
-    Ok(summary(&mut out, &config.feeds)?)
+    print(|out| {
+        writeln!(out, "{name}: ok")?;
+        writeln!(out, "  server {}, {}", server.bind, counted(server.workers, "worker"))?;
+        summary(out, &config.feeds)
+    })?;
+    Ok(())
 }
 
 /// One line a feed.
-fn summary(out: &mut impl Write, feeds: &[FeedConfig]) -> io::Result<()> {
+fn summary(out: &mut dyn Write, feeds: &[FeedConfig]) -> io::Result<()> {
     for feed in feeds {
         write!(out, "  feed {}: {}", feed.name, feed.feed.kind())?;
         if feed.symbols > 0 {

@@ -11,6 +11,7 @@ use clap::Args;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::http::Uri;
 
+use super::output::print;
 use crate::limits::HEALTHCHECK_TIMEOUT;
 
 /// Longest status line that is read.
@@ -38,7 +39,7 @@ fn http_url(text: &str) -> Result<Uri, String> {
 /// When there is no answer in time, or another one than 2xx.
 pub fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
     let status = ask(&args.url, HEALTHCHECK_TIMEOUT)?;
-    writeln!(std::io::stdout().lock(), "{status}")?;
+    print(|out| writeln!(out, "{status}"))?;
     Ok(())
 }
 

@@ -1,8 +1,7 @@
 //! `tickcast record`: what venues send, frame by frame as it came, as a recording that can be replayed.
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -10,19 +9,25 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use flate2::{Compression, write::GzEncoder};
-use tokio::sync::mpsc;
+use tokio::{
+    runtime::Handle,
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
+use super::{output::print, signals};
 use crate::{
     clock::Clock,
     config::{AnyFeed, Config, FeedConfig, Log, environment},
     feed::{
-        Publisher, supervise,
+        Publisher,
+        record::Output,
+        supervise,
         upstream::{Frame, tap},
     },
     hub::{Hub, HubConfig},
-    limits::MAX_RECORDED_SECONDS,
+    limits::{MAX_RECORDED_SECONDS, RECORD_FLUSH},
     metrics::Metrics,
 };
 
@@ -35,7 +40,10 @@ pub struct RecordArgs {
     /// Where it goes; a name ending in .gz or .zst is compressed
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Stop after so long; without it, with Ctrl-C
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+    /// Stop after so long; without it, at a signal
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_RECORDED_SECONDS))]
     seconds: Option<u64>,
 }
@@ -52,44 +60,42 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<()> {
     super::logging::install(&Log::default())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let count = runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let seconds = args.seconds.map(Duration::from_secs);
-        let ends = stop.clone();
-        tokio::spawn(async move {
-            let time = async {
-                match seconds {
-                    Some(seconds) => tokio::time::sleep(seconds).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = time => {}
-                _signal = tokio::signal::ctrl_c() => {}
-            }
-            ends.cancel();
-        });
-        record(feed, &args.out, stop).await
+        // A second signal ends the process at once: the file then has what was flushed.
+        let stop = signals::stop().context("signals cannot be received")?;
+        if let Some(seconds) = args.seconds {
+            let ends = stop.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                ends.cancel();
+            });
+        }
+        let out = Output::create(&args.out, args.force);
+        record(feed, out.with_context(|| unwritable(&args.out))?, stop)
+            .await
+            .with_context(|| unwritable(&args.out))
     })?;
-    writeln!(io::stdout().lock(), "{}: {count} frames", args.out.display())?;
+    print(|out| writeln!(out, "{}: {count} frames", args.out.display()))?;
     Ok(())
 }
 
-/// Records a feed of a venue until `stop`; returns how many frames came.
+fn unwritable(path: &Path) -> String {
+    format!("cannot write {}", path.display())
+}
+
+/// Records a feed of a venue until `stop`, and ends the file; returns how many frames came.
 ///
 /// # Errors
 /// When the feed is of another kind, or the file cannot be written.
-pub async fn record(feed: FeedConfig, out: &Path, stop: CancellationToken) -> anyhow::Result<u64> {
+pub async fn record(feed: FeedConfig, out: Output, stop: CancellationToken) -> anyhow::Result<u64> {
     let FeedConfig { name, feed, .. } = feed;
     let AnyFeed::Upstream(mut upstream) = feed else {
         bail!("{name}: only what a venue sends can be recorded, this is a {}", feed.kind());
     };
     let (tap, frames) = tap();
     upstream.record(tap);
-    let file = File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
-    let ending = out.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_owned();
     let halt = stop.clone();
     let writing = tokio::task::spawn_blocking(move || {
-        let written = write_compressed(frames, file, &ending);
+        let written = write_all(frames, out);
         // A full disk ends the recording.
         halt.cancel();
         written
@@ -97,44 +103,47 @@ pub async fn record(feed: FeedConfig, out: &Path, stop: CancellationToken) -> an
     let metrics = Arc::new(Metrics::new());
     let hub = Arc::new(Hub::new(HubConfig::default(), "record".into(), Clock::system(), metrics));
     supervise(*upstream, Publisher::new(name, hub, stop)).await;
-    writing.await?.with_context(|| format!("cannot write {}", out.display()))
+    Ok(writing.await??)
 }
 
-fn write_compressed(frames: mpsc::Receiver<Frame>, file: File, ending: &str) -> io::Result<u64> {
-    let file = BufWriter::new(file);
-    match ending {
-        "gz" => {
-            let mut out = GzEncoder::new(file, Compression::default());
-            let count = write(frames, &mut out)?;
-            out.finish()?.flush()?;
-            Ok(count)
-        }
-        "zst" => {
-            let mut out = zstd::Encoder::new(file, zstd::DEFAULT_COMPRESSION_LEVEL)?;
-            let count = write(frames, &mut out)?;
-            out.finish()?.flush()?;
-            Ok(count)
-        }
-        _ => {
-            let mut out = file;
-            let count = write(frames, &mut out)?;
-            out.flush()?;
-            Ok(count)
-        }
-    }
-}
-
-/// `NANOSECONDS FRAME`, one a line.
-fn write(mut frames: mpsc::Receiver<Frame>, out: &mut impl Write) -> io::Result<u64> {
-    let mut count = 0;
-    while let Some(Frame { tr, bytes }) = frames.blocking_recv() {
-        write!(out, "{}000 ", tr.0)?;
-        // JSON has no line ends outside of its texts, and inside they are escaped: what is left is white space.
-        let flat: Vec<u8> =
-            bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
-        out.write_all(&flat)?;
-        out.write_all(b"\n")?;
-        count += 1;
-    }
+fn write_all(mut frames: mpsc::Receiver<Frame>, mut out: Output) -> io::Result<u64> {
+    let count = write(&mut frames, &mut out)?;
+    out.finish()?;
     Ok(count)
+}
+
+/// Writes what comes, and flushes it at the latest [`RECORD_FLUSH`] after it came.
+fn write(frames: &mut mpsc::Receiver<Frame>, out: &mut impl Write) -> io::Result<u64> {
+    let runtime = Handle::current();
+    let mut count = 0;
+    let mut due = None;
+    loop {
+        let next = match due {
+            None => Ok(frames.blocking_recv()),
+            Some(due) if due <= Instant::now() => Err(()),
+            Some(due) => runtime.block_on(async { timeout_at(due, frames.recv()).await.map_err(|_late| ()) }),
+        };
+        match next {
+            Ok(Some(frame)) => {
+                line(&frame, out)?;
+                count += 1;
+                due = due.or_else(|| Some(Instant::now() + RECORD_FLUSH));
+            }
+            Ok(None) => return Ok(count),
+            Err(()) => {
+                out.flush()?;
+                due = None;
+            }
+        }
+    }
+}
+
+/// `NANOSECONDS FRAME`
+fn line(Frame { tr, bytes }: &Frame, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "{}000 ", tr.0)?;
+    // JSON has no line ends outside of its texts, and inside they are escaped: what is left is white space.
+    let flat: Vec<u8> =
+        bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+    out.write_all(&flat)?;
+    out.write_all(b"\n")
 }

@@ -1,31 +1,28 @@
 //! `tickcast serve`: configuration, log, gateway, signals.
 
 use std::{
-    future::Future,
     io::{self, Write},
     net::SocketAddr,
 };
 
 use anyhow::Context as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::ServeArgs;
+use super::{ServeArgs, logging, signals};
 use crate::{
     app::{self, Started},
     config::{Config, LogFormat, environment},
+    limits::STOP_TIMEOUT,
 };
 
-/// Exit code of a second signal, as a shell has it for an interrupt.
-const EXIT_INTERRUPTED: i32 = 130;
-
-/// Serves until SIGTERM or SIGINT, then ends gracefully; a second signal ends at once.
+/// Serves until SIGTERM, SIGINT or SIGHUP, then ends gracefully; a second signal ends at once.
 ///
 /// # Errors
-/// [`ConfigErrors`](crate::config::ConfigErrors) before anything was touched, or what kept the gateway from starting.
+/// [`ConfigErrors`](crate::config::ConfigErrors) before anything was touched, what kept the gateway from starting, or
+/// the [`Fault`](app::Fault) for which it has ended.
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let directory = std::env::current_dir().context("the working directory is gone")?;
     let config = Config::load(&args.flags(), environment(), &directory)?;
-    super::logging::install(&config.log)?;
+    logging::install(&config.log)?;
     if config.is_demonstration {
         tracing::warn!("no feed is configured: the demonstration runs, and all its prices are made up");
     }
@@ -36,40 +33,24 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
         Err(why) => tracing::warn!("the limit of open files stays as it is: {why}"),
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let shutdown = signals().context("signals cannot be received")?;
-        app::run(config, shutdown, |started| announce(started, format)).await
-    })
-}
-
-/// A future that ends with the first signal. The signals are caught from the call on, not from the first poll.
-fn signals() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        let name = either(&mut terminate, &mut interrupt).await;
-        tracing::info!(signal = name, "stopping; a second signal stops at once");
-        tokio::spawn(async move {
-            let name = either(&mut terminate, &mut interrupt).await;
-            tracing::warn!(signal = name, "stopped at once");
-            std::process::exit(EXIT_INTERRUPTED);
-        });
-    })
-}
-
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    }
+    let ended = runtime.block_on(async {
+        let shutdown = signals::stop().context("signals cannot be received")?;
+        app::run(config, shutdown.cancelled(), |started| announce(started, format)).await
+    });
+    // What still blocks a thread, such as a disk that does not answer, was waited for long enough.
+    runtime.shutdown_timeout(STOP_TIMEOUT);
+    ended
 }
 
 /// Tells that the gateway takes connections: to people on stdout, to machines in the log.
 fn announce(started: &Started, format: LogFormat) {
     match format {
         LogFormat::Human => {
-            // A closed stdout is no reason not to serve.
-            let _printed = banner(&mut io::stdout().lock(), started);
+            let mut text = Vec::new();
+            // A stdout that is closed or stuck is no reason not to serve.
+            if banner(&mut text, started).is_ok() {
+                logging::announce(&text);
+            }
         }
         LogFormat::Json => tracing::info!(
             address = %started.address,
@@ -97,7 +78,7 @@ fn banner(out: &mut impl Write, started: &Started) -> io::Result<()> {
     if !started.simulated.is_empty() {
         writeln!(out, "  simulated  {}: all prices of it are made up", started.simulated.join(", "))?;
     }
-    out.flush()
+    Ok(())
 }
 
 /// An address that can be clicked, and a remark when it stands for all of the machine's.

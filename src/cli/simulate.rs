@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    io::Write,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,9 +9,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
+use super::{output::print, signals};
 use crate::{
     config::{AnyFeed, Config, environment},
-    feed::record::{self, Format, Plan},
+    feed::record::{self, Format, Output, Plan},
     limits::MAX_RECORDED_SECONDS,
     market::{Symbol, UnixMicros},
 };
@@ -32,6 +32,9 @@ pub struct SimulateArgs {
     /// Where it goes; a name ending in .gz or .zst is compressed
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
     /// When the session begins
     #[arg(long, default_value = "2026-01-05T14:30:00Z", value_name = "RFC3339")]
     start: jiff::Timestamp,
@@ -53,7 +56,8 @@ enum FormatName {
 /// Writes the recording and says how long it became.
 ///
 /// # Errors
-/// [`ConfigErrors`](crate::config::ConfigErrors) of the definition, or what kept the file from being written.
+/// [`ConfigErrors`](crate::config::ConfigErrors) of the definition, what kept the file from being written, or that a
+/// signal came first.
 pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     let mut feeds = Config::load_definition(Path::new(&args.feed), environment())?;
     let Some((feed, true)) = feeds.pop().map(|feed| (feed, feeds.is_empty())) else {
@@ -81,8 +85,11 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
         FormatName::Coinbase => Format::Coinbase,
         FormatName::Dbn => Format::Dbn,
     };
-    let ticks = record::record(&mut market, &plan, format, &args.out)
-        .with_context(|| format!("cannot record to {}", args.out.display()))?;
-    writeln!(std::io::stdout().lock(), "{}: {ticks} ticks", args.out.display())?;
-    Ok(())
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let stop = runtime.block_on(async { signals::stop() }).context("signals cannot be received")?;
+    let failed = || format!("cannot record to {}", args.out.display());
+    let out = Output::create(&args.out, args.force).with_context(failed)?;
+    let ticks = record::record(&mut market, &plan, format, out, &stop).with_context(failed)?;
+    print(|out| writeln!(out, "{}: {ticks} ticks", args.out.display()))?;
+    if stop.is_cancelled() { Err(signals::Interrupted.into()) } else { Ok(()) }
 }

@@ -17,12 +17,13 @@ pub use shop::ListFault;
 pub use stand::{Counts, Script, Stand};
 pub use tape::{Recorded, read};
 
-use std::{io::Write as _, net::Ipv4Addr, path::PathBuf};
+use std::{net::Ipv4Addr, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 
+use super::{output::print, signals::Signals};
 use crate::dialect::Venue;
 
 /// What to play and how.
@@ -98,11 +99,13 @@ pub fn run(args: &VenueArgs) -> anyhow::Result<()> {
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await;
         let listener = listener.with_context(|| format!("cannot listen on port {}", args.port))?;
+        let mut signals = Signals::catch().context("signals cannot be received")?;
         let stand = Stand::start(listener, script)?;
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "ws://{}/ plays {count} data frames", stand.address())?;
-        writeln!(out, "http://{}{} lists their products", stand.address(), stand.list_path())?;
-        tokio::signal::ctrl_c().await?;
+        print(|out| {
+            writeln!(out, "ws://{}/ plays {count} data frames", stand.address())?;
+            writeln!(out, "http://{}{} lists their products", stand.address(), stand.list_path())
+        })?;
+        signals.next().await;
         Ok(())
     })
 }

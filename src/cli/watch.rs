@@ -18,6 +18,7 @@ use clap::Args;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_tungstenite::tungstenite::http::Uri;
 
+use super::signals;
 use crate::limits::{WATCH_FRAMES, WATCH_SILENCE};
 
 /// What to watch, and how.
@@ -58,12 +59,13 @@ fn ws_url(text: &str) -> Result<Uri, String> {
 /// When the gateway says not to come back, or the terminal cannot be used.
 pub fn run(args: &WatchArgs) -> anyhow::Result<()> {
     let as_lines = args.json || args.count.is_some() || !std::io::stdout().is_terminal();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // One thread beside this one, so that signals are seen while a reader of the output takes nothing.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let result = runtime.block_on(async {
         let (updates, inbox) = mpsc::channel(WATCH_FRAMES);
         let link = tokio::spawn(link::run(args.url.clone(), link::commands(args), updates));
         let result = if as_lines {
-            lines::run(inbox, args.count).await
+            lines::run(inbox, args.count, signals::stop()?).await
         } else {
             table::run(args.url.to_string(), inbox).await
         };

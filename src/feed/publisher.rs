@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::FeedError;
@@ -41,6 +42,7 @@ pub struct Health {
     resting: AtomicBool,
     last_tick: AtomicI64,
     last_sign: AtomicI64,
+    breaks: Mutex<Option<(u64, &'static str)>>,
 }
 
 impl Health {
@@ -53,6 +55,12 @@ impl Health {
             (false, false) if self.last_tick().is_none() => State::Pending,
             (false, false) => State::Stale,
         }
+    }
+
+    /// How often the feed broke off, and why the last time, as the label of its restarts; nothing if it never did.
+    #[must_use]
+    pub fn breaks(&self) -> Option<(u64, &'static str)> {
+        *self.breaks.lock()
     }
 
     /// Notes that the feed says nothing any more. Returns whether that is news; of a feed that is not to say anything it
@@ -293,6 +301,13 @@ impl Publisher {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.stop.is_cancelled()
+    }
+
+    /// The feed broke off and will be started again: counts that.
+    pub(super) fn broke_off(&self, reason: &'static str) {
+        self.metrics.restart(reason);
+        let mut breaks = self.health.breaks.lock();
+        *breaks = Some((breaks.map_or(1, |(count, _)| count + 1), reason));
     }
 
     /// The feed broke off: its symbols are stale until it publishes again.

@@ -6,20 +6,21 @@
 mod csv;
 mod dbn;
 mod json;
+mod output;
 
 use std::{
     collections::HashSet,
-    fs::File,
-    io::{self, BufWriter, Write},
-    path::Path,
+    io::{self, Write},
     time::Duration,
 };
 
-use flate2::{Compression, write::GzEncoder};
+use tokio_util::sync::CancellationToken;
+
+pub use output::Output;
 
 use super::simulator::Generator;
 use crate::{
-    limits::MAX_RECORDED_TICKS,
+    limits::{MAX_RECORDED_TICKS, SIMULATE_FLUSH_TICKS},
     market::{Source, Symbol, Tick, UnixMicros},
 };
 
@@ -77,32 +78,20 @@ pub enum RecordError {
     TooLong,
 }
 
-/// Writes the recording to that file, compressed when its name ends in `.gz` or `.zst`; returns how many ticks it has.
+/// Writes the recording until its end, or until `stop`, and ends the file; returns how many ticks it has.
 ///
 /// # Errors
-/// When the file cannot be written or a value does not fit the format. What was written by then stays.
-pub fn record(market: &mut Generator, plan: &Plan, format: Format, path: &Path) -> Result<u64, RecordError> {
-    let file = BufWriter::new(File::create(path)?);
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("gz") => {
-            let mut out = GzEncoder::new(file, Compression::best());
-            let ticks = write(market, plan, format, &mut out)?;
-            out.finish()?.flush()?;
-            Ok(ticks)
-        }
-        Some("zst") => {
-            let mut out = zstd::Encoder::new(file, zstd::DEFAULT_COMPRESSION_LEVEL)?;
-            let ticks = write(market, plan, format, &mut out)?;
-            out.finish()?.flush()?;
-            Ok(ticks)
-        }
-        _ => {
-            let mut out = file;
-            let ticks = write(market, plan, format, &mut out)?;
-            out.flush()?;
-            Ok(ticks)
-        }
-    }
+/// When the file cannot be written or a value does not fit the format. What was written by then stays, and is whole.
+pub fn record(
+    market: &mut Generator,
+    plan: &Plan,
+    format: Format,
+    mut out: Output,
+    stop: &CancellationToken,
+) -> Result<u64, RecordError> {
+    let written = write(market, plan, format, &mut out, stop);
+    out.finish()?;
+    written
 }
 
 fn write(
@@ -110,6 +99,7 @@ fn write(
     plan: &Plan,
     format: Format,
     out: &mut impl Write,
+    stop: &CancellationToken,
 ) -> Result<u64, RecordError> {
     let mut writer = match format {
         Format::Native => Writer::Native(json::Native::default()),
@@ -132,13 +122,17 @@ fn write(
     let mut count = 0;
     loop {
         let arrival = market.arrival();
-        if arrival.at > plan.length {
+        if arrival.at > plan.length || stop.is_cancelled() {
             return Ok(count);
         }
         let at = UnixMicros(plan.start.0 + i64::try_from(arrival.at.as_micros()).unwrap_or(i64::MAX));
         let tick = market.tick(&arrival, plan.source, at, at);
         if plan.wants(tick.symbol()) && writer.write(&tick, at, out)? {
             count += 1;
+            // By count and not by time: the same market gives the same bytes.
+            if count.is_multiple_of(SIMULATE_FLUSH_TICKS) {
+                out.flush()?;
+            }
         }
         if count > MAX_RECORDED_TICKS {
             return Err(RecordError::TooLong);

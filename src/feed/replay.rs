@@ -30,7 +30,7 @@ pub use frames::{Frames, RawFrame};
 
 use std::{path::PathBuf, sync::Arc};
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use self::{
     names::Symbols,
@@ -108,8 +108,13 @@ impl Replay {
                 () = out.cancelled() => return Ok(End::Cancelled),
                 read = &mut reading => read,
             };
-            let (reader, mut batch) =
-                read.map_err(|lost| FeedError::Fatal(format!("the reading thread is gone: {lost}")))?;
+            let (reader, mut batch) = match read.map_err(JoinError::try_into_panic) {
+                Ok(read) => read,
+                Err(Ok(panic)) => std::panic::resume_unwind(panic),
+                Err(Err(lost)) => {
+                    return Err(FeedError::Fatal(format!("the reading thread is gone: {lost}")));
+                }
+            };
             let end = batch.end.take();
             if end.is_none() {
                 reading = read_on(reader);

@@ -1,11 +1,15 @@
 //! Keeps one feed running.
 
+use std::{any::Any, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::{End, Feed, Publisher};
+use super::{End, Feed, FeedError, Publisher};
 use crate::limits::FEED_STABLE_AFTER;
 
-/// Runs a feed until it has ended, failed for good, or the gateway stops; starts it again when it broke off.
+/// Runs a feed until it has ended, failed for good, or the gateway stops; starts it again when it broke off, or
+/// panicked.
 ///
 /// # Cancel safety
 /// Not meant to be dropped: stop it through the publisher's token and await it.
@@ -15,7 +19,9 @@ pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
     out.metrics().up(true);
     loop {
         let started = Instant::now();
-        let result = feed.run(&out).await;
+        // What a panic leaves of the feed is as good as what any break leaves: a run starts over.
+        let ran = AssertUnwindSafe(feed.run(&out)).catch_unwind().await;
+        let result = ran.unwrap_or_else(|panic| Err(FeedError::Panicked(panic_message(panic.as_ref()))));
         out.metrics().up(false);
         match result {
             Ok(End::Cancelled) => return,
@@ -38,7 +44,7 @@ pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
                 } else {
                     backoff.next(&mut rand::rng())
                 };
-                out.metrics().restart(error.kind());
+                out.broke_off(error.kind());
                 let pause_ms = pause.as_millis();
                 if out.health().last_sign().is_some() {
                     out.lost("the source broke off");
@@ -54,6 +60,13 @@ pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
             }
         }
     }
+}
+
+/// What a panic says, if that is text.
+#[must_use]
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "?".into())
 }
 
 #[cfg(test)]
@@ -78,6 +91,7 @@ mod tests {
         async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
             out.declare([Symbol::new("A").unwrap()])?;
             match self.0.pop_front() {
+                Some(Err(FeedError::Panicked(why))) => panic!("{why}"),
                 Some(result) => result,
                 None => {
                     out.cancelled().await;
@@ -109,6 +123,27 @@ mod tests {
         assert_eq!(hub.topic(Symbol::new("A").unwrap()).unwrap().state(), State::Closed);
         let text = String::from_utf8(hub.metrics().render().unwrap()).unwrap();
         assert!(text.contains("tickcast_feed_restarts_total{feed=\"f\",reason=\"broken\"} 2"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_of_a_feed_is_a_break_that_is_counted_and_shown() {
+        let (hub, publisher, stop) = setup();
+        let health = publisher.health();
+        let script = [
+            Err(FeedError::Panicked("no such field".into())),
+            broken(),
+            Err(FeedError::Panicked("no".into())),
+        ];
+        let run = tokio::spawn(supervise(Scripted(script.into()), publisher));
+        let text = || String::from_utf8(hub.metrics().render().unwrap()).unwrap();
+        while !text().contains("tickcast_feed_restarts_total{feed=\"f\",reason=\"panic\"} 2") {
+            assert!(!run.is_finished(), "the feed goes on");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(text().contains("reason=\"broken\"} 1"), "{}", text());
+        assert_eq!(health.breaks(), Some((3, "panic")));
+        stop.cancel();
+        run.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::Instant,
     dialect::native::Encoding,
+    drill,
     session::{Admission, CloseReason, SessionConfig, SessionKey, Shard, Transport},
 };
 
@@ -105,6 +106,7 @@ impl Reader {
 
 /// One message of a client.
 pub(super) fn handle(shard: &mut Shard, key: SessionKey, purpose: Purpose, message: Message) {
+    drill::strike("session");
     let now = Instant::now();
     match (message, purpose) {
         (Message::Text(text), Purpose::Commands(Encoding::Json, _)) => shard.command(key, &text, now),

@@ -121,6 +121,14 @@ pub(super) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
         /// Symbols that it carries while another feed is their source.
         #[serde(skip_serializing_if = "is_none")]
         standby: usize,
+        /// How often it broke off, and why the last time.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        breaks: Option<Breaks>,
+    }
+    #[derive(Serialize)]
+    struct Breaks {
+        count: u64,
+        last: &'static str,
     }
     #[derive(Serialize)]
     struct Feeds {
@@ -138,9 +146,10 @@ pub(super) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
             let symbols = of_feed.map(|(_, state, count)| (state.as_str(), *count)).collect();
             let standby = gateway.hub.standby(feed.name);
             let state = feed.health.state();
+            let breaks = feed.health.breaks().map(|(count, last)| Breaks { count, last });
             let (name, kind, simulated) =
                 (feed.name, feed.kind, gateway.session.simulated.contains(&feed.name));
-            Feed { name, kind, simulated, state, last_tick, age_ms, symbols, standby }
+            Feed { name, kind, simulated, state, last_tick, age_ms, symbols, standby, breaks }
         })
         .collect();
     HttpResponse::Ok().json(Feeds { feeds })

@@ -53,7 +53,9 @@ pub(super) fn streams(config: &mut web::ServiceConfig) {
     // Any method: the handshake says which one it wants.
     config.route(SOCKET.1, web::route().to(upgrade::upgrade));
     #[cfg(feature = "test-endpoints")]
-    config.route("/test/echo", web::route().to(super::echo::echo));
+    config
+        .route("/test/echo", web::route().to(super::echo::echo))
+        .route("/test/fail/{task}", web::post().to(super::drills::fail));
     register_streams(config);
 }
 

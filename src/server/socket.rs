@@ -26,6 +26,7 @@ use tokio::{io::Interest, net::TcpStream, sync::Notify};
 
 use super::{
     Gateway, LocalShard, admit,
+    guard::guarded,
     inbound::Inbound,
     line::Line,
     reader::{self, Purpose},
@@ -220,9 +221,10 @@ pub(super) async fn upgrade(
     let admission = gateway.census.admit(peer.ip()).map_err(|limit| refused(limit.as_str())).ok();
     let port = Rc::new(Port::new(stream));
     let (key, most) = purpose.open(&shard, &gateway.session, Rc::clone(&port) as Rc<_>, admission);
+    let whose = (LocalShard::clone(&shard), key);
     let session = Session { shard, key, port, purpose, inbound: Inbound::new(most) };
     // On its own, so that actix' state of the connection goes.
-    actix_rt::spawn(session.run(read));
+    actix_rt::spawn(guarded(session.run(read), whose, Arc::clone(&gateway.hub)));
     Ok(())
 }
 

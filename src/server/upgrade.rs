@@ -1,7 +1,7 @@
 //! The actix driver: `GET /v1/ws` as an ordinary request of the application, for listeners whose sockets are not
 //! plain.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
     FromRequest as _, HttpRequest, HttpResponse,
@@ -14,6 +14,7 @@ use super::{
     Gateway, LocalShard,
     admit::{self, Wishes},
     body::{Body, Port},
+    guard::guarded,
     line::Gauge,
     reader::{Purpose, Reader},
     rest,
@@ -77,7 +78,8 @@ pub(super) async fn accept(
     let (key, most) = purpose.open(shard, &gateway.session, Rc::clone(&port) as Rc<_>, admission);
     let shard = LocalShard::clone(shard);
     let reader = Reader { shard: LocalShard::clone(&shard), key, port: Rc::clone(&port), purpose, most };
-    actix_rt::spawn(reader.run(payload.into_inner()));
+    let reading = reader.run(payload.into_inner());
+    actix_rt::spawn(guarded(reading, (LocalShard::clone(&shard), key), Arc::clone(&gateway.hub)));
     // actix-ws' own body is a queue of which nobody holds the other end: only what it says of the response stays.
     response.map_body(|_head, inner| -> BoxBody { Body { shard, key, port, size: inner.size() }.boxed() })
 }

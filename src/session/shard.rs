@@ -43,8 +43,9 @@ use super::{
 use crate::{
     clock::Instant,
     dialect::native::{Bye, Code, Encoding, ErrorReply, Welcome, WelcomeLimits},
+    drill,
     hub::{Event, Hub, HubError, Lane},
-    limits::{CLOSE_TIMEOUT, EVICT_TIMEOUT, FRAME_BUDGET, PING_RATE, RECONNECT_SPREAD},
+    limits::{CLOSE_TIMEOUT, EVICT_TIMEOUT, FAULT_DRAIN, FRAME_BUDGET, PING_RATE, RECONNECT_SPREAD},
     metrics::Subject,
 };
 
@@ -89,6 +90,7 @@ pub struct Shard {
     burst: VecDeque<Arc<Event>>,
     scratch: BytesMut,
     tally: Tally,
+    has_failed: bool,
 }
 
 impl Shard {
@@ -113,6 +115,7 @@ impl Shard {
             scratch: BytesMut::new(),
             tally: Tally::new(hub.metrics()),
             config: Rc::new(config),
+            has_failed: false,
             hub,
         })
     }
@@ -340,6 +343,11 @@ impl Shard {
         session.transport.wake();
     }
 
+    /// Gives the shard up: its task ends at its next sweep.
+    pub const fn fail(&mut self) {
+        self.has_failed = true;
+    }
+
     /// Sessions here.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -360,8 +368,14 @@ impl Drop for Shard {
 }
 
 /// Drives a shard: events from its lane, timers, heartbeats, and the goodbyes when `drain` is cancelled, spread over
-/// `window`. Never completes; dropped with its worker.
-pub async fn run(shard: Rc<RefCell<Shard>>, drain: CancellationToken, window: Duration) {
+/// `window`, or over a shorter time when `hurry` was cancelled. Completes when the shard was [given up](Shard::fail);
+/// else it is dropped with its worker.
+pub async fn run(
+    shard: Rc<RefCell<Shard>>,
+    drain: CancellationToken,
+    hurry: CancellationToken,
+    window: Duration,
+) {
     let lane = Arc::clone(&shard.borrow().lane);
     let mut sweep = tokio::time::interval(tend::sweep_interval(&shard.borrow().config));
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -387,10 +401,17 @@ pub async fn run(shard: Rc<RefCell<Shard>>, drain: CancellationToken, window: Du
                     }
                 }
             }
-            _ = sweep.tick() => shard.borrow_mut().sweep(),
+            _ = sweep.tick() => {
+                drill::strike("shard");
+                if shard.borrow().has_failed {
+                    return;
+                }
+                shard.borrow_mut().sweep();
+            }
             () = timer => shard.borrow_mut().fire_timers(),
             () = drain.cancelled(), if !draining => {
                 draining = true;
+                let window = if hurry.is_cancelled() { window.min(FAULT_DRAIN) } else { window };
                 sweep = tokio::time::interval(shard.borrow_mut().start_drain(window));
             }
         }

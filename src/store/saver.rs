@@ -2,11 +2,12 @@
 
 use std::{
     collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use redb::{ReadableTable as _, Table, WriteTransaction};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use super::{
     record::{FORMAT, TopicRecord, encode, encode_events},
 };
 use crate::{
+    drill,
     hub::{Event, Hub, Image, Mark, Topic},
     limits::{STORE_RETRY_MAX, TICKER_MINUTES},
     market::{Channel, Interval, Symbol, UnixMicros},
@@ -41,6 +43,8 @@ pub struct Saver {
     parked: HashMap<Symbol, u32>,
     next_key: u32,
     failures: u32,
+    /// Nothing is written after the last save.
+    is_finished: bool,
 }
 
 /// What the file has of a topic.
@@ -84,26 +88,35 @@ impl Saver {
             inode: file.inode,
             file: Some(file),
             failures: 0,
+            is_finished: false,
             hub,
         }
     }
 
-    /// Saves at the interval until `stop`; after failures at longer ones.
+    /// Saves at the interval until `stop`; after failures at longer ones. Others may save in between.
     ///
     /// # Errors
     /// When the runtime goes away meanwhile.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<Self, JoinError> {
-        loop {
-            let pause = tokio::time::sleep(self.pause());
-            if stop.run_until_cancelled(pause).await.is_none() {
-                return Ok(self);
-            }
-            self = spawn_blocking(move || {
-                self.save();
-                self
-            })
-            .await?;
+    ///
+    /// # Panics
+    /// When a save has panicked outside of what it expects.
+    pub async fn run(saver: Arc<Mutex<Self>>, stop: CancellationToken) -> Result<(), JoinError> {
+        let mut pause = saver.lock().pause();
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            let saver = Arc::clone(&saver);
+            let saved = spawn_blocking(move || {
+                drill::strike("saver");
+                let mut saver = saver.lock();
+                saver.save();
+                saver.pause()
+            });
+            pause = match saved.await.map_err(JoinError::try_into_panic) {
+                Ok(pause) => pause,
+                Err(Ok(panic)) => resume_unwind(panic),
+                Err(Err(cancelled)) => return Err(cancelled),
+            };
         }
+        Ok(())
     }
 
     fn pause(&self) -> Duration {
@@ -115,13 +128,15 @@ impl Saver {
     /// Saves what has changed. Waits for the disk. Returns whether that succeeded; if not it was told and counted, and
     /// the next save has it too.
     pub fn save(&mut self) -> bool {
-        self.attempt(false)
+        self.is_finished || self.attempt(false)
     }
 
     /// The last save: to be called when nothing is published any more. It makes the numbering go on in the next run.
     /// Returns whether it succeeded.
-    pub fn finish(mut self) -> bool {
-        self.attempt(true)
+    pub fn finish(&mut self) -> bool {
+        let saved = self.attempt(true);
+        self.is_finished = true;
+        saved
     }
 
     fn attempt(&mut self, last: bool) -> bool {

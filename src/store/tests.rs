@@ -81,7 +81,7 @@ impl Plan {
 }
 
 impl Rig {
-    fn stop(self) {
+    fn stop(mut self) {
         assert!(self.saver.finish());
     }
 

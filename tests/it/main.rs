@@ -21,6 +21,7 @@ mod history;
 mod interface;
 mod notices;
 mod poll;
+mod process;
 mod program;
 mod publish;
 mod raw;

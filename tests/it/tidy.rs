@@ -16,30 +16,31 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "config", "server", "store", "session", "feed", "hub", "dialect", "metrics", "market",
-            "clock", "limits",
+            "clock", "drill", "limits",
         ],
     ),
     (
         "app",
         &[
             "config", "server", "store", "session", "feed", "hub", "dialect", "metrics", "market", "clock",
-            "limits",
+            "drill", "limits",
         ],
     ),
     (
         "config",
         &["server", "store", "session", "feed", "hub", "dialect", "metrics", "market", "clock", "limits"],
     ),
-    ("server", &["session", "feed", "hub", "dialect", "metrics", "market", "clock", "limits"]),
-    ("store", &["hub", "metrics", "market", "clock", "limits"]),
-    ("session", &["hub", "dialect", "metrics", "market", "clock", "limits"]),
-    ("feed", &["hub", "dialect", "metrics", "market", "clock", "limits"]),
+    ("server", &["session", "feed", "hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
+    ("store", &["hub", "metrics", "market", "clock", "drill", "limits"]),
+    ("session", &["hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
+    ("feed", &["hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
     ("hub", &["dialect", "metrics", "market", "clock", "limits"]),
     ("dialect", &["market", "limits"]),
     ("metrics", &["market", "clock", "limits"]),
     ("clock", &["market", "limits"]),
     ("market", &["limits"]),
     ("limits", &["market"]),
+    ("drill", &[]),
 ];
 
 /// Longest file, in lines.

@@ -6,7 +6,7 @@ mod discovery;
 mod failover;
 mod faults;
 mod rotation;
-mod tape;
+pub(crate) mod tape;
 mod tls;
 mod venues;
 

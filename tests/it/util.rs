@@ -21,7 +21,7 @@ use tickcast::{
     session::{Census, SessionConfig},
 };
 use tokio::{
-    sync::oneshot,
+    sync::{mpsc, oneshot},
     time::{Instant, timeout},
 };
 use tokio_tungstenite::{
@@ -130,6 +130,8 @@ impl TestGateway {
             push,
             ready: AtomicBool::new(true),
             drain: CancellationToken::new(),
+            hurry: CancellationToken::new(),
+            shards: mpsc::channel(1).0,
         });
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = std::sync::mpsc::channel();

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::cli::output::print;
+
 /// Ages of events when they were read, in microseconds.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Ages {
@@ -85,12 +87,14 @@ impl Report {
     /// # Errors
     /// When stdout cannot be written.
     pub fn print(&self, json: bool) -> anyhow::Result<()> {
-        let mut out = io::stdout().lock();
         if json {
-            serde_json::to_writer(&mut out, self)?;
-            writeln!(out)?;
-            return Ok(());
+            let line = serde_json::to_string(self)?;
+            return Ok(print(|out| writeln!(out, "{line}"))?);
         }
+        Ok(print(|out| self.for_people(out))?)
+    }
+
+    fn for_people(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(
             out,
             "clients      {} connected in {} ms, {} ended",

@@ -29,7 +29,7 @@ use super::{
     report::{Ages, Report, Spent},
     scan::Scanner,
 };
-use crate::{clock::Clock, market::UnixMicros};
+use crate::{cli::signals::Signals, clock::Clock, market::UnixMicros};
 
 /// Bytes read at once.
 const BUFFER: usize = 256 * 1024;
@@ -227,7 +227,7 @@ fn draw(plan: &Plan, symbols: &[String], random: &mut ChaCha8Rng) -> Vec<String>
 }
 
 struct Swarm {
-    /// Ctrl-C came: what was measured until then counts.
+    /// A signal came: what was measured until then counts.
     interrupted: Arc<AtomicBool>,
     clock: Clock,
     scanner: Scanner,
@@ -342,9 +342,9 @@ fn interrupts() -> Arc<AtomicBool> {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         let interrupted = Arc::clone(&interrupted);
         runtime.spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                interrupted.store(true, Ordering::Relaxed);
-            }
+            let Ok(mut signals) = Signals::catch() else { return };
+            signals.next().await;
+            interrupted.store(true, Ordering::Relaxed);
         });
     }
     interrupted

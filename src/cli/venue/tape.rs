@@ -5,6 +5,7 @@ use std::{cell::RefCell, collections::BTreeSet, path::Path};
 use serde_json::value::RawValue;
 
 use crate::{
+    cli::logging,
     dialect::{Message, Naming, Venue},
     feed::replay::Frames,
     market::{Channel, Symbol, UnixMicros},
@@ -103,6 +104,10 @@ pub fn read(venue: Venue, path: &Path) -> Result<Vec<Recorded>, String> {
         if let Ok(text) = String::from_utf8(bytes) {
             recorded.extend(Recorded::new(venue, at, text));
         }
+    }
+    if frames.broke_off() {
+        let note = "breaks off, as after a recorder was killed; what is in it is played";
+        logging::last_words(&format!("tickcast: {}: {note}\n", path.display()));
     }
     if recorded.is_empty() {
         return Err(format!("{}: has no tick of {}", path.display(), venue.as_str()));

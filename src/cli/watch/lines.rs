@@ -4,16 +4,22 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::bail;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{link::Update, protocol};
+use crate::cli::logging;
 
-/// Prints messages until `count` of them, or the reader has gone. What happens to the connection goes to stderr.
+/// Prints messages until `count` of them, the reader has gone, or `stop`. What happens to the connection goes to stderr.
 ///
 /// # Errors
 /// When the gateway says not to come back, or stdout fails.
-pub(super) async fn run(mut inbox: mpsc::Receiver<Update>, count: Option<u64>) -> anyhow::Result<()> {
+pub(super) async fn run(
+    mut inbox: mpsc::Receiver<Update>,
+    count: Option<u64>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut left = count.unwrap_or(u64::MAX);
-    while let Some(update) = inbox.recv().await {
+    while let Some(Some(update)) = stop.run_until_cancelled(inbox.recv()).await {
         match update {
             Update::Frame(frame) => {
                 match print(&mut BufWriter::new(io::stdout().lock()), &frame, &mut left) {
@@ -54,8 +60,7 @@ fn print(out: &mut impl Write, frame: &str, left: &mut u64) -> io::Result<()> {
 }
 
 fn note(text: &str) {
-    // There is nobody else to tell when stderr is closed.
-    let _told = writeln!(io::stderr().lock(), "tickcast watch: {text}");
+    logging::last_words(&format!("tickcast watch: {text}\n"));
 }
 
 #[cfg(test)]
@@ -85,7 +90,7 @@ mod tests {
     async fn an_end_for_good_is_an_error() {
         let (updates, inbox) = mpsc::channel(1);
         updates.send(Update::Ended("closed by the gateway (4005): too many".into())).await.unwrap();
-        let error = run(inbox, None).await.unwrap_err();
+        let error = run(inbox, None, CancellationToken::new()).await.unwrap_err();
         assert!(error.to_string().contains("4005"));
     }
 }

@@ -4,7 +4,6 @@ use anyhow::{Context as _, bail};
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures_util::StreamExt as _;
 use tokio::{
-    signal::unix::{SignalKind, signal},
     sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
@@ -14,7 +13,7 @@ use super::{
     model::{Connection, Model},
     screen::{self, View},
 };
-use crate::{clock::Clock, limits::WATCH_REDRAW};
+use crate::{cli::signals::Signals, clock::Clock, limits::WATCH_REDRAW};
 
 /// Updates taken at once before keys are looked at again.
 const BURST: usize = 64;
@@ -36,7 +35,7 @@ pub(super) async fn run(url: String, mut inbox: mpsc::Receiver<Update>) -> anyho
     let clock = Clock::system();
     let mut model = Model::new(clock.now());
     let mut view = View::default();
-    let mut stop = signal(SignalKind::terminate())?;
+    let mut signals = Signals::catch()?;
     let mut terminal = ratatui::try_init().context("the terminal cannot be used; --json needs none")?;
     let restore = Restore;
     let mut keys = EventStream::new();
@@ -62,7 +61,7 @@ pub(super) async fn run(url: String, mut inbox: mpsc::Receiver<Update>) -> anyho
                 model.tick(now);
                 terminal.draw(|frame| screen::draw(frame, &model, &mut view, &url, now))?;
             }
-            _ = stop.recv() => break,
+            _ = signals.next() => break,
         }
     }
     drop(restore);

@@ -13,6 +13,10 @@ const MARKET: &str = "seed = 11\nrate = 40\n\
     [[symbol]]\nsymbol = \"BTC-USD\"\nprice = \"67210.10\"\ntick = \"0.01\"\nvolatility = 900\n\
     [[symbol]]\nsymbol = \"ETH-USD\"\nprice = \"3480.25\"\ntick = \"0.05\"\nlot = \"1\"\n";
 
+fn recorded(market: &mut Generator, plan: &Plan, format: Format, path: &Path) -> Result<u64, RecordError> {
+    record(market, plan, format, Output::create(path, false)?, &CancellationToken::new())
+}
+
 fn market() -> Generator {
     let definition: simulator::Definition = toml::from_str(MARKET).unwrap();
     definition.build(Path::new(".")).unwrap().into_generator()
@@ -82,7 +86,7 @@ fn played(folder: &Path, keys: &str, symbols: [&str; 2]) -> Vec<String> {
             let _from_now = topic.join(lane.index(), channel);
         }
     }
-    let out = Publisher::new(feed, std::sync::Arc::clone(&hub), tokio_util::sync::CancellationToken::new());
+    let out = Publisher::new(feed, std::sync::Arc::clone(&hub), CancellationToken::new());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     assert_eq!(runtime.block_on(replay.run(&out)).unwrap(), End::Finished);
     let metrics = String::from_utf8(hub.metrics().render().unwrap()).unwrap();
@@ -116,7 +120,7 @@ fn every_format_plays_what_was_simulated() {
         (Format::Dbn, "trades.dbn.zst", "format = \"dbn\"", names),
     ] {
         let path = folder.path().join(name);
-        let count = record(&mut market(), &plan(), format, &path).unwrap();
+        let count = recorded(&mut market(), &plan(), format, &path).unwrap();
         let expected = match format {
             Format::Native | Format::Binance => simulated(|_| true),
             Format::Coinbase => {
@@ -135,7 +139,7 @@ fn every_format_plays_what_was_simulated() {
             if format == Format::Binance { played.iter().map(ours).collect() } else { played };
         assert_eq!(played, expected, "{name}");
         let again = folder.path().join(format!("again-{name}"));
-        record(&mut market(), &plan(), format, &again).unwrap();
+        recorded(&mut market(), &plan(), format, &again).unwrap();
         assert!(
             std::fs::read(&path).unwrap() == std::fs::read(&again).unwrap(),
             "{name}: the same seed, the same bytes"
@@ -203,7 +207,7 @@ fn databento_names_no_real_venue() {
     use ::dbn::decode::{DbnMetadata as _, DecodeRecordRef as _, dbn::Decoder};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trades.dbn");
-    record(&mut market(), &plan(), Format::Dbn, &path).unwrap();
+    recorded(&mut market(), &plan(), Format::Dbn, &path).unwrap();
     let mut decoder = Decoder::from_file(&path).unwrap();
     let metadata = decoder.metadata();
     assert_eq!((metadata.version, metadata.schema), (3, Some(::dbn::Schema::Trades)));
@@ -219,9 +223,9 @@ fn what_a_format_cannot_hold_is_named() {
     let text = MARKET.replace("lot = \"1\"", "lot = \"0.001\"");
     let definition: simulator::Definition = toml::from_str(&text).unwrap();
     let mut market = definition.build(Path::new(".")).unwrap().into_generator();
-    let error = record(&mut market, &plan(), Format::Dbn, &folder.path().join("x.dbn")).unwrap_err();
+    let error = recorded(&mut market, &plan(), Format::Dbn, &folder.path().join("x.dbn")).unwrap_err();
     assert!(error.to_string().contains("ETH-USD") && error.to_string().contains("whole numbers"), "{error}");
-    let missing = record(&mut market, &plan(), Format::Native, &folder.path().join("no/such/folder"));
+    let missing = recorded(&mut market, &plan(), Format::Native, &folder.path().join("no/such/folder"));
     assert!(matches!(missing, Err(RecordError::Io(_))));
 }
 
@@ -230,7 +234,7 @@ fn only_the_wanted_symbols_are_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let wanted = Plan { symbols: HashSet::from([Symbol::new("ETH-USD").unwrap()]), ..plan() };
     let path = folder.path().join("eth.csv");
-    record(&mut market(), &wanted, Format::CsvTrades, &path).unwrap();
+    recorded(&mut market(), &wanted, Format::CsvTrades, &path).unwrap();
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.contains("ETH-USD") && !text.contains("BTC-USD"));
 }

@@ -38,14 +38,21 @@ pub(super) struct Records {
     symbols: TsSymbolMap,
     source: Source,
     number: u64,
+    is_cut: bool,
 }
 
 impl Records {
     /// Reads the metadata.
     pub(super) fn open(bytes: Bytes) -> Result<Self, String> {
         let source = Source::new("dbn").map_err(|why| why.to_string())?;
-        let mut records =
-            Self { bytes, decoder: DbnFsm::default(), symbols: TsSymbolMap::new(), source, number: 0 };
+        let mut records = Self {
+            bytes,
+            decoder: DbnFsm::default(),
+            symbols: TsSymbolMap::new(),
+            source,
+            number: 0,
+            is_cut: false,
+        };
         let metadata = loop {
             match records.decoder.process() {
                 ProcessResult::Metadata(metadata) => break metadata,
@@ -79,6 +86,11 @@ impl Records {
         self.number
     }
 
+    /// Whether the file ended inside a record, or before its compressed stream.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     /// Whether there was more to read.
     fn fill(&mut self) -> Result<bool, String> {
         let count = self.bytes.read(self.decoder.space()).map_err(|error| error.to_string())?;
@@ -99,10 +111,8 @@ impl Records {
                     if self.fill()? {
                         continue;
                     }
-                    if self.decoder.data().is_empty() {
-                        return Ok(None);
-                    }
-                    return Err(format!("ends inside record {}", self.number + 1));
+                    self.is_cut = !self.decoder.data().is_empty() || self.bytes.broke_off();
+                    return Ok(None);
                 }
                 ProcessResult::Metadata(_) => return Err("DBN metadata between records".into()),
                 ProcessResult::Err(error) => return Err(format!("after record {}: {error}", self.number)),

@@ -30,6 +30,12 @@ impl Frames {
         Ok(Self { name, lines, envelope: None })
     }
 
+    /// Whether the file breaks off, known once there is no next frame.
+    #[must_use]
+    pub fn broke_off(&self) -> bool {
+        self.lines.broke_off()
+    }
+
     /// The next frame. Lines that are no received frames are
     /// passed over.
     ///

@@ -2,11 +2,11 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Cursor, Read},
+    io::{self, BufRead, BufReader, Cursor, ErrorKind, Read},
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -20,11 +20,19 @@ const BUFFER: usize = 64 * 1024;
 /// The decompressed bytes of one file.
 pub(super) struct Bytes {
     plain: Plain,
-    /// Whether the compression proves at the end that all is there: what was cut off is an error then.
+    /// Whether the compression proves at the end that all is there: what was cut off is known then.
     is_sealed: bool,
+    broke_off: Arc<AtomicBool>,
 }
 
 type Plain = BufReader<Box<dyn Read + Send>>;
+
+impl Bytes {
+    /// Whether the file ended before its compressed stream did.
+    pub(super) fn broke_off(&self) -> bool {
+        self.broke_off.load(Ordering::Relaxed)
+    }
+}
 
 impl Read for Bytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -43,7 +51,31 @@ pub(super) fn open(path: &Path, taken: Arc<AtomicU64>) -> io::Result<Bytes> {
         _ => Box::new(file),
     };
     let is_sealed = matches!(ending, "gz" | "zst");
-    Ok(Bytes { plain: BufReader::with_capacity(BUFFER, plain), is_sealed })
+    let broke_off = Arc::new(AtomicBool::new(false));
+    let plain: Box<dyn Read + Send> = Box::new(Unpacked { plain, broke_off: Arc::clone(&broke_off) });
+    Ok(Bytes { plain: BufReader::with_capacity(BUFFER, plain), is_sealed, broke_off })
+}
+
+/// What a decompressor gives. A file that ends before its compressed stream does, as that of a recorder that was killed,
+/// ends like others, and that is noted.
+struct Unpacked {
+    plain: Box<dyn Read + Send>,
+    broke_off: Arc<AtomicBool>,
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.broke_off.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
+        match self.plain.read(buffer) {
+            Err(why) if why.kind() == ErrorKind::UnexpectedEof => {
+                self.broke_off.store(true, Ordering::Relaxed);
+                Ok(0)
+            }
+            read => read,
+        }
+    }
 }
 
 struct Counted {
@@ -74,6 +106,7 @@ pub(super) enum Next {
 pub(super) struct Lines {
     bytes: Plain,
     is_sealed: bool,
+    broke_off: Arc<AtomicBool>,
     line: Vec<u8>,
     number: u64,
     /// What went wrong at the very start, until it is told.
@@ -92,11 +125,11 @@ impl Lines {
     pub(super) fn new(mut bytes: Bytes) -> io::Result<Self> {
         let mut head = Vec::new();
         let broken = (&mut bytes).take(MARK).read_to_end(&mut head).err();
-        let is_sealed = bytes.is_sealed;
+        let Bytes { plain, is_sealed, broke_off } = bytes;
         let head = Cursor::new(without_mark(&head)?.to_vec());
-        let whole: Box<dyn Read + Send> = Box::new(head.chain(bytes.plain));
+        let whole: Box<dyn Read + Send> = Box::new(head.chain(plain));
         let bytes = BufReader::with_capacity(BUFFER, whole);
-        Ok(Self { bytes, is_sealed, line: Vec::new(), number: 0, broken, is_cut: false })
+        Ok(Self { bytes, is_sealed, broke_off, line: Vec::new(), number: 0, broken, is_cut: false })
     }
 
     /// Goes to the next line.
@@ -120,6 +153,8 @@ impl Lines {
             self.line = Vec::new();
             self.bytes.skip_until(b'\n')?;
             return Ok(Next::Oversize);
+        } else if self.broke_off() {
+            return Ok(Next::End);
         } else {
             self.is_cut = true;
         }
@@ -129,6 +164,11 @@ impl Lines {
     /// The present line.
     pub(super) fn line(&self) -> &[u8] {
         &self.line
+    }
+
+    /// Whether the file ended before its compressed stream did. What there was of its last line counts for nothing.
+    pub(super) fn broke_off(&self) -> bool {
+        self.broke_off.load(Ordering::Relaxed)
     }
 
     /// Whether the file ends without ending this line, and nothing proves that it ends where it was meant to.

@@ -1,6 +1,11 @@
-//! How far a replay is: a line on a terminal, else one in the log now and then.
+//! How far a replay is: a line on a terminal, else one in the log now and then. The terminal has a thread of its own: one
+//! that is halted keeps that thread waiting, and not the feed.
 
-use std::io::IsTerminal as _;
+use std::{
+    io::IsTerminal as _,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -14,9 +19,16 @@ use crate::{
 /// Where the progress is told.
 #[derive(Debug)]
 enum Line {
-    Terminal(ProgressBar),
+    Terminal(SyncSender<Shown>),
     Log,
     Off,
+}
+
+/// What the line on the terminal shows.
+#[derive(Debug)]
+struct Shown {
+    bytes: u64,
+    message: String,
 }
 
 /// What was played so far.
@@ -38,12 +50,7 @@ impl Progress {
         let line = match (wanted, std::io::stderr().is_terminal()) {
             (false, _) => Line::Off,
             (true, false) => Line::Log,
-            (true, true) => {
-                let template = "{prefix} {wide_bar} {bytes}/{total_bytes} {msg}";
-                let style = ProgressStyle::with_template(template)
-                    .unwrap_or_else(|_bad| ProgressStyle::default_bar());
-                Line::Terminal(ProgressBar::new(total_bytes).with_style(style).with_prefix(feed.to_string()))
-            }
+            (true, true) => on_terminal(feed, total_bytes),
         };
         Self { line, feed, total_bytes, bytes: 0, ticks: 0, at: None, told: (Instant::now(), 0) }
     }
@@ -89,8 +96,9 @@ impl Progress {
         let at = at.map_or_else(|| "-".to_owned(), |at| at.strftime("%F %T").to_string());
         match &self.line {
             Line::Terminal(bar) => {
-                bar.set_position(self.bytes);
-                bar.set_message(format!("{at} {rate} ticks/s"));
+                // While the last one is not drawn yet, this one is left out.
+                let _left_out =
+                    bar.try_send(Shown { bytes: self.bytes, message: format!("{at} {rate} ticks/s") });
             }
             Line::Log => tracing::info!(
                 feed = %self.feed,
@@ -106,12 +114,25 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Line::Terminal(bar) = &self.line {
-            bar.finish_and_clear();
-        }
+fn on_terminal(feed: Source, total_bytes: u64) -> Line {
+    let (line, shown) = sync_channel(1);
+    let drawing = move || draw(feed, total_bytes, &shown);
+    match thread::Builder::new().name("progress".into()).spawn(drawing) {
+        Ok(_draws) => Line::Terminal(line),
+        Err(_no_thread) => Line::Log,
     }
+}
+
+/// Draws what comes, until the feed has gone.
+fn draw(feed: Source, total_bytes: u64, shown: &Receiver<Shown>) {
+    let template = "{prefix} {wide_bar} {bytes}/{total_bytes} {msg}";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_bad| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(total_bytes).with_style(style).with_prefix(feed.to_string());
+    while let Ok(Shown { bytes, message }) = shown.recv() {
+        bar.set_position(bytes);
+        bar.set_message(message);
+    }
+    bar.finish_and_clear();
 }
 
 fn per_second(ticks: u64, elapsed_ms: u128) -> u128 {

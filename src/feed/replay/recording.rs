@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct Recording {
     name: String,
     content: Opened,
+    /// It was told that the file breaks off.
+    told_cut: bool,
 }
 
 enum Opened {
@@ -68,7 +70,7 @@ impl Recording {
                 Opened::Records(Box::new(records))
             }
         };
-        Ok(Self { name, content })
+        Ok(Self { name, content, told_cut: false })
     }
 
     /// Reads one line or record; `None` at the end of the file. `feed` is the source of ticks that name none.
@@ -83,13 +85,17 @@ impl Recording {
         let (number, decoded) = match &mut self.content {
             Opened::Records(records) => {
                 let next = records.advance(plan, &mut out.ticks).map_err(|why| format!("{name}: {why}"))?;
-                let Some(decoded) = next else { return Ok(None) };
-                (records.number(), decoded)
+                match next {
+                    Some(decoded) => (records.number(), decoded),
+                    None if records.is_cut() && !self.told_cut => (records.number() + 1, Err(cut())),
+                    None => return Ok(None),
+                }
             }
             Opened::Lines(lines, format) => {
                 let next = lines.advance();
                 let number = lines.number();
                 match next.map_err(|error| format!("{name}: line {number}: {error}"))? {
+                    Next::End if lines.broke_off() && !self.told_cut => (number, Err(cut())),
                     Next::End => return Ok(None),
                     Next::Oversize => (number, Err(oversize())),
                     Next::Line if lines.line().is_empty() => (number, Ok(Decoded::Ignored("empty"))),
@@ -101,6 +107,7 @@ impl Recording {
                 }
             }
         };
+        self.told_cut |= decoded.as_ref().is_err_and(|skipped| skipped.kind == CUT_OFF);
         let placed =
             |skipped: Skipped| Skipped { why: format!("{name}:{number}: {}", skipped.why), ..skipped };
         for skipped in out.skipped.iter_mut().skip(before) {
@@ -137,7 +144,17 @@ impl LineFormat {
 
 /// The file ends inside a line, and that is what is wrong with it.
 fn cut_off(skipped: Skipped) -> Skipped {
-    Skipped::new("cut_off", format!("the file ends inside this line: {}", skipped.why))
+    Skipped::new(CUT_OFF, format!("the file ends inside this line: {}", skipped.why))
+}
+
+/// The kind of what a file lacks that breaks off.
+const CUT_OFF: &str = "cut_off";
+
+fn cut() -> Skipped {
+    Skipped::new(
+        CUT_OFF,
+        "the file breaks off here, as after a recorder was killed; all before it was played",
+    )
 }
 
 fn oversize() -> Skipped {

@@ -3,9 +3,13 @@
 //! An attempt that fails leaves everything as it is: it is told, counted, and made again after a growing pause. There
 //! is one request a connection: no redirects, no proxies, no cookies.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinHandle},
+    time::timeout,
+};
 
 use super::{Plan, fetch::fetch};
 use crate::{
@@ -60,7 +64,8 @@ impl ShopError {
 #[derive(Debug)]
 pub(super) struct Lists {
     coming: mpsc::Receiver<ProductList>,
-    task: JoinHandle<()>,
+    /// None once its end was seen.
+    task: Option<JoinHandle<()>>,
 }
 
 impl Lists {
@@ -68,18 +73,28 @@ impl Lists {
     pub(super) fn start(plan: Arc<Plan>, shop: Arc<Shop>, out: Publisher) -> Self {
         // The next one is not fetched before the last one was taken.
         let (lists, coming) = mpsc::channel(1);
-        Self { coming, task: tokio::spawn(keep_fetching(plan, shop, out, lists)) }
+        Self { coming, task: Some(tokio::spawn(keep_fetching(plan, shop, out, lists))) }
     }
 
     /// The next list; never, once the gateway stops.
     ///
     /// # Cancel safety
     /// A list is not lost when the future is dropped.
+    ///
+    /// # Panics
+    /// When the task that fetches has panicked: the feed then starts it again, as after any panic.
     pub(super) async fn next(&mut self) -> ProductList {
-        match self.coming.recv().await {
-            Some(list) => list,
-            None => std::future::pending().await,
+        if let Some(list) = self.coming.recv().await {
+            return list;
         }
+        if let Some(task) = &mut self.task {
+            let ended = task.await;
+            self.task = None;
+            if let Err(Ok(panic)) = ended.map_err(JoinError::try_into_panic) {
+                resume_unwind(panic);
+            }
+        }
+        std::future::pending().await
     }
 
     /// The next list, if it is there already.
@@ -90,7 +105,9 @@ impl Lists {
 
 impl Drop for Lists {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::FileExt as _};
 
+use parking_lot::Mutex;
 use redb::{Database, TableDefinition};
 
 use super::*;
@@ -181,7 +182,8 @@ async fn failures_are_tried_again_at_longer_and_longer_times() {
     let stop = tokio_util::sync::CancellationToken::new();
     let hub = Arc::clone(&rig.hub);
     hub.publish(source(), minutes(0, 1));
-    let saves = tokio::spawn(rig.saver.run(stop.clone()));
+    let saver = Arc::new(Mutex::new(rig.saver));
+    let saves = tokio::spawn(Saver::run(Arc::clone(&saver), stop.clone()));
     let failures = |hub: &Hub| {
         let text = String::from_utf8(hub.metrics().render().unwrap()).unwrap();
         let line = text.lines().find(|line| line.starts_with("tickcast_store_failures_total ")).unwrap();
@@ -198,7 +200,9 @@ async fn failures_are_tried_again_at_longer_and_longer_times() {
     }
     fs::remove_dir(&path).unwrap();
     stop.cancel();
-    let saver = saves.await.unwrap().unwrap();
-    assert!(saver.finish(), "and the last save succeeds when it can");
+    saves.await.unwrap().unwrap();
+    assert!(saver.lock().finish(), "and the last save succeeds when it can");
+    assert!(saver.lock().save(), "nothing is written behind it");
+    drop(saver);
     assert_eq!(plan.start(&path).says("BTC-USD").trades.len(), 6);
 }

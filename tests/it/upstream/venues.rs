@@ -10,7 +10,7 @@ use tickcast::{
     },
     config::{AnyFeed, FeedConfig},
     dialect::Venue,
-    feed::{Publisher, replay, supervise},
+    feed::{Publisher, record::Output, replay, supervise},
     market::{Source, State},
 };
 use tokio_util::sync::CancellationToken;
@@ -99,7 +99,7 @@ async fn what_is_recorded_can_be_replayed() {
         };
         let recording = tokio::spawn({
             let (path, stop) = (path.clone(), stop.clone());
-            async move { record(config, &path, stop).await.unwrap() }
+            async move { record(config, Output::create(&path, false).unwrap(), stop).await.unwrap() }
         });
         eventually("it is subscribed", || stand.counts().active.len() == 2).await;
         stand.release(true);

@@ -175,12 +175,9 @@ impl World {
         }
         self.note_bars();
         let before = self.epoch();
-        let saver = self.saver.take().unwrap();
-        if is_clean {
-            assert!(saver.finish());
-        } else {
-            drop(saver);
-        }
+        let mut saver = self.saver.take().unwrap();
+        assert!(!is_clean || saver.finish());
+        drop(saver);
         let copy = self.path.with_extension("copy");
         let is_old = between == Between::PutBack && copy.exists();
         if between == Between::Copy {
