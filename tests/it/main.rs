@@ -16,6 +16,7 @@ mod config;
 mod connections;
 mod derived;
 mod drain;
+mod examples;
 mod feeds;
 mod history;
 mod interface;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -24,13 +25,17 @@ pub(crate) struct Program {
 impl Program {
     /// Starts `tickcast` on a free port with these arguments and variables, and waits until it is ready. Its log is JSON.
     pub(crate) fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap().path(), arguments, variables)
+    }
+
+    /// Likewise, in that folder.
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tickcast"))
             .args(["--bind", "127.0.0.1:0", "--log-format", "json"])
             .args(arguments)
             .env_clear()
             .envs(variables.iter().copied())
-            .current_dir(folder.path())
+            .current_dir(folder)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

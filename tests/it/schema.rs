@@ -1,7 +1,7 @@
 //! JSON Schema as far as `docs/openapi.json` and `docs/asyncapi.json` use it. A keyword that is not known here is an error,
 //! so that nothing is taken for checked that is not.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
@@ -22,6 +22,12 @@ impl Document {
         let pointer = format!("/components/schemas/{schema}");
         let schema = self.0.pointer(&pointer).unwrap_or_else(|| panic!("there is no {pointer}"));
         self.check(schema, value, "$")
+    }
+
+    /// Names of the properties of the schema of that name.
+    pub(crate) fn properties(&self, schema: &str) -> BTreeSet<String> {
+        let properties = &self.0["components"]["schemas"][schema]["properties"];
+        properties.as_object().expect("the schema is one of a map").keys().cloned().collect()
     }
 
     fn check(&self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
