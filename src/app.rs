@@ -3,6 +3,7 @@
 mod end;
 mod kept;
 mod tasks;
+mod timekeeper;
 
 use std::{
     future::Future,
@@ -29,7 +30,7 @@ use crate::{
     drill,
     feed::{Publisher, Watch, supervise},
     hub::{FeedTerms, Hub},
-    limits::{CLOCK_TICK, MAX_SHARDS},
+    limits::MAX_SHARDS,
     metrics::Metrics,
     server::{FeedView, Gateway, PushView, ServerConfig, listen},
     session::{Census, SessionConfig},
@@ -82,7 +83,7 @@ pub async fn run(
     let listening = listen(Arc::clone(&gateway)).with_context(|| format!("cannot listen on {bind}"))?;
     let mut tasks = Tasks::new(started_shards, Arc::clone(hub.metrics()));
     feeds.into_iter().for_each(|(feed, publisher)| start(&mut tasks, feed, publisher));
-    let timekeeper = keep_time(Arc::clone(&hub), watches, stop_feeds.clone());
+    let timekeeper = timekeeper::keep_time(Arc::clone(&hub), watches, stop_feeds.clone());
     tasks.spawn(Task::Timekeeper, timekeeper.map(Ok));
     let keeper = opened.map(|opened| opened.keep(Arc::clone(&hub)));
     if let Some(keeper) = &keeper {
@@ -168,27 +169,5 @@ fn start(tasks: &mut Tasks, feed: AnyFeed, publisher: Publisher) {
         AnyFeed::Replay(feed) => tasks.spawn(task, supervise(*feed, publisher).map(Ok)),
         AnyFeed::Push(feed) => tasks.spawn(task, supervise(feed, publisher).map(Ok)),
         AnyFeed::Upstream(feed) => tasks.spawn(task, supervise(*feed, publisher).map(Ok)),
-    }
-}
-
-/// Tells the hub the time until it is to stop.
-async fn keep_time(hub: Arc<Hub>, watches: Vec<Watch>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(CLOCK_TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        drill::strike("timekeeper");
-        let now = hub.clock().now();
-        watches.iter().for_each(|watch| watch.look(&hub, now));
-        // In bursts; where a lane is congested the rest has time until the next look.
-        while hub.sweep() && !hub.is_congested() {
-            tokio::task::yield_now().await;
-        }
-        while hub.check_freshness(now) && !hub.is_congested() {
-            tokio::task::yield_now().await;
-        }
-        hub.check_feeds();
-        while hub.tick_clock(hub.clock().now()) {
-            tokio::task::yield_now().await;
-        }
     }
 }

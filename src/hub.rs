@@ -15,6 +15,7 @@ mod ring;
 mod roster;
 mod round;
 mod sweep;
+mod time;
 mod topic;
 mod topics;
 

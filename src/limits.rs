@@ -84,6 +84,20 @@ pub const BAR_GRACE: i64 = 500_000;
 /// for ticker and bars.
 pub const MAX_CLOCK_AHEAD: i64 = 60_000_000;
 
+/// From so many microseconds on a difference between the machine's clock and monotonic time is a step, which is logged and
+/// counted. Less is followed without a word.
+pub const CLOCK_STEP: u64 = 500_000;
+
+/// After the machine's clock was set back the gateway's goes slower by one part in so many, until they are the same again.
+pub const CLOCK_SLEW: i64 = 10;
+
+/// By how much the machine's clock may be behind what the store's last run has said, in microseconds, for the gateway's to go
+/// on from there. Further: it starts with the machine's, and what is kept is from the future.
+pub const CLOCK_CARRIED: i64 = 86_400_000_000;
+
+/// How late the task that tells the hub the time, or a connection to a venue, may be. Later: it was held up, and judges nobody.
+pub const LATE: Duration = Duration::from_millis(500);
+
 /// How often the hub is told the time, for bars that no trade ends.
 pub const CLOCK_TICK: Duration = Duration::from_millis(250);
 

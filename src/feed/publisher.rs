@@ -5,8 +5,9 @@ use std::{
     fmt::Display,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -19,7 +20,7 @@ use crate::{
     hub::{Demand, Hub, HubError},
     limits::{MAX_BURST_TICKS, MAX_ERROR_CHARS},
     market::{Increments, Source, State, Status, Symbol, Tick, UnixMicros},
-    metrics::{FeedMetrics, UpstreamMetrics},
+    metrics::{FeedMetrics, Stalled, UpstreamMetrics},
 };
 
 /// A feed's way to the hub. Clones are the same feed.
@@ -41,7 +42,8 @@ pub struct Health {
     /// Nobody wants anything of the feed, and it has let its source go.
     resting: AtomicBool,
     last_tick: AtomicI64,
-    last_sign: AtomicI64,
+    /// In steady time, and one more.
+    last_sign: AtomicU64,
     breaks: Mutex<Option<(u64, &'static str)>>,
 }
 
@@ -71,17 +73,22 @@ impl Health {
     }
 
     /// Notes a sign of life. Returns whether the feed did not prove alive before.
-    pub(super) fn lives(&self, now: UnixMicros) -> bool {
-        self.last_sign.store(now.0, Ordering::Relaxed);
+    pub(super) fn lives(&self, steady: Duration) -> bool {
+        self.shows_life(steady);
         self.resting.store(false, Ordering::Relaxed);
         !self.live.swap(true, Ordering::Relaxed)
     }
 
-    /// When the feed last proved alive: by a tick, or by what its source says when there is nothing to say.
+    /// When, in the clock's steady time, the feed last proved alive: by a tick, or by what its source says when there is nothing
+    /// to say.
     #[must_use]
-    pub fn last_sign(&self) -> Option<UnixMicros> {
-        let last = self.last_sign.load(Ordering::Relaxed);
-        (last != 0).then_some(UnixMicros(last))
+    pub fn last_sign(&self) -> Option<Duration> {
+        self.last_sign.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_micros)
+    }
+
+    pub(super) fn shows_life(&self, steady: Duration) {
+        let micros = u64::try_from(steady.as_micros()).unwrap_or(u64::MAX);
+        self.last_sign.store(micros.saturating_add(1), Ordering::Relaxed);
     }
 
     /// When the feed last published.
@@ -189,7 +196,7 @@ impl Publisher {
 
     /// The source is connected, though it may have nothing to tell; what that means for its symbols the feed tells itself.
     pub fn connected(&self) {
-        if self.health.lives(self.clock.now()) {
+        if self.health.lives(self.clock.steady()) {
             self.metrics.up(true);
             self.hub.feed_is_up(self.name);
         }
@@ -226,7 +233,7 @@ impl Publisher {
     /// The source proves alive. Of the symbols that were stale for its sake these are as they were before; the others it
     /// does not bring now.
     pub fn alive_for(&self, symbols: impl IntoIterator<Item = Symbol>) {
-        if self.health.lives(self.clock.now()) {
+        if self.health.lives(self.clock.steady()) {
             self.metrics.up(true);
             self.hub.feed_is_up(self.name);
             self.hub.symbols_are_back(self.name, symbols);
@@ -235,7 +242,7 @@ impl Publisher {
 
     /// The source proves alive, with or without a tick. Symbols that were stale for its sake are as they were before.
     pub fn alive(&self) {
-        if self.health.lives(self.clock.now()) {
+        if self.health.lives(self.clock.steady()) {
             self.metrics.up(true);
             self.hub.feed_is_back(self.name);
         }
@@ -250,8 +257,13 @@ impl Publisher {
     /// Nothing is lost when the future is dropped.
     pub async fn room(&self) {
         while self.hub.is_congested() && !self.stop.is_cancelled() {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// Counts a time at which the feed was held up.
+    pub fn count_stall(&self) {
+        self.hub.metrics().time.stalled(Stalled::Feed);
     }
 
     /// Counts one frame or line read from the source.

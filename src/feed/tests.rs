@@ -45,10 +45,9 @@ impl Desk {
         desk
     }
 
-    fn after(&mut self, seconds: i64) -> UnixMicros {
+    fn after(&mut self, seconds: i64) {
         self.now += seconds * 1_000_000;
         self.clock.set(UnixMicros(self.now));
-        UnixMicros(self.now)
     }
 
     fn quote(&mut self) {
@@ -73,18 +72,18 @@ const PRODUCERS: &[Producer] = &[
     (
         "the watch over the whole feed",
         |desk| {
-            let now = desk.after(6);
-            desk.watch.look(&desk.hub, now);
+            desk.after(6);
+            desk.watch.look(&desk.hub);
             // A flapping line: what is said once more is not news, as long as nothing came.
-            desk.publisher.health().lives(now);
+            desk.publisher.health().lives(desk.clock.steady());
         },
         State::Stale,
     ),
     (
         "the limits of a channel",
         |desk| {
-            let now = desk.after(31);
-            desk.hub.check_freshness(now);
+            desk.after(31);
+            desk.hub.check_freshness();
         },
         State::Stale,
     ),
@@ -140,7 +139,8 @@ fn another_cause_is_told_with_the_time_at_which_the_state_began() {
     // A state that ended and came back began anew.
     desk.after(1);
     desk.quote();
-    let began = desk.after(1);
+    desk.after(1);
+    let began = desk.clock.now();
     desk.publisher.lost("the source broke off");
     assert_eq!(desk.status("HEARD").1.since, began);
 }
@@ -209,13 +209,13 @@ async fn a_feed_that_never_connected_said_that_its_source_broke_off() {
 fn a_feed_that_let_go_on_purpose_was_warned_of_for_its_silence() {
     let mut desk = Desk::new();
     desk.publisher.rests();
-    let now = desk.after(3_600);
-    desk.watch.look(&desk.hub, now);
+    desk.after(3_600);
+    desk.watch.look(&desk.hub);
     assert_eq!(desk.status("HEARD").1.state, State::Live, "what it let go its own status tells");
     assert_eq!(desk.publisher.health().state(), State::Live);
     // Awake again, it is held to its limit.
     desk.publisher.connected();
-    let now = desk.after(6);
-    desk.watch.look(&desk.hub, now);
+    desk.after(6);
+    desk.watch.look(&desk.hub);
     assert_eq!(desk.status("HEARD").1.state, State::Stale);
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::Health;
 use crate::{
     hub::Hub,
-    market::{Source, State, UnixMicros},
+    market::{Source, State},
 };
 
 /// One feed under watch.
@@ -24,16 +24,21 @@ impl Watch {
     }
 
     /// Makes the feed's symbols stale when it has been silent for too long; its next sign of life ends that.
-    pub fn look(&self, hub: &Hub, now: UnixMicros) {
-        let Some(UnixMicros(last)) = self.health.last_sign() else { return };
-        let silent = now.0.saturating_sub(last);
-        if u128::try_from(silent).is_ok_and(|silent| silent > self.silence.as_micros())
-            && self.health.falls_silent()
-        {
-            tracing::warn!(feed = %self.name, "the feed has been silent for {} ms", silent / 1_000);
+    pub fn look(&self, hub: &Hub) {
+        let Some(last) = self.health.last_sign() else { return };
+        let silent = hub.clock().steady().saturating_sub(last);
+        if silent > self.silence && self.health.falls_silent() {
+            tracing::warn!(feed = %self.name, "the feed has been silent for {} ms", silent.as_millis());
             // The limit and not the time: a silence that follows another is told in the same words.
             let why = format!("the feed has been silent for more than {} ms", self.silence.as_millis());
             hub.set_feed_state(self.name, State::Stale, &why);
+        }
+    }
+
+    /// The gateway was held up for so long: the feed was not silent for it.
+    pub fn excuse(&self, hub: &Hub, late: Duration) {
+        if let Some(last) = self.health.last_sign() {
+            self.health.shows_life((last + late).min(hub.clock().steady()));
         }
     }
 }
@@ -47,7 +52,7 @@ mod tests {
         clock::Clock,
         feed::Publisher,
         hub::HubConfig,
-        market::{Quote, Symbol, Tick},
+        market::{Quote, Symbol, Tick, UnixMicros},
         metrics::Metrics,
     };
 
@@ -72,14 +77,17 @@ mod tests {
             now
         };
         // Nothing was ever heard: pending is not stale.
-        watch.look(&hub, UnixMicros(at(60)));
+        at(60);
+        watch.look(&hub);
         assert_eq!(states(), [State::Pending; 3]);
         publisher.publish(&mut quote(symbols[0], at(61)));
         publisher.publish(&mut quote(symbols[1], at(61)));
-        watch.look(&hub, UnixMicros(at(66)));
+        at(66);
+        watch.look(&hub);
         assert_eq!(states(), [State::Live, State::Live, State::Pending]);
         assert_eq!(publisher.health().state(), State::Live);
-        watch.look(&hub, UnixMicros(at(67)));
+        at(67);
+        watch.look(&hub);
         assert_eq!(
             states(),
             [State::Stale, State::Stale, State::Pending],
@@ -94,7 +102,7 @@ mod tests {
         // One busy symbol proves that the feed lives: the quiet one stays live.
         for second in 69..120 {
             publisher.publish(&mut quote(symbols[0], at(second)));
-            watch.look(&hub, UnixMicros(at(second)));
+            watch.look(&hub);
         }
         assert_eq!(states(), [State::Live, State::Live, State::Pending]);
     }

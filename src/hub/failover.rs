@@ -138,6 +138,14 @@ impl Choice {
         self.lost_since = None;
     }
 
+    /// The gateway was held up for so long: whoever was lost or worked then may have changed, and has its time.
+    pub(super) fn excuse(&mut self, late: Duration, now: Instant) {
+        let times = [&mut self.asked_since, &mut self.lost_since].into_iter();
+        for time in times.chain(&mut self.works_since).flatten() {
+            *time = (*time + late).min(now);
+        }
+    }
+
     /// Draws the consequences of how the feeds stand now. `is_wanted`: whether anybody listens.
     pub(super) fn look(
         &mut self,

@@ -50,8 +50,8 @@ pub(super) struct Freshness {
     has_value: bool,
     /// Newest event time so far: one late event among current ones means nothing.
     newest: i64,
-    /// When a trade and a quote were last received; 0 before the first.
-    heard: [i64; 2],
+    /// When a trade and a quote were last received, in steady time.
+    heard: [Option<Duration>; 2],
 }
 
 impl Freshness {
@@ -62,7 +62,7 @@ impl Freshness {
             limits,
             has_value: false,
             newest: i64::MIN,
-            heard: [0; 2],
+            heard: [None; 2],
         }
     }
 
@@ -80,7 +80,7 @@ impl Freshness {
     }
 
     /// A trade or a quote was received. Returns the state that it brings about, if that is another one.
-    pub(super) fn heard(&mut self, tick: &Tick) -> Option<Change> {
+    pub(super) fn heard(&mut self, tick: &Tick, steady: Duration) -> Option<Change> {
         let (channel, te, tr) = match tick {
             Tick::Trade(trade) => (0, trade.te, trade.tr),
             Tick::Quote(quote) => (1, quote.te, quote.tr),
@@ -88,26 +88,26 @@ impl Freshness {
         };
         let shown = self.shown();
         self.has_value = true;
-        self.heard[channel] = tr.0;
+        self.heard[channel] = Some(steady);
         if let Some(te) = te {
             self.newest = self.newest.max(te.0);
         }
         if self.state == State::Halted {
             return None;
         }
-        let (state, why) = match self.complaint(tr) {
+        let (state, why) = match self.complaint(tr, steady) {
             None => (State::Live, "receiving".into()),
             Some(why) => (State::Stale, why),
         };
         (shown != state).then(|| self.turn(state, why))
     }
 
-    /// Time has passed. Returns the state that it brings about, if that is another one.
-    pub(super) fn passed(&mut self, now: UnixMicros) -> Option<Change> {
+    /// Time has passed, until that steady time. Returns the state that it brings about, if that is another one.
+    pub(super) fn passed(&mut self, steady: Duration) -> Option<Change> {
         if self.state != State::Live {
             return None;
         }
-        self.quiet(now).map(|why| self.turn(State::Stale, why))
+        self.quiet(steady).map(|why| self.turn(State::Stale, why))
     }
 
     /// The feed, or the venue, says so.
@@ -126,14 +126,21 @@ impl Freshness {
 
     /// The feed proves alive again: what was stale for its sake is as it was before. Returns the state, if that is another
     /// one.
-    pub(super) fn feed_is_back(&mut self, now: UnixMicros) -> Option<Change> {
+    pub(super) fn feed_is_back(&mut self, now: UnixMicros, steady: Duration) -> Option<Change> {
         let stale_for_it = self.state == State::Stale && self.before != State::Stale;
-        let returns = stale_for_it && self.complaint(now).is_none();
+        let returns = stale_for_it && self.complaint(now, steady).is_none();
         returns.then(|| {
             let why = if self.has_value { "the feed is back" } else { NOTHING_YET };
             let (_, why) = self.turn(self.before, why.into());
             (self.shown(), why)
         })
+    }
+
+    /// The gateway was held up for so long, until that steady time: no channel was silent for it.
+    pub(super) fn excuse(&mut self, late: Duration, steady: Duration) {
+        for heard in self.heard.iter_mut().flatten() {
+            *heard = (*heard + late).min(steady);
+        }
     }
 
     fn turn(&mut self, state: State, why: Cow<'static, str>) -> Change {
@@ -142,7 +149,7 @@ impl Freshness {
     }
 
     /// What is wrong with what was received, at the time of receipt `now`.
-    fn complaint(&self, now: UnixMicros) -> Option<Cow<'static, str>> {
+    fn complaint(&self, now: UnixMicros, steady: Duration) -> Option<Cow<'static, str>> {
         if let Some(age) = self.limits.age
             && self.newest != i64::MIN
         {
@@ -151,14 +158,14 @@ impl Freshness {
                 return Some(format!("its newest event is more than {} ms old", age.as_millis()).into());
             }
         }
-        self.quiet(now)
+        self.quiet(steady)
     }
 
-    fn quiet(&self, now: UnixMicros) -> Option<Cow<'static, str>> {
+    fn quiet(&self, steady: Duration) -> Option<Cow<'static, str>> {
         let limits = [(self.limits.trades, "trade"), (self.limits.quotes, "quote")];
         for ((limit, name), heard) in limits.into_iter().zip(self.heard) {
             let Some(limit) = limit else { continue };
-            if heard != 0 && now.0.saturating_sub(heard) > micros(limit) {
+            if heard.is_some_and(|heard| steady.saturating_sub(heard) > limit) {
                 return Some(format!("no {name} for more than {} ms", limit.as_millis()).into());
             }
         }
@@ -193,29 +200,34 @@ mod tests {
         for (second, happens, expected) in script {
             let now = UnixMicros(1_000 * SECOND + second * SECOND);
             let te = |behind: i64| Some(UnixMicros(now.0 - behind * SECOND));
+            let steady = Duration::from_secs(second.unsigned_abs());
             let before = freshness.shown();
             let (symbol, source) = (Symbol::new("A").unwrap(), Source::new("s").unwrap());
             let change = match *happens {
-                Happens::Trade(behind) => freshness.heard(&Tick::Trade(Trade {
-                    symbol,
-                    price: "1".parse().unwrap(),
-                    size: "1".parse().unwrap(),
-                    side: None,
-                    id: None,
-                    source,
-                    te: te(behind),
-                    tr: now,
-                })),
+                Happens::Trade(behind) => freshness.heard(
+                    &Tick::Trade(Trade {
+                        symbol,
+                        price: "1".parse().unwrap(),
+                        size: "1".parse().unwrap(),
+                        side: None,
+                        id: None,
+                        source,
+                        te: te(behind),
+                        tr: now,
+                    }),
+                    steady,
+                ),
                 Happens::Quote(behind) => {
                     let te = te(behind);
-                    freshness.heard(&Tick::Quote(Quote { symbol, bid: None, ask: None, source, te, tr: now }))
+                    let quote = Quote { symbol, bid: None, ask: None, source, te, tr: now };
+                    freshness.heard(&Tick::Quote(quote), steady)
                 }
                 Happens::Told(state) => {
                     freshness.told(state);
                     None
                 }
-                Happens::Time => freshness.passed(now),
-                Happens::FeedBack => freshness.feed_is_back(now),
+                Happens::Time => freshness.passed(steady),
+                Happens::FeedBack => freshness.feed_is_back(now, steady),
             };
             assert_eq!(freshness.shown(), *expected, "{second} s: {happens:?}");
             if let Some((state, why)) = change {
@@ -278,10 +290,14 @@ mod tests {
         let mut freshness = Freshness::new(FreshnessLimits::default());
         freshness.restored();
         freshness.told(State::Stale);
-        assert_eq!(freshness.feed_is_back(UnixMicros(9)), None, "others were heard");
+        assert_eq!(freshness.feed_is_back(UnixMicros(9), Duration::ZERO), None, "others were heard");
         freshness.told(State::Live);
         freshness.told(State::Stale);
-        assert_eq!(freshness.feed_is_back(UnixMicros(9)).unwrap().0, State::Live, "from then on as ever");
+        assert_eq!(
+            freshness.feed_is_back(UnixMicros(9), Duration::ZERO).unwrap().0,
+            State::Live,
+            "from then on as ever"
+        );
     }
 
     #[test]

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use super::{FreshnessLimits, Hub, HubError, Topic, lane::Lane, round::Round, topic::Carrier};
-use crate::{
-    clock::Instant,
-    limits::DEFAULT_PREFERENCE,
-    market::{Source, UnixMicros},
+use super::{
+    FreshnessLimits, Hub, HubError, Topic,
+    lane::Lane,
+    round::{Round, Times},
+    topic::Carrier,
 };
+use crate::{limits::DEFAULT_PREFERENCE, market::Source};
 
 /// What is stated of a feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +111,7 @@ impl Hub {
         Ok(topic)
     }
 
-    pub(super) fn times(&self) -> (Instant, UnixMicros) {
-        (self.clock.instant(), self.clock.now())
+    pub(super) fn times(&self) -> Times {
+        Times { received: self.clock.instant(), now: self.clock.now(), steady: self.clock.steady() }
     }
 }

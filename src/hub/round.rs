@@ -1,6 +1,6 @@
 //! One call of the hub: the lanes that events go to, and what is to be said at its end.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use prometheus::{IntCounter, IntGauge};
 
@@ -11,12 +11,22 @@ use crate::{
     metrics::{Metrics, Switches},
 };
 
+/// When something happens, by each of the clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) received: Instant,
+    pub(super) now: UnixMicros,
+    pub(super) steady: Duration,
+}
+
 /// Events go to the lanes at once; wakes and counts come once at the end.
 pub(super) struct Round<'a> {
     pub(super) lanes: &'a [Option<Arc<Lane>>],
     pub(super) received: Instant,
-    /// The same by the wall clock.
+    /// The same as time of day.
     pub(super) now: UnixMicros,
+    /// The same as the clock's steady time, which silences are measured by.
+    pub(super) steady: Duration,
     /// Bits of the lanes that got an event.
     pub(super) touched: u64,
     /// Events that were made.
@@ -37,9 +47,10 @@ struct Switch {
 }
 
 impl<'a> Round<'a> {
-    pub(super) const fn new(lanes: &'a [Option<Arc<Lane>>], (received, now): (Instant, UnixMicros)) -> Self {
+    pub(super) const fn new(lanes: &'a [Option<Arc<Lane>>], times: Times) -> Self {
+        let Times { received, now, steady } = times;
         let made = [0; Channel::COUNT];
-        Self { lanes, received, now, touched: 0, made, standby: 0, switches: Vec::new() }
+        Self { lanes, received, now, steady, touched: 0, made, standby: 0, switches: Vec::new() }
     }
 
     /// A symbol's source is another feed from now on.

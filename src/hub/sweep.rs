@@ -91,7 +91,7 @@ impl Hub {
                 let told = Status { symbol, state: *state, source: feed, since: *since, why };
                 let _another_feeds = topic.publish(feed, Tick::Status(told), round);
             }
-            What::Back => topic.feed_is_back(feed, round.now, round),
+            What::Back => topic.feed_is_back(feed, round),
         };
         match rest {
             Rest::From(position) => self.each_of(&[feed], position, each),
@@ -109,13 +109,13 @@ impl Hub {
     /// Looks for symbols whose channels have been quiet for longer than their feed's limits allow. To be called a few
     /// times a second; looks at no symbol of a feed without such limits. Tells at most [`MAX_BURST_TICKS`] changes and
     /// returns whether there may be more.
-    pub fn check_freshness(&self, now: UnixMicros) -> bool {
+    pub fn check_freshness(&self) -> bool {
         let watched = self.roster.read().watched();
         let mut position = self.looked_at.lock();
         if watched.is_empty() {
             return false;
         }
-        let more = self.each_of(&watched, &mut position, |topic, round| topic.check_freshness(now, round));
+        let more = self.each_of(&watched, &mut position, |topic, round| topic.check_freshness(round));
         if !more {
             *position = 0;
         }
@@ -232,7 +232,8 @@ mod tests {
         let quotes = Some(std::time::Duration::from_secs(1));
         let fresh = FreshnessLimits { quotes, ..FreshnessLimits::default() };
         let (hub, lane, _, symbols) = hub(FeedTerms { fresh, ..FeedTerms::default() });
-        let mut look = || hub.check_freshness(UnixMicros(60_000_000));
+        hub.clock().pass(60_000_000);
+        let mut look = || hub.check_freshness();
         let told = bursts(&lane, || {}, &mut look);
         assert!(told.iter().all(|burst| *burst <= MAX_BURST_TICKS), "{told:?}");
         assert_eq!(in_state(&hub, State::Stale), symbols.len());

@@ -16,6 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -26,7 +27,7 @@ use super::{
     derive::{Channels, Derived, Step},
     history::{self, BarSpan, Page},
     ring::Ring,
-    round::{Round, Shared},
+    round::{Round, Shared, Times},
 };
 use crate::{
     clock::Instant,
@@ -194,7 +195,7 @@ impl Topic {
             Tick::Loss(_) => {}
             Tick::Trade(_) | Tick::Quote(_) => {
                 inner.is_absent = false;
-                if let Some(change) = inner.voices.source_mut().freshness.heard(&tick) {
+                if let Some(change) = inner.voices.source_mut().freshness.heard(&tick, round.steady) {
                     let (source, since) = match &tick {
                         Tick::Trade(trade) => (trade.source, trade.tr),
                         Tick::Quote(quote) => (quote.source, quote.tr),
@@ -213,18 +214,18 @@ impl Topic {
     }
 
     /// Time alone may have made it stale.
-    pub(super) fn check_freshness(&self, now: UnixMicros, round: &mut Round<'_>) {
+    pub(super) fn check_freshness(&self, round: &mut Round<'_>) {
         let inner = &mut *self.inner.lock();
-        if let Some(change) = inner.voices.passed(now) {
-            self.changed(inner, change, (inner.voices.feed(), now), round);
+        if let Some(change) = inner.voices.passed(round.steady) {
+            self.changed(inner, change, (inner.voices.feed(), round.now), round);
         }
     }
 
     /// One of its feeds proves alive again.
-    pub(super) fn feed_is_back(&self, feed: Source, now: UnixMicros, round: &mut Round<'_>) {
+    pub(super) fn feed_is_back(&self, feed: Source, round: &mut Round<'_>) {
         let inner = &mut *self.inner.lock();
-        if let Some(change) = inner.voices.feed_is_back(feed, now) {
-            self.changed(inner, change, (feed, now), round);
+        if let Some(change) = inner.voices.feed_is_back(feed, (round.now, round.steady)) {
+            self.changed(inner, change, (feed, round.now), round);
         }
     }
 
@@ -319,7 +320,10 @@ impl Topic {
         memory.unsaid.remove(channel);
         if let Some(body) = memory.computed.newest(channel) {
             // No lane: a shard that listens has had every event.
-            let mut round = Round::new(&[], (memory.unsaid_since, UnixMicros(0)));
+            let mut round = Round::new(
+                &[],
+                Times { received: memory.unsaid_since, now: UnixMicros(0), steady: Duration::ZERO },
+            );
             self.emit(inner, body, &mut round);
             round.end(&self.shared);
         }

@@ -1,11 +1,16 @@
 //! The families of clocks: stalls of this process, steps of the machine's clock, and clocks of venues that differ.
 
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use std::time::Duration;
+
+use prometheus::{Gauge, IntCounter, IntCounterVec, Opts, Registry};
 
 /// All of them.
 #[derive(Debug, Clone)]
 pub struct TimeMetrics {
     stalls: [IntCounter; Stalled::ALL.len()],
+    /// Back, and forward.
+    steps: [IntCounter; 2],
+    ahead: Gauge,
 }
 
 /// What was held up.
@@ -39,7 +44,33 @@ impl TimeMetrics {
         );
         let stalls = IntCounterVec::new(stalls, &["task"]).expect("the name and labels are valid");
         registry.register(Box::new(stalls.clone())).expect("the name is used once");
-        Self { stalls: Stalled::ALL.map(|task| stalls.with_label_values(&[task.as_str()])) }
+        let steps = Opts::new(
+            "tickcast_clock_steps_total",
+            "Times that the machine's clock was set by half a second or more, or its machine slept.",
+        );
+        let steps = IntCounterVec::new(steps, &["direction"]).expect("the name and labels are valid");
+        registry.register(Box::new(steps.clone())).expect("the name is used once");
+        let ahead = Gauge::new(
+            "tickcast_clock_ahead_seconds",
+            "How far the gateway's time is ahead of its machine's clock, which was set back.",
+        );
+        let ahead = ahead.expect("the name is valid");
+        registry.register(Box::new(ahead.clone())).expect("the name is used once");
+        Self {
+            stalls: Stalled::ALL.map(|task| stalls.with_label_values(&[task.as_str()])),
+            steps: ["back", "forward"].map(|direction| steps.with_label_values(&[direction])),
+            ahead,
+        }
+    }
+
+    /// The machine's clock was set, back or forward.
+    pub fn stepped(&self, back: bool) {
+        self.steps[usize::from(!back)].inc();
+    }
+
+    /// So far the gateway's time is ahead of the machine's clock.
+    pub fn ahead(&self, ahead: Duration) {
+        self.ahead.set(ahead.as_secs_f64());
     }
 
     /// Something was held up.

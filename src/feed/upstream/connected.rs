@@ -1,7 +1,7 @@
 //! A feed while it is connected: frames in, requests out, wishes that change, and the change of connection that is
 //! planned.
 
-use std::{future::pending, sync::Arc};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use super::{
     Plan, Upstream,
@@ -93,7 +93,14 @@ impl<'a> Connected<'a> {
             if self.feed.wanted.symbols().is_empty() {
                 return Ok(Left::Idle);
             }
-            let broken = self.link.tend(&self.plan).await.err();
+            let broken = match self.link.tend(&self.plan).await {
+                Ok(Duration::ZERO) => None,
+                Ok(late) => {
+                    self.held_up(late);
+                    None
+                }
+                Err(broken) => Some(broken),
+            };
             self.tend_successor().await;
             self.measure();
             if let Some(broken) = broken {
@@ -116,6 +123,14 @@ impl<'a> Connected<'a> {
                 Happened::Successor(arrival) => self.arrived(arrival).await,
             }
         }
+    }
+
+    /// Nobody is let go, and nothing taken for lost, for the time in which the gateway did not run.
+    fn held_up(&mut self, late: Duration) {
+        let (feed, late_ms) = (self.out.name(), late.as_millis());
+        tracing::warn!(%feed, late_ms, "the feed was held up; its venue is not judged for it");
+        self.out.count_stall();
+        self.feed.wanted.excuse(late);
     }
 
     async fn wait(&mut self) -> Happened {

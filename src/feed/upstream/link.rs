@@ -1,7 +1,7 @@
 //! One connection to a venue: greeting, credentials, requests, signs of life. What it brings is handed up in order,
 //! frame by frame; whether it is new is for others to tell.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Plan,
@@ -14,7 +14,7 @@ use crate::{
     clock::Instant,
     dialect::{Ack, Message, Refusal, Sequence, Venue},
     feed::Publisher,
-    limits::UPSTREAM_BURST_FRAMES,
+    limits::{LATE, UPSTREAM_BURST_FRAMES},
     market::{LossWhy, Symbol, Tick},
 };
 
@@ -189,12 +189,19 @@ impl Link {
         Ok(())
     }
 
-    /// Sends what is due: requests, a ping after half of the silence that is allowed.
+    /// Sends what is due: requests, a ping after half of the silence that is allowed. Returns how late it was to look, when it
+    /// was held up; then it has judged nothing.
     ///
     /// # Cancel safety
     /// A frame may have been sent in part: the connection is good for nothing then.
-    pub(super) async fn tend(&mut self, plan: &Plan) -> Result<(), Break> {
+    pub(super) async fn tend(&mut self, plan: &Plan) -> Result<Duration, Break> {
         let now = Instant::now();
+        let late = now.saturating_duration_since(self.judged_at(plan));
+        if late > LATE {
+            // The process was held up, and frames may wait in the socket: they are read first.
+            self.excuse(now);
+            return Ok(late);
+        }
         if now >= self.heard + plan.silence_timeout {
             let silence = plan.silence_timeout.as_millis();
             return Err(Reason::Silent.because(format!("nothing came for {silence} ms")));
@@ -203,7 +210,7 @@ impl Link {
             Phase::Greeting(since) | Phase::Authenticating(since) if now >= since + plan.answer_timeout => {
                 return Err(Reason::Unanswered.because("the venue does not let us in"));
             }
-            Phase::Greeting(_) | Phase::Authenticating(_) => return Ok(()),
+            Phase::Greeting(_) | Phase::Authenticating(_) => return Ok(Duration::ZERO),
             Phase::Open => {}
         }
         if self.requests.waiting_since().is_some_and(|since| now >= since + plan.answer_timeout) {
@@ -216,27 +223,41 @@ impl Link {
             }
         }
         if self.requests.next().is_none() {
-            return Ok(());
+            return Ok(Duration::ZERO);
         }
         let names = plan.names();
         while let Some(frame) = self.requests.poll(&names, now) {
             self.socket.send(frame).await?;
         }
-        Ok(())
+        Ok(Duration::ZERO)
+    }
+
+    /// All that the venue has to do has its time from now on.
+    fn excuse(&mut self, now: Instant) {
+        (self.heard, self.pinged) = (now, false);
+        self.requests.excuse(now);
+        match &mut self.phase {
+            Phase::Greeting(since) | Phase::Authenticating(since) => *since = now,
+            Phase::Open => {}
+        }
+    }
+
+    /// When it is to be looked at whether the venue has said what it should.
+    fn judged_at(&self, plan: &Plan) -> Instant {
+        let half = if self.pinged { plan.silence_timeout } else { plan.silence_timeout / 2 };
+        let since = match self.phase {
+            Phase::Greeting(since) | Phase::Authenticating(since) => Some(since),
+            Phase::Open => self.requests.waiting_since(),
+        };
+        let alive = self.heard + half;
+        since.map_or(alive, |since| alive.min(since + plan.answer_timeout))
     }
 
     /// When [`tend`](Self::tend) has something to do next.
     pub(super) fn next(&self, plan: &Plan) -> Instant {
-        let half = if self.pinged { plan.silence_timeout } else { plan.silence_timeout / 2 };
-        let alive = self.heard + half;
-        let due = match self.phase {
-            Phase::Greeting(since) | Phase::Authenticating(since) => Some(since + plan.answer_timeout),
-            Phase::Open => {
-                let answer = self.requests.waiting_since().map(|since| since + plan.answer_timeout);
-                [answer, self.requests.next()].into_iter().flatten().min()
-            }
-        };
-        due.map_or(alive, |due| due.min(alive))
+        let judged = self.judged_at(plan);
+        let request = self.requests.next().filter(|_| self.phase == Phase::Open);
+        request.map_or(judged, |request| request.min(judged))
     }
 
     /// Whether it has all its subscriptions.

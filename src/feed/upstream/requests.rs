@@ -236,7 +236,12 @@ impl Requests {
         }
     }
 
-    /// Since when the oldest request waits.
+    /// Every request has its time from now on.
+    pub(super) fn excuse(&mut self, now: Instant) {
+        self.asked.iter_mut().for_each(|asked| asked.since = now);
+    }
+
+    /// Since when the oldest request waits for its answer.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         self.asked.front().map(|asked| asked.since)
     }

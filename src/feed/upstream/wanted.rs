@@ -57,6 +57,11 @@ impl Wanted {
         false
     }
 
+    /// The gateway was held up for so long: nobody could come back.
+    pub(super) fn excuse(&mut self, late: Duration) {
+        self.leaving.values_mut().for_each(|at| *at += late);
+    }
+
     /// When the next symbol goes.
     pub(super) fn next(&self) -> Option<Instant> {
         self.leaving.values().min().copied()

@@ -1,9 +1,10 @@
 //! The feeds that carry one symbol: how each stands with it, and what is told when another becomes its source.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Inner, Topic};
 use crate::{
+    clock::Instant,
     hub::{
         Demand,
         failover::{Choice, Reason, Standing, Verdict},
@@ -125,11 +126,11 @@ impl Voices {
     }
 
     /// Time has passed. Returns the change of the source's state, if there is one.
-    pub(super) fn passed(&mut self, now: UnixMicros) -> Option<Change> {
+    pub(super) fn passed(&mut self, steady: Duration) -> Option<Change> {
         let current = self.choice.current();
         let mut told = None;
         for (position, voice) in self.all.iter_mut().enumerate() {
-            let change = voice.freshness.passed(now);
+            let change = voice.freshness.passed(steady);
             if position == current {
                 told = change;
             }
@@ -138,12 +139,22 @@ impl Voices {
     }
 
     /// A feed proves alive again. Returns the change of state, if it is the source's.
-    pub(super) fn feed_is_back(&mut self, feed: Source, now: UnixMicros) -> Option<Change> {
+    pub(super) fn feed_is_back(
+        &mut self,
+        feed: Source,
+        (now, steady): (UnixMicros, Duration),
+    ) -> Option<Change> {
         let position = self.position(feed)?;
         let voice = &mut self.all[position];
         voice.is_up = true;
-        let change = voice.freshness.feed_is_back(now);
+        let change = voice.freshness.feed_is_back(now, steady);
         change.filter(|_| self.is_source(position))
+    }
+
+    /// The gateway was held up for so long: silences and times of grace are longer by that.
+    pub(super) fn excuse(&mut self, late: Duration, now: (Instant, Duration)) {
+        self.all.iter_mut().for_each(|voice| voice.freshness.excuse(late, now.1));
+        self.choice.excuse(late, now.0);
     }
 
     pub(super) fn watch(&mut self, feed: Source, demand: &Arc<Demand>) {
@@ -251,7 +262,7 @@ impl Topic {
             Tick::Status(status) => voice.freshness.told(status.state),
             Tick::Loss(_) => {}
             Tick::Trade(_) | Tick::Quote(_) => {
-                let _nobody_is_told = voice.freshness.heard(tick);
+                let _nobody_is_told = voice.freshness.heard(tick, round.steady);
                 if let Tick::Quote(_) = tick {
                     voice.held = Some(tick.clone());
                 }
@@ -268,6 +279,11 @@ impl Topic {
     /// Draws the consequences of how its feeds stand: another may become its source.
     pub(in crate::hub) fn check_feeds(&self, round: &mut Round<'_>) {
         self.look(&mut self.inner.lock(), round);
+    }
+
+    /// The gateway was held up for so long, which counts for none of its feeds.
+    pub(in crate::hub) fn excuse(&self, late: Duration, now: (Instant, Duration)) {
+        self.inner.lock().voices.excuse(late, now);
     }
 
     /// The feed as a whole works, or does not.

@@ -1,0 +1,33 @@
+//! What becomes of the hub when its clock is set, or when it was held up.
+
+use std::time::Duration;
+
+use super::Hub;
+
+impl Hub {
+    /// Follows the machine's clock, and tells when that was set. To be called a few times a second, by one task.
+    pub fn follow_clock(&self) {
+        let step = self.clock.observe();
+        let ahead = self.clock.ahead();
+        let time = &self.metrics.time;
+        time.ahead(ahead);
+        let Some(step) = step else { return };
+        time.stepped(step.by < 0);
+        let (by_ms, ahead_ms) = (step.by / 1_000, ahead.as_millis());
+        if step.by < 0 {
+            tracing::warn!(
+                by_ms,
+                ahead_ms,
+                "the machine's clock was set back: the gateway's goes on, and a tenth slower until they are the same"
+            );
+        } else {
+            tracing::warn!(by_ms, ahead_ms, "the machine's clock was set forward, or the machine slept");
+        }
+    }
+
+    /// The gateway was held up for so long: no symbol was silent for it, and no feed lost.
+    pub fn excuse(&self, late: Duration) {
+        let now = (self.clock.instant(), self.clock.steady());
+        self.topics_since(0).iter().for_each(|topic| topic.excuse(late, now));
+    }
+}
