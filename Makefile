@@ -31,9 +31,9 @@ test-clients: ## third-party clients, a real Prometheus and the Autobahn cases a
 	$(call heading,tests/clients)
 	TICKCAST_BIN='$(BIN)' $(PYTHON) -m pytest -c tests/clients/pytest.ini tests/clients
 
-test-browser: ## the page, its chart and an EventSource in a real Chromium
+test-browser: ## the page, its chart, an EventSource and pages of other origins in a real Chromium
 	$(call heading,tests/browser)
-	TICKCAST_BIN='$(BIN)' node --test tests/browser/page.test.mjs tests/browser/chart.test.mjs tests/browser/sse.test.mjs
+	TICKCAST_BIN='$(BIN)' node --test tests/browser/page.test.mjs tests/browser/chart.test.mjs tests/browser/sse.test.mjs tests/browser/web.test.mjs
 
 deps: ## installs what the tests need; quick when it is there already
 	$(call heading,test dependencies)

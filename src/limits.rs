@@ -284,6 +284,13 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection without a request for this long is closed; scrapers come back sooner.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// How long a browser may remember that a page of another origin may send a request, in seconds: after a change of
+/// `server.origins` it may be wrong for so long.
+pub const PREFLIGHT_SECONDS: &str = "600";
+
+/// Hops of `X-Forwarded-For` that are read, from the right. Behind so many trusted ones the proxy's own address counts.
+pub const FORWARDED_HOPS: usize = 32;
+
 /// A client that was answered for the last time has this long to close its side.
 pub const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -324,6 +331,12 @@ pub const WORKERS_RANGE: RangeInclusive<usize> = 1..=MAX_SHARDS;
 
 /// `server.origins`: how many at most.
 pub const MAX_ORIGINS: usize = 100;
+
+/// `server.hosts`: how many at most.
+pub const MAX_HOSTS: usize = 100;
+
+/// `server.trusted_proxies`: how many networks at most.
+pub const MAX_TRUSTED_PROXIES: usize = 256;
 
 /// `limits.connections` and `limits.connections_per_ip`.
 pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 1..=1_000_000;

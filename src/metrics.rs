@@ -41,12 +41,12 @@ const LATENCY_BUCKETS: &[f64] = &[
 
 /// Why a connection does not become a session: every value of the label, present with 0 from the start.
 pub const SESSION_REFUSALS: &[&str] =
-    &["draining", "origin", "parameter", "handshake", "connections", "connections_per_ip"];
+    &["draining", "host", "origin", "parameter", "handshake", "connections", "connections_per_ip"];
 
 /// Why a plain HTTP request is not carried out although it could be: for a limit, or for who asks. Every value of the label,
 /// present with 0 from the start.
 pub const REQUEST_REFUSALS: &[&str] =
-    &["draining", "origin", "remote", "congested", "body_type", "body_size"];
+    &["draining", "host", "origin", "remote", "congested", "body_type", "body_encoding", "body_size"];
 
 /// All families of one gateway, in a registry of its own so that several gateways fit in one process.
 #[derive(Debug)]

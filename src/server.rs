@@ -2,6 +2,7 @@
 
 mod admit;
 mod answer;
+mod asking;
 mod bars;
 mod body;
 mod config;
@@ -10,14 +11,19 @@ mod drills;
 #[cfg(feature = "test-endpoints")]
 mod echo;
 mod guard;
+mod handshake;
 mod history;
 mod inbound;
 mod line;
 mod listen;
+mod networks;
+mod page;
+mod path;
 mod poll;
 mod publish;
 mod query;
 mod reader;
+mod refusal;
 mod rest;
 mod routes;
 mod snapshot;
@@ -25,10 +31,13 @@ mod socket;
 mod sse;
 mod trades;
 mod upgrade;
+mod upgrades;
 
 pub use actix_server::ServerHandle;
+pub use asking::{HostPattern, OriginPattern};
 pub use config::{Driver, ServerConfig};
 pub use listen::{Listening, listen};
+pub use networks::{Network, Networks};
 pub use routes::routes;
 
 use std::{

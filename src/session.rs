@@ -22,7 +22,7 @@ mod transport;
 mod wire;
 
 pub use census::{Admission, Census, Refusal};
-pub use close::{CloseReason, Frame};
+pub use close::{CloseReason, Excess, Flood, Frame, Text, Violation};
 pub use config::SessionConfig;
 pub use framing::Framing;
 pub use shard::{Outgoing, SessionKey, Shard, run};

@@ -84,7 +84,7 @@ impl Fixture {
         let census = Arc::new(Census::new(clients, clients));
         for client in 0..clients {
             let now = Instant::now();
-            let admission = census.admit([127, 0, 0, 1].into()).ok();
+            let admission = census.admit([127, 0, 0, 1].into());
             let key = fixture.shard.open(encoding, Rc::clone(&fixture.sink) as Rc<_>, admission, now);
             // Nothing is held back: each burst is a write.
             fixture.shard.set_flush(key, std::time::Duration::ZERO);

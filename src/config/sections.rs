@@ -9,7 +9,7 @@ use crate::{
     hub::{FailoverTimes, HubConfig},
     limits,
     market::Interval,
-    server::{Driver, ServerConfig},
+    server::{Driver, HostPattern, Network, OriginPattern, ServerConfig},
     session::SessionConfig,
     store::StoreConfig,
 };
@@ -23,12 +23,19 @@ pub(super) fn server(settings: &mut Settings) -> ServerConfig {
         })
         .unwrap_or(default.bind);
     let workers = settings.integer("server.workers", &limits::WORKERS_RANGE, default.workers);
-    let expected = "an origin like https://example.com or http://localhost:3000";
-    let origins = settings.list("server.origins", expected, origin).unwrap_or(default.origins);
-    if origins.len() > limits::MAX_ORIGINS {
-        let why = format!("found {} origins, expected at most {}", origins.len(), limits::MAX_ORIGINS);
-        settings.contradicts(&["server.origins"], why);
-    }
+    let hosts = settings.list(
+        "server.hosts",
+        "a name like ticks.example.com or *.example.com, without scheme and port",
+        HostPattern::parse,
+    );
+    at_most(settings, "server.hosts", hosts.as_ref().map_or(0, Vec::len), limits::MAX_HOSTS);
+    let expected = "an origin like https://example.com, https://*.example.com, tauri://localhost or null";
+    let origins = settings.list("server.origins", expected, OriginPattern::parse);
+    at_most(settings, "server.origins", origins.as_ref().map_or(0, Vec::len), limits::MAX_ORIGINS);
+    let expected = "a network like 10.0.0.0/8 or an address like 192.0.2.7";
+    let proxies = settings.list("server.trusted_proxies", expected, Network::parse);
+    let most = limits::MAX_TRUSTED_PROXIES;
+    at_most(settings, "server.trusted_proxies", proxies.as_ref().map_or(0, Vec::len), most);
     let connections = &limits::CONNECTIONS_RANGE;
     let shutdown = &limits::SHUTDOWN_MS_RANGE;
     let driver = settings.parsed("server.driver", "socket or actix", Driver::parse).unwrap_or(default.driver);
@@ -36,7 +43,9 @@ pub(super) fn server(settings: &mut Settings) -> ServerConfig {
         bind,
         workers,
         driver,
-        origins,
+        hosts: hosts.unwrap_or(default.hosts),
+        origins: origins.unwrap_or(default.origins),
+        trusted_proxies: proxies.map_or(default.trusted_proxies, |networks| networks.into_iter().collect()),
         connections: settings.integer("limits.connections", connections, default.connections),
         connections_per_ip: settings.integer(
             "limits.connections_per_ip",
@@ -55,6 +64,14 @@ pub(super) fn server(settings: &mut Settings) -> ServerConfig {
         ),
         grace: settings.millis("server.grace_ms", shutdown, default.grace),
         drain: settings.millis("server.drain_ms", shutdown, default.drain),
+    }
+}
+
+/// Refuses a list that is too long.
+fn at_most(settings: &mut Settings, key: &str, found: usize, most: usize) {
+    if found > most {
+        let name = key.split_once('.').map_or(key, |(_, name)| name).replace('_', " ");
+        settings.contradicts(&[key], format!("found {found} {name}, expected at most {most}"));
     }
 }
 
@@ -187,64 +204,9 @@ fn level(text: &str) -> Option<String> {
     (words.into_iter().all(word_is_level) && EnvFilter::try_new(&filter).is_ok()).then_some(filter)
 }
 
-/// An origin as browsers send it: lower case, no path, no default port.
-fn origin(text: &str) -> Option<String> {
-    let text = text.to_ascii_lowercase();
-    let (scheme, rest) = text.split_once("://")?;
-    let default_port = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return None,
-    };
-    let rest = rest.strip_suffix(default_port).unwrap_or(rest);
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (rest, None),
-    };
-    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let host_is_good = match literal {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-        }
-    };
-    let port_is_good = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    (host_is_good && port_is_good).then(|| format!("{scheme}://{rest}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn origins_are_scheme_host_and_port_only() {
-        for (text, kept) in [
-            ("https://example.com", "https://example.com"),
-            ("HTTPS://Example.com:443", "https://example.com"),
-            ("http://localhost:3000", "http://localhost:3000"),
-            ("http://[::1]:3000", "http://[::1]:3000"),
-            ("http://[::1]", "http://[::1]"),
-        ] {
-            assert_eq!(origin(text).as_deref(), Some(kept), "{text}");
-        }
-        for bad in [
-            "",
-            "*",
-            "null",
-            "example.com",
-            "ftp://example.com",
-            "https://",
-            "https://example.com/",
-            "https://example.com:0",
-            "https://example.com:99999",
-            "https://a b",
-            "http://[::1",
-            "http://[x]",
-        ] {
-            assert_eq!(origin(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn a_misspelt_level_is_not_taken_for_a_target() {

@@ -1,11 +1,17 @@
-//! Whether a request becomes a session, the same for both drivers and for every road.
+//! Whether a request becomes a session, the same for both drivers and for every transport.
 
 use std::time::Duration;
 
 use actix_http::header::{self, HeaderMap};
 use actix_web::HttpRequest;
+use serde::Deserialize;
 
-use super::Gateway;
+use super::{
+    Gateway,
+    asking::Asking,
+    query::{self, Bad},
+    refusal::Refusal,
+};
 use crate::{
     dialect::native::{Code, Encoding},
     limits::FLUSH_MS_RANGE,
@@ -16,17 +22,6 @@ use crate::{
 pub(super) const PROTOCOLS: [(&str, Encoding); 2] =
     [("tickcast.v1.msgpack", Encoding::MsgPack), ("tickcast.v1.json", Encoding::Json)];
 
-/// An answer over plain HTTP instead of a session.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: u16,
-    /// The protocol's error code.
-    pub(super) code: u16,
-    pub(super) msg: String,
-    /// Label of the metric.
-    pub(super) reason: &'static str,
-}
-
 /// What a client asks for in its URL.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wishes {
@@ -34,86 +29,71 @@ pub(super) struct Wishes {
     pub(super) flush: Option<Duration>,
 }
 
-/// Checks what does not depend on how the bytes travel.
-pub(super) fn vet(headers: &HeaderMap, query: Option<&str>, gateway: &Gateway) -> Result<Wishes, Refusal> {
-    if !gateway.is_ready() {
-        let msg = "the gateway is draining: connect to another one, or later".into();
-        return Err(Refusal { status: 503, code: 503, msg, reason: "draining" });
-    }
-    check_origin(headers, &gateway.server.origins).map_err(|origin| Refusal {
-        status: 403,
-        code: 416,
-        msg: format!("Origin {origin:?} is not allowed: see server.origins"),
-        reason: "origin",
-    })?;
-    wishes(query.unwrap_or_default()).map_err(|msg| Refusal {
-        status: 400,
-        code: 416,
-        msg,
-        reason: "parameter",
-    })
+/// What a client may ask for in the URL of a session.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Query {
+    flush_ms: Option<String>,
 }
 
-/// Parameters that are not ours are the affair of whoever put them there: proxies, caches, other clients.
-fn wishes(query: &str) -> Result<Wishes, String> {
-    let mut wishes = Wishes::default();
-    for pair in query.split('&') {
-        if let Some(value) = pair.strip_prefix("flush_ms=") {
-            let millis = value.parse().ok().filter(|millis| FLUSH_MS_RANGE.contains(millis));
-            let millis = millis.ok_or_else(|| {
-                let value: String = value.chars().take(20).collect();
-                let (least, most) = (FLUSH_MS_RANGE.start(), FLUSH_MS_RANGE.end());
-                format!("flush_ms={value}: expected whole milliseconds from {least} to {most}")
-            })?;
-            wishes.flush = Some(Duration::from_millis(millis));
-        }
+/// Whether there may be new sessions, and new ticks.
+pub(super) fn open(gateway: &Gateway) -> Result<(), Refusal> {
+    if gateway.is_ready() {
+        return Ok(());
     }
-    Ok(wishes)
+    Err(Refusal::new(503, 503, "draining", "the gateway is draining: connect to another one, or later"))
+}
+
+/// Checks what an upgrade request asks for and does not depend on how the bytes travel.
+pub(super) fn vet(query: Option<&str>, gateway: &Gateway) -> Result<Wishes, Refusal> {
+    open(gateway)?;
+    let wishes = query::read(query.unwrap_or_default()).and_then(|query: Query| wishes(&query));
+    wishes.map_err(|bad| Refusal::new(400, bad.code.number(), "parameter", bad.msg))
+}
+
+fn wishes(query: &Query) -> Result<Wishes, Bad> {
+    let Some(text) = &query.flush_ms else { return Ok(Wishes::default()) };
+    let millis = text.parse().ok().filter(|millis| FLUSH_MS_RANGE.contains(millis)).ok_or_else(|| {
+        let (least, most) = (FLUSH_MS_RANGE.start(), FLUSH_MS_RANGE.end());
+        let found = query::cut(text);
+        Bad::parameter(format!("flush_ms={found}: expected whole milliseconds from {least} to {most}"))
+    })?;
+    Ok(Wishes { flush: Some(Duration::from_millis(millis)) })
 }
 
 /// A place for the session of a request that is no upgrade, or the answer that refuses it: here a client can see why.
 pub(super) fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<Admission, Refusal> {
-    let admitted = vet(request.headers(), None, gateway).and_then(|_wishes| {
-        let Some(peer) = request.peer_addr() else {
-            let msg = "the connection has no address".into();
-            return Err(Refusal { status: 500, code: 500, msg, reason: "handshake" });
-        };
-        gateway.census.admit(peer.ip()).map_err(|limit| {
-            let (code, msg) = (Code::ConnectionLimit.number(), "too many connections".into());
-            Refusal { status: 503, code, msg, reason: limit.as_str() }
+    let admitted = open(gateway).and_then(|()| {
+        let asking = Asking::of(request)?;
+        gateway.census.admit(asking.client.ip).map_err(|limit| {
+            let code = Code::ConnectionLimit.number();
+            Refusal::new(503, code, limit.as_str(), "too many connections")
         })
     });
     if let Err(refusal) = &admitted {
-        let address = request.peer_addr().map(|peer| peer.ip());
-        gateway.hub.metrics().refuse_session(refusal.reason, address);
+        gateway.hub.metrics().refuse_session(refusal.reason, Asking::address(request));
     }
     admitted
 }
 
-/// The encoding of the subprotocol that the answer names.
-pub(super) fn encoding(chosen: Option<&[u8]>) -> Encoding {
-    let named = PROTOCOLS.iter().find(|(name, _)| chosen == Some(name.as_bytes()));
+/// The encoding of a subprotocol.
+pub(super) fn encoding(chosen: Option<&str>) -> Encoding {
+    let named = PROTOCOLS.iter().find(|(name, _)| chosen == Some(*name));
     named.map_or(Encoding::Json, |(_, encoding)| *encoding)
 }
 
-/// The first subprotocol that the client offers and the gateway speaks.
-pub(super) fn subprotocol(headers: &HeaderMap) -> Option<&'static str> {
-    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
-    offered
-        .flat_map(|value| value.split(','))
-        .find_map(|name| PROTOCOLS.iter().find(|(known, _)| *known == name.trim()).map(|(known, _)| *known))
-}
-
-/// A browser's request must come from the gateway's own pages or from an allowed origin; other clients send none.
-fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), String> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or("?");
-    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = origin.split_once("://").map(|(_, host)| host);
-    if (host.is_some() && host == own) || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
-        return Ok(());
+/// The first subprotocol that the client offers and the gateway speaks; none when none is offered.
+pub(super) fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
+    let values = || headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let offered = || values().flat_map(|value| value.to_str().unwrap_or("?").split(',')).map(str::trim);
+    let known = offered().find_map(|name| PROTOCOLS.iter().find(|(known, _)| *known == name));
+    if known.is_some() || offered().all(str::is_empty) {
+        return Ok(known.map(|(name, _)| *name));
     }
-    Err(origin.chars().take(100).collect())
+    let first = query::cut(offered().find(|name| !name.is_empty()).unwrap_or_default());
+    let names = PROTOCOLS.map(|(name, _)| name).join(", ");
+    let msg = format!("Sec-WebSocket-Protocol: {first:?} is unknown, there are {names}");
+    Err(Refusal::new(400, 416, "handshake", msg))
 }
 
 #[cfg(test)]
@@ -123,43 +103,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins() {
-        let check = |origin: Option<&'static str>| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, HeaderValue::from_static("127.0.0.1:8080"));
-            if let Some(origin) = origin {
-                headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
-            }
-            check_origin(&headers, &["https://app.example.com".into()])
-        };
-        assert!(check(None).is_ok());
-        assert!(check(Some("http://127.0.0.1:8080")).is_ok());
-        assert!(check(Some("https://app.example.com")).is_ok());
-        assert!(check(Some("http://evil.example.com")).is_err());
-        assert!(check(Some("null")).is_err());
-    }
-
-    #[test]
     fn what_a_url_asks_for() {
+        let wishes = |text: &str| query::read(text).and_then(|query: Query| wishes(&query));
         assert_eq!(wishes(""), Ok(Wishes::default()));
-        assert_eq!(wishes("a=b&flush_ms=20"), Ok(Wishes { flush: Some(Duration::from_millis(20)) }));
+        assert_eq!(wishes("_=b&flush_ms=20"), Ok(Wishes { flush: Some(Duration::from_millis(20)) }));
         for bad in ["flush_ms=", "flush_ms=-1", "flush_ms=1.5", "flush_ms=1001"] {
-            assert!(wishes(bad).unwrap_err().starts_with(bad), "{bad}");
+            assert!(wishes(bad).unwrap_err().msg.starts_with(bad), "{bad}");
+        }
+        for (bad, name) in
+            [("a=b", "`a`"), ("flush_ms=1&flush=2", "`flush`"), ("flush_ms=1&flush_ms=2", "`flush_ms`")]
+        {
+            assert!(wishes(bad).unwrap_err().msg.contains(name), "{bad}");
         }
     }
 
     #[test]
-    fn subprotocols() {
+    fn a_refused_subprotocol_names_the_known_ones() {
         let choose = |offered: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for offer in offered {
                 headers.append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(offer));
             }
-            subprotocol(&headers)
+            subprotocol(&headers).map_err(|refusal| refusal.msg)
         };
-        assert_eq!(choose(&[]), None);
-        assert_eq!(choose(&["other"]), None);
-        assert_eq!(choose(&["other, tickcast.v1.json"]), Some("tickcast.v1.json"));
-        assert_eq!(choose(&["other", "tickcast.v1.msgpack,tickcast.v1.json"]), Some("tickcast.v1.msgpack"));
+        assert_eq!(choose(&[]), Ok(None));
+        assert_eq!(choose(&["", " , "]), Ok(None));
+        assert_eq!(choose(&["other, tickcast.v1.json"]), Ok(Some("tickcast.v1.json")));
+        let both = ["other", "tickcast.v1.msgpack,tickcast.v1.json"];
+        assert_eq!(choose(&both), Ok(Some("tickcast.v1.msgpack")));
+        let known = "is unknown, there are tickcast.v1.msgpack, tickcast.v1.json";
+        for (unknown, name) in
+            [("graphql-ws", "graphql-ws"), ("TICKCAST.V1.JSON", "TICKCAST.V1.JSON"), (",a,b", "a")]
+        {
+            assert_eq!(choose(&[unknown]), Err(format!("Sec-WebSocket-Protocol: {name:?} {known}")));
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     Gateway,
     history::{self, About},
-    query::{self, Bad},
+    query::{self, Bad, Parameters},
     rest,
 };
 use crate::{
@@ -65,10 +65,9 @@ fn interval(name: &str, hub: &Hub) -> Result<Interval, Bad> {
 pub(super) async fn bars(
     gateway: web::Data<Gateway>,
     symbol: web::Path<String>,
-    query: Result<web::Query<Query>, actix_web::Error>,
+    Parameters(query): Parameters<Query>,
 ) -> HttpResponse {
-    let page = query.map_err(|why| Bad::parameter(why.to_string()));
-    let (interval, span, limit) = match page.and_then(|query| query.page(&gateway.hub)) {
+    let (interval, span, limit) = match query.and_then(|query| query.page(&gateway.hub)) {
         Ok(page) => page,
         Err(bad) => return rest::bad(&bad),
     };

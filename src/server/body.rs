@@ -92,15 +92,13 @@ pub(super) struct Body {
     pub(super) shard: LocalShard,
     pub(super) key: SessionKey,
     pub(super) port: Rc<Port>,
-    /// As actix-ws tells it.
-    pub(super) size: BodySize,
 }
 
 impl MessageBody for Body {
     type Error = actix_web::Error;
 
     fn size(&self) -> BodySize {
-        self.size
+        BodySize::Stream
     }
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {

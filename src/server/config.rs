@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use super::{HostPattern, Networks, OriginPattern};
 use crate::limits;
 
 /// How a session's bytes travel once its connection is upgraded. Both behave the same to clients.
@@ -43,8 +44,12 @@ pub struct ServerConfig {
     pub workers: usize,
     /// How sessions' bytes travel.
     pub driver: Driver,
-    /// Origins that browsers may connect from besides the gateway's own (`https://example.com`).
-    pub origins: Vec<String>,
+    /// Names that are the gateway's besides addresses and names without a dot; requests for others are refused.
+    pub hosts: Vec<HostPattern>,
+    /// Origins whose pages may ask besides the gateway's own (`https://example.com`).
+    pub origins: Vec<OriginPattern>,
+    /// Proxies whose word on a client's address counts.
+    pub trusted_proxies: Networks,
     /// Sessions at once.
     pub connections: usize,
     /// Sessions at once of one client address.
@@ -65,7 +70,9 @@ impl Default for ServerConfig {
             bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
             workers: std::thread::available_parallelism().map_or(1, usize::from).min(limits::MAX_SHARDS),
             driver: Driver::default(),
+            hosts: Vec::new(),
             origins: Vec::new(),
+            trusted_proxies: Networks::default(),
             connections: limits::DEFAULT_CONNECTIONS,
             connections_per_ip: limits::DEFAULT_CONNECTIONS_PER_IP,
             request_timeout: limits::REQUEST_TIMEOUT,

@@ -51,9 +51,10 @@ pub(super) fn time(name: &str, text: Option<&String>) -> Result<Option<i64>, Bad
     })
 }
 
-/// The topic that a path names.
+/// The topic that a path names; slashes around its symbol count only where there is such a symbol.
 pub(super) fn topic(gateway: &Gateway, name: &str) -> Option<Arc<Topic>> {
-    Symbol::new(name).ok().and_then(|symbol| gateway.hub.topic(symbol))
+    let topic = |name: &str| Symbol::new(name).ok().and_then(|symbol| gateway.hub.topic(symbol));
+    topic(name).or_else(|| topic(name.trim_matches('/')))
 }
 
 /// The answer where there is none.

@@ -7,7 +7,10 @@
 use actix_http::ws::{OpCode, Parser};
 use bytes::{Bytes, BytesMut};
 
-use crate::{limits::MAX_FRAGMENTS, session::CloseReason};
+use crate::{
+    limits::MAX_FRAGMENTS,
+    session::{CloseReason, Excess, Text, Violation},
+};
 
 /// Longest payload of a ping, pong or close frame (RFC 6455, section 5.5).
 const MAX_CONTROL: u64 = 125;
@@ -58,8 +61,9 @@ impl Inbound {
         loop {
             let held = self.open.as_ref().map_or(0, |open| open.bytes.len());
             judge_header(&self.buffer, self.most - held)?;
-            let frame =
-                Parser::parse(&mut self.buffer, true, self.most).map_err(|_bad| CloseReason::Protocol)?;
+            // What the parser could refuse was judged already.
+            let frame = Parser::parse(&mut self.buffer, true, self.most)
+                .map_err(|_bad| CloseReason::Protocol(Violation::Opcode))?;
             let Some((fin, opcode, payload)) = frame else {
                 if self.buffer.is_empty() {
                     // An idle session keeps no buffer.
@@ -74,7 +78,7 @@ impl Inbound {
                 OpCode::Close => return close(&payload).map(Some),
                 OpCode::Text | OpCode::Binary => {
                     if self.open.is_some() {
-                        return Err(CloseReason::Protocol);
+                        return Err(CloseReason::Protocol(Violation::Interleaved));
                     }
                     let text = opcode == OpCode::Text;
                     if fin {
@@ -83,17 +87,19 @@ impl Inbound {
                     self.open = Some(Open { text, fragments: 1, bytes: payload });
                 }
                 OpCode::Continue => {
-                    let Some(open) = &mut self.open else { return Err(CloseReason::Protocol) };
+                    let Some(open) = &mut self.open else {
+                        return Err(CloseReason::Protocol(Violation::Continuation));
+                    };
                     open.fragments += 1;
                     if open.fragments > MAX_FRAGMENTS {
-                        return Err(CloseReason::TooLarge);
+                        return Err(CloseReason::TooLarge(Excess::Fragments));
                     }
                     open.bytes.extend_from_slice(&payload);
                     if fin && let Some(open) = self.open.take() {
                         return whole(open.text, open.bytes).map(Some);
                     }
                 }
-                OpCode::Bad => return Err(CloseReason::Protocol),
+                OpCode::Bad => return Err(CloseReason::Protocol(Violation::Opcode)),
             }
         }
     }
@@ -105,17 +111,20 @@ fn whole(text: bool, bytes: BytesMut) -> Result<Message, CloseReason> {
     }
     match std::str::from_utf8(&bytes) {
         Ok(_) => Ok(Message::Text(bytes.freeze())),
-        Err(_) => Err(CloseReason::NotUtf8),
+        Err(_) => Err(CloseReason::NotUtf8(Text::Message)),
     }
 }
 
 fn close(payload: &[u8]) -> Result<Message, CloseReason> {
     if payload.len() > 2 && std::str::from_utf8(&payload[2..]).is_err() {
-        return Err(CloseReason::NotUtf8);
+        return Err(CloseReason::NotUtf8(Text::Reason));
+    }
+    if payload.len() == 1 {
+        return Err(CloseReason::Protocol(Violation::CloseLength));
     }
     match Parser::try_parse_close_payload(payload) {
         Ok(reason) => Ok(Message::Close(reason.map(|reason| reason.code.into()))),
-        Err(_) => Err(CloseReason::Protocol),
+        Err(_) => Err(CloseReason::Protocol(Violation::CloseCode)),
     }
 }
 
@@ -133,18 +142,27 @@ fn judge_header(buffer: &[u8], room: usize) -> Result<(), CloseReason> {
     };
     let is_control = opcode & 0x8 != 0;
     let known = matches!(opcode, 0x0..=0x2 | 0x8..=0xA);
-    if reserved != 0 || !known || !masked {
-        return Err(CloseReason::Protocol);
-    }
-    // A short form is known from the second byte on, so a long control frame is seen before its length is.
-    if is_control && (!fin || len > MAX_CONTROL || second & 0x7F > 125) {
-        return Err(CloseReason::Protocol);
-    }
-    if len > i64::MAX.unsigned_abs() {
-        return Err(CloseReason::Protocol);
+    let violation = if reserved != 0 {
+        Some(Violation::ReservedBits)
+    } else if !known {
+        Some(Violation::Opcode)
+    } else if !masked {
+        Some(Violation::Unmasked)
+    } else if is_control && !fin {
+        Some(Violation::FragmentedControl)
+    } else if is_control && (len > MAX_CONTROL || second & 0x7F > 125) {
+        // A short form is known from the second byte on, so a long control frame is seen before its length is.
+        Some(Violation::LongControl)
+    } else if len > i64::MAX.unsigned_abs() {
+        Some(Violation::Length)
+    } else {
+        None
+    };
+    if let Some(violation) = violation {
+        return Err(CloseReason::Protocol(violation));
     }
     if !is_control && len > room as u64 {
-        return Err(CloseReason::TooLarge);
+        return Err(CloseReason::TooLarge(Excess::Bytes));
     }
     Ok(())
 }
@@ -198,50 +216,51 @@ mod tests {
     #[test]
     fn violations_close_with_the_right_code() {
         let protocol = [
-            vec![0x81, 0x01, b'x'],
-            frame(0xC1, b"x"),
-            frame(0xA1, b"x"),
-            frame(0x91, b"x"),
-            frame(0x83, b""),
-            frame(0x87, b""),
-            frame(0x8B, b""),
-            frame(0x8F, b""),
-            frame(0x09, b""),
-            frame(0x08, b""),
-            frame(0x89, &[0; 126]),
-            vec![0x89, 0xFE],
-            frame(0x80, b"x"),
-            [frame(0x01, b"a"), frame(0x81, b"b")].concat(),
-            vec![0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0],
-            frame(0x88, &[3]),
+            (vec![0x81, 0x01, b'x'], Violation::Unmasked),
+            (frame(0xC1, b"x"), Violation::ReservedBits),
+            (frame(0xA1, b"x"), Violation::ReservedBits),
+            (frame(0x91, b"x"), Violation::ReservedBits),
+            (frame(0x83, b""), Violation::Opcode),
+            (frame(0x87, b""), Violation::Opcode),
+            (frame(0x8B, b""), Violation::Opcode),
+            (frame(0x8F, b""), Violation::Opcode),
+            (frame(0x09, b""), Violation::FragmentedControl),
+            (frame(0x08, b""), Violation::FragmentedControl),
+            (frame(0x89, &[0; 126]), Violation::LongControl),
+            (vec![0x89, 0xFE], Violation::LongControl),
+            (frame(0x80, b"x"), Violation::Continuation),
+            ([frame(0x01, b"a"), frame(0x81, b"b")].concat(), Violation::Interleaved),
+            (vec![0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0], Violation::Length),
+            (frame(0x88, &[3]), Violation::CloseLength),
         ];
-        for bytes in protocol {
-            assert_eq!(all(&bytes, 1_000_000).1, Some(CloseReason::Protocol), "{bytes:02x?}");
+        for (bytes, violation) in protocol {
+            assert_eq!(all(&bytes, 1_000_000).1, Some(CloseReason::Protocol(violation)), "{bytes:02x?}");
         }
+        let never = Some(CloseReason::Protocol(Violation::CloseCode));
         for code in [0_u16, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2999, 5000, 65535] {
-            assert_eq!(all(&frame(0x88, &code.to_be_bytes()), 100).1, Some(CloseReason::Protocol), "{code}");
+            assert_eq!(all(&frame(0x88, &code.to_be_bytes()), 100).1, never, "{code}");
         }
         for code in [1000_u16, 1001, 1003, 1007, 1011, 3000, 4999] {
             let (messages, why) = all(&frame(0x88, &code.to_be_bytes()), 100);
             assert_eq!((messages, why), (vec![Message::Close(Some(code))], None));
         }
         assert_eq!(all(&frame(0x88, b""), 100).0, [Message::Close(None)]);
-        assert_eq!(all(&frame(0x88, b"\x03\xe8\xff"), 100).1, Some(CloseReason::NotUtf8));
-        assert_eq!(all(&frame(0x81, b"\xff"), 100).1, Some(CloseReason::NotUtf8));
+        assert_eq!(all(&frame(0x88, b"\x03\xe8\xff"), 100).1, Some(CloseReason::NotUtf8(Text::Reason)));
+        assert_eq!(all(&frame(0x81, b"\xff"), 100).1, Some(CloseReason::NotUtf8(Text::Message)));
         let cut = [frame(0x01, b"\xc3"), frame(0x80, b"")].concat();
-        assert_eq!(all(&cut, 100).1, Some(CloseReason::NotUtf8));
+        assert_eq!(all(&cut, 100).1, Some(CloseReason::NotUtf8(Text::Message)));
         let across = [frame(0x01, b"\xc3"), frame(0x80, b"\xa4")].concat();
         assert_eq!(all(&across, 100).0, [Message::Text("ä".into())]);
     }
 
     #[test]
     fn too_large_is_known_from_the_header_and_over_fragments() {
-        assert_eq!(all(&[0x82, 0xFE, 0x01, 0x00], 255).1, Some(CloseReason::TooLarge));
+        assert_eq!(all(&[0x82, 0xFE, 0x01, 0x00], 255).1, Some(CloseReason::TooLarge(Excess::Bytes)));
         let pieces = [frame(0x02, &[0; 60]), frame(0x00, &[0; 60])].concat();
-        assert_eq!(all(&pieces, 100).1, Some(CloseReason::TooLarge));
+        assert_eq!(all(&pieces, 100).1, Some(CloseReason::TooLarge(Excess::Bytes)));
         let mut many = frame(0x02, b"");
         (0..MAX_FRAGMENTS).for_each(|_| many.extend(frame(0x00, b"")));
-        assert_eq!(all(&many, 100).1, Some(CloseReason::TooLarge));
+        assert_eq!(all(&many, 100).1, Some(CloseReason::TooLarge(Excess::Fragments)));
         assert_eq!(all(&frame(0x82, &[7; 100]), 100).0.len(), 1);
     }
 

@@ -27,6 +27,7 @@ use tokio::{
 
 use self::exchange::Exchange;
 pub(super) use self::message::Framing;
+use super::{routes, upgrades};
 use crate::{
     clock::Instant,
     limits::READ_AHEAD_BYTES,
@@ -247,7 +248,7 @@ impl Line {
             }
             let came = &buf.filled()[before..];
             let blank = exchange.blank(came);
-            let of_body = exchange.is_in_body();
+            let (of_head, of_body) = (exchange.reads_head(), exchange.is_in_body());
             let taken = exchange.pass(&came[blank..]);
             if of_body && !exchange.is_in_body() {
                 // Its time is over; a head that follows has its own.
@@ -263,6 +264,9 @@ impl Line {
             }
             buf.filled_mut().copy_within(before + blank..before + blank + taken, before);
             buf.set_filled(before + taken);
+            if of_head {
+                upgrades::single_out(&mut buf.filled_mut()[before..], routes::is_socket);
+            }
             if taken > 0 {
                 return Poll::Ready(Ok(()));
             }

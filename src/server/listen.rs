@@ -15,6 +15,7 @@ use actix_web::{
     App,
     body::BoxBody,
     dev::{AppConfig, ServiceRequest, ServiceResponse},
+    middleware::from_fn,
     web,
 };
 use socket2::{Domain, Protocol, Socket, Type};
@@ -22,6 +23,7 @@ use tokio::net::TcpStream;
 
 use super::{
     Driver, Gateway, LocalShard, answer,
+    asking::{self, Door},
     line::{Line, LineTimes},
     local_shard, routes, socket,
 };
@@ -62,42 +64,39 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
     };
     let metrics = gateway.hub.metrics().connections.clone();
     // The drivers differ in who takes an upgrade: a service of its own, or the application.
-    let server = match config.driver {
-        Driver::Socket => {
-            let gateway = Arc::clone(&gateway);
-            builder.listen("http", listener, move || {
-                let shared = Arc::clone(&gateway);
-                let shard = shard(&gateway);
-                let upgrade = fn_service(move |(request, framed)| {
-                    let upgrade = socket::upgrade(request, framed, Arc::clone(&shared), shard.clone());
-                    async move {
-                        if let Err(why) = upgrade.await {
-                            tracing::debug!("a client left during its upgrade: {why}");
-                        }
-                        Ok::<_, actix_http::Error>(())
+    let driver = config.driver;
+    let door = Arc::new(Door::new(gateway, address.port()));
+    let server = match driver {
+        Driver::Socket => builder.listen("http", listener, move || {
+            let gateway = door.gateway();
+            let shared = Arc::clone(&door);
+            let shard = shard(gateway);
+            let upgrade = fn_service(move |(request, framed)| {
+                let upgrade = socket::upgrade(request, framed, Arc::clone(&shared), shard.clone());
+                async move {
+                    if let Err(why) = upgrade.await {
+                        tracing::debug!("a client left during its upgrade: {why}");
                     }
-                });
-                let application =
-                    answer::watched(map_config(application(Arc::clone(&gateway)), |()| AppConfig::default()));
-                let http = connection(address).upgrade(upgrade).h1(application);
-                let (times, metrics) = (times.clone(), metrics.clone());
-                fn_service(move |stream| accept(stream, times.clone(), metrics.clone()))
-                    .map_err(|never: Infallible| match never {})
-                    .and_then(http)
-            })?
-        }
-        Driver::Actix => {
-            let gateway = Arc::clone(&gateway);
-            builder.listen("http", listener, move || {
-                let application =
-                    answer::watched(map_config(application(Arc::clone(&gateway)), |()| AppConfig::default()));
-                let http = connection(address).h1(application);
-                let (times, metrics) = (times.clone(), metrics.clone());
-                fn_service(move |stream| accept(stream, times.clone(), metrics.clone()))
-                    .map_err(|never: Infallible| match never {})
-                    .and_then(http)
-            })?
-        }
+                    Ok::<_, actix_http::Error>(())
+                }
+            });
+            let application =
+                answer::watched(map_config(application(Arc::clone(&door)), |()| AppConfig::default()));
+            let http = connection(address).upgrade(upgrade).h1(application);
+            let (times, metrics) = (times.clone(), metrics.clone());
+            fn_service(move |stream| accept(stream, times.clone(), metrics.clone()))
+                .map_err(|never: Infallible| match never {})
+                .and_then(http)
+        })?,
+        Driver::Actix => builder.listen("http", listener, move || {
+            let application =
+                answer::watched(map_config(application(Arc::clone(&door)), |()| AppConfig::default()));
+            let http = connection(address).h1(application);
+            let (times, metrics) = (times.clone(), metrics.clone());
+            fn_service(move |stream| accept(stream, times.clone(), metrics.clone()))
+                .map_err(|never: Infallible| match never {})
+                .and_then(http)
+        })?,
     };
     let server = server.run();
     Ok(Listening { address, handle: server.handle(), server })
@@ -149,7 +148,7 @@ where
 
 /// The routes of one worker.
 fn application(
-    gateway: Arc<Gateway>,
+    door: Arc<Door>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -159,9 +158,10 @@ fn application(
         InitError = (),
     >,
 > {
-    let shard = shard(&gateway);
+    let shard = shard(door.gateway());
     App::new()
-        .app_data(web::Data::from(gateway))
+        .app_data(web::Data::from(Arc::clone(door.gateway())))
+        .app_data(web::Data::from(door))
         .configure(move |config| {
             if let Some(shard) = shard {
                 config.app_data(web::Data::<LocalShard>::new(shard));
@@ -169,6 +169,7 @@ fn application(
             }
         })
         .configure(routes::plain)
+        .wrap(from_fn(asking::pass))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

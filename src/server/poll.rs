@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Deserialize;
 use tokio::{
     sync::Notify,
@@ -13,7 +13,7 @@ use tokio::{
 use super::{
     Gateway, LocalShard, admit,
     line::Gauge,
-    query::{self, Bad, Wish},
+    query::{self, Bad, Parameters, Wish},
     rest,
 };
 use crate::{
@@ -64,13 +64,13 @@ impl Query {
 /// Answers with the events behind the client's position, once there are any.
 pub(super) async fn poll(
     request: HttpRequest,
-    query: Result<web::Query<Query>, actix_web::Error>,
+    Parameters(query): Parameters<Query>,
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
 ) -> HttpResponse {
     let query = match query {
-        Ok(query) => query.into_inner(),
-        Err(why) => return rest::bad(&Bad::parameter(why.to_string())),
+        Ok(query) => query,
+        Err(bad) => return rest::bad(&bad),
     };
     let wish = Wish {
         symbols: query.symbols.as_deref(),
@@ -92,9 +92,13 @@ pub(super) async fn poll(
     if topics.is_empty() && !symbols.contains('*') {
         return rest::refusal(404, Code::UnknownSymbol.number(), "symbols: none of them is known");
     }
+    if request.method() == Method::HEAD {
+        // What comes before an answer is known without one.
+        return rest::fresh_json_head().body(actix_web::body::None::new());
+    }
     let admission = match admit::admit(&request, &gateway) {
         Ok(admission) => admission,
-        Err(refused) => return rest::refusal(refused.status, refused.code, &refused.msg),
+        Err(refused) => return refused.response(),
     };
     let Some(gauge) = request.conn_data::<Rc<Gauge>>() else {
         return rest::refusal(500, 500, "the connection has no gauge");

@@ -11,8 +11,10 @@ use serde_json::value::RawValue;
 
 use super::{
     Gateway, PushView, admit,
+    asking::Asking,
     line::Gauge,
-    query::{self, Bad},
+    query::{self, Bad, Parameters},
+    refusal::Refusal,
     rest,
 };
 use crate::{
@@ -59,19 +61,19 @@ struct Outcome {
 /// Publishes the ticks of a body.
 pub(super) async fn publish(
     request: HttpRequest,
-    query: Result<web::Query<Query>, actix_web::Error>,
+    Parameters(query): Parameters<Query>,
     gateway: web::Data<Gateway>,
     body: web::Payload,
 ) -> HttpResponse {
-    let address = request.peer_addr().map(|peer| peer.ip());
+    let address = Asking::address(&request);
     let refused = |reason| gateway.hub.metrics().refuse_request(reason, address);
-    if let Err(refusal) = admit::vet(request.headers(), None, &gateway) {
+    if let Err(refusal) = admit::open(&gateway) {
         refused(refusal.reason);
-        return rest::refusal(refusal.status, refusal.code, &refusal.msg);
+        return refusal.response();
     }
     let name = match query {
-        Ok(query) => query.into_inner().feed,
-        Err(why) => return rest::bad(&Bad::parameter(why.to_string())),
+        Ok(query) => query.feed,
+        Err(bad) => return rest::bad(&bad),
     };
     let Some(name) = name else {
         return rest::bad(&Bad::parameter("feed: is missing; it is the name of a feed of kind push".into()));
@@ -80,9 +82,9 @@ pub(super) async fn publish(
         let msg = format!("feed: there is no feed {:?} of kind push", query::cut(&name));
         return rest::refusal(404, 404, &msg);
     };
-    if let Err(why) = allowed(&request, push) {
-        refused("remote");
-        return rest::refusal(403, 409, why);
+    if let Err(refusal) = allowed(&request, push) {
+        refused(refusal.reason);
+        return refusal.response();
     }
     if gateway.hub.is_congested() {
         refused("congested");
@@ -118,17 +120,26 @@ pub(super) async fn publish(
     }
 }
 
-/// Whether the producer may be where it is. A request that came through a proxy came from elsewhere.
-fn allowed(request: &HttpRequest, push: &PushView) -> Result<(), &'static str> {
-    if push.allow_remote {
-        return Ok(());
+/// Whether the producer may be where it is, and its body as it is encoded.
+fn allowed(request: &HttpRequest, push: &PushView) -> Result<(), Refusal> {
+    let is_local = Asking::of(request)?.client.is_local;
+    if !is_local && !push.allow_remote {
+        let msg = "this feed takes ticks from its own machine only: see allow_remote";
+        return Err(Refusal::new(403, 409, "remote", msg));
     }
-    let local = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    let proxied = ["forwarded", "x-forwarded-for"].iter().any(|name| request.headers().contains_key(*name));
-    if local && !proxied {
-        return Ok(());
+    let codings = request.headers().get_all(header::CONTENT_ENCODING);
+    let mut codings = codings.flat_map(|value| value.to_str().unwrap_or("?").split(',')).map(str::trim);
+    match codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")) {
+        None => Ok(()),
+        Some(coding) => {
+            let msg = format!(
+                "Content-Encoding: {:?} is not understood, send the body as it is",
+                query::cut(coding)
+            );
+            // RFC 9110, section 12.5.3: what would be.
+            Err(Refusal::new(415, 400, "body_encoding", msg).with(&[("accept-encoding", "identity")]))
+        }
     }
-    Err("this feed takes ticks from its own machine only: see allow_remote")
 }
 
 /// Whether the body is MessagePack; else it is text, which tells by itself what it is.

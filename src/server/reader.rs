@@ -15,7 +15,7 @@ use crate::{
     clock::Instant,
     dialect::native::Encoding,
     drill,
-    session::{Admission, CloseReason, SessionConfig, SessionKey, Shard, Transport},
+    session::{Admission, CloseReason, Refusal, SessionConfig, SessionKey, Shard, Transport},
 };
 
 /// What the messages of a connection are.
@@ -35,7 +35,7 @@ impl Purpose {
         shard: &LocalShard,
         config: &SessionConfig,
         transport: Rc<dyn Transport>,
-        admission: Option<Admission>,
+        admission: Result<Admission, Refusal>,
     ) -> (SessionKey, usize) {
         let now = Instant::now();
         match self {
@@ -111,8 +111,8 @@ pub(super) fn handle(shard: &mut Shard, key: SessionKey, purpose: Purpose, messa
     match (message, purpose) {
         (Message::Text(text), Purpose::Commands(Encoding::Json, _)) => shard.command(key, &text, now),
         (Message::Binary(bytes), Purpose::Commands(Encoding::MsgPack, _)) => shard.command(key, &bytes, now),
-        (Message::Text(_) | Message::Binary(_), Purpose::Commands(..)) => {
-            shard.close(key, CloseReason::Unsupported, now);
+        (Message::Text(_) | Message::Binary(_), Purpose::Commands(encoding, _)) => {
+            shard.close(key, CloseReason::Unsupported(encoding), now);
         }
         #[cfg(feature = "test-endpoints")]
         (Message::Text(text), Purpose::Echo) => shard.echo(key, true, &text),

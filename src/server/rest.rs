@@ -1,27 +1,21 @@
-//! Plain answers: what exists, health, metrics, the documents of the interface, and the page.
+//! Plain answers: what exists, health, metrics, the documents of the interface.
 
 use std::collections::BTreeMap;
 
 use actix_web::{
-    HttpResponse,
-    http::{StatusCode, header},
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{Method, header},
     web,
 };
 use serde::Serialize;
 
-use super::{Gateway, query::Bad};
+use super::{
+    Gateway,
+    query::{Bad, NoParameters, Parameters},
+    refusal::Refusal,
+    routes,
+};
 use crate::market::{Increments, Price, Size, Source, State, Symbol, UnixMicros};
-
-/// The page at `/` when the dashboard is not built in.
-const PAGE: &str = concat!(
-    include_str!("../../web/plain/index.html"),
-    "<script>\n",
-    include_str!("../../web/plain/chart.js"),
-    "</script>\n"
-);
-
-/// What the page may do: talk to its own gateway, and nothing else.
-const PAGE_POLICY: &str = "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; img-src data:";
 
 /// What this interface is, for machines.
 const OPENAPI: &str = include_str!("../../docs/openapi.json");
@@ -29,26 +23,9 @@ const OPENAPI: &str = include_str!("../../docs/openapi.json");
 /// What the messages of the streams are, for machines.
 const ASYNCAPI: &str = include_str!("../../docs/asyncapi.json");
 
-/// Seconds after which a client that was refused for a passing reason may come back.
-const RETRY_AFTER: &str = "1";
-
 /// An error as JSON: the protocol's code and what was wrong.
 pub(super) fn refusal(status: u16, code: u16, msg: &str) -> HttpResponse {
-    #[derive(Serialize)]
-    struct Refusal<'a> {
-        code: u16,
-        msg: &'a str,
-    }
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = HttpResponse::build(status);
-    if status == StatusCode::REQUEST_TIMEOUT {
-        // What is left of the request would be taken for the next one.
-        response.force_close();
-    }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
-    }
-    response.json(Refusal { code, msg })
+    Refusal::new(status, code, "", msg).response()
 }
 
 /// The answer to a query that cannot be.
@@ -58,32 +35,41 @@ pub(super) fn bad(bad: &Bad) -> HttpResponse {
 
 /// An answer that is old as soon as it was read.
 pub(super) fn fresh_json(body: Vec<u8>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header(("cache-control", "no-store"))
-        .body(body)
+    fresh_json_head().body(body)
 }
 
-pub(super) async fn openapi() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(OPENAPI)
+/// What comes before such an answer.
+pub(super) fn fresh_json_head() -> HttpResponseBuilder {
+    let mut head = HttpResponse::Ok();
+    head.content_type("application/json").insert_header(("cache-control", "no-store"));
+    head
 }
 
-pub(super) async fn asyncapi() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(ASYNCAPI)
+pub(super) async fn openapi(query: Parameters<NoParameters>) -> HttpResponse {
+    document(query, OPENAPI)
 }
 
-pub(super) async fn not_found(request: actix_web::HttpRequest) -> HttpResponse {
+pub(super) async fn asyncapi(query: Parameters<NoParameters>) -> HttpResponse {
+    document(query, ASYNCAPI)
+}
+
+fn document(Parameters(query): Parameters<NoParameters>, text: &'static str) -> HttpResponse {
+    match query {
+        Ok(NoParameters {}) => HttpResponse::Ok().content_type("application/json").body(text),
+        Err(bad) => self::bad(&bad),
+    }
+}
+
+pub(super) async fn not_found(request: HttpRequest) -> HttpResponse {
+    if *request.method() == Method::OPTIONS && request.path() == "*" {
+        // RFC 9110, section 9.3.7: about the server as a whole.
+        return HttpResponse::NoContent().insert_header((header::ALLOW, routes::ALLOW_ALL)).finish();
+    }
+    if *request.method() == Method::CONNECT {
+        return routes::wrong_method(routes::ALLOW_ALL).response();
+    }
     let path: String = request.path().chars().take(100).collect();
     refusal(404, 404, &format!("nothing at {path:?}"))
-}
-
-pub(super) async fn page() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header(("content-security-policy", PAGE_POLICY))
-        .insert_header(("x-content-type-options", "nosniff"))
-        .insert_header(("cache-control", "no-cache"))
-        .body(PAGE)
 }
 
 pub(super) async fn healthz() -> HttpResponse {
@@ -168,7 +154,13 @@ pub(super) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     }
 }
 
-pub(super) async fn symbols(gateway: web::Data<Gateway>) -> HttpResponse {
+pub(super) async fn symbols(
+    gateway: web::Data<Gateway>,
+    Parameters(query): Parameters<NoParameters>,
+) -> HttpResponse {
+    if let Err(bad) = query {
+        return self::bad(&bad);
+    }
     #[derive(Serialize)]
     struct Carrying {
         name: Source,

@@ -1,8 +1,19 @@
 //! Every route in one table, from which the application is made and with which the documents are compared.
 
-use actix_web::{HttpResponse, middleware::Compress, web};
+use actix_web::{
+    HttpResponse, Resource,
+    http::{Method, header},
+    middleware::Compress,
+    web,
+};
 
-use super::{bars, poll, publish, rest, snapshot, sse, trades, upgrade};
+use super::{bars, page, poll, publish, refusal::Refusal, rest, snapshot, sse, trades, upgrade};
+
+/// Methods of what is read, and of what is written.
+pub(super) const ALLOW_GET: &str = "GET, HEAD, OPTIONS";
+const ALLOW_POST: &str = "POST, OPTIONS";
+/// Those of the server as a whole.
+pub(super) const ALLOW_ALL: &str = "GET, HEAD, POST, OPTIONS";
 
 /// Registers routes, and tells which they are.
 macro_rules! routes {
@@ -10,12 +21,15 @@ macro_rules! routes {
         const $table: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
 
         fn $register(config: &mut web::ServiceConfig) {
-            $(config.service(
-                web::resource($path)
-                    .route(web::$method().to($handler))
-                    .default_service(web::to(|| async { wrong_method(stringify!($method)) })),
-            );)*
+            $(config.service(routes!(@$method web::resource($path), $handler));)*
         }
+    };
+    // HEAD is GET without the content: what a handler writes is left away behind it.
+    (@get $resource:expr, $handler:path) => {
+        others($resource.route(web::get().to($handler)).route(web::head().to($handler)), ALLOW_GET)
+    };
+    (@post $resource:expr, $handler:path) => {
+        others($resource.route(web::post().to($handler)), ALLOW_POST)
     };
 }
 
@@ -24,7 +38,7 @@ routes! { register_streams, STREAMS:
 }
 
 routes! { register_plain, PLAIN:
-    get "/" => rest::page,
+    get "/" => page::page,
     get "/healthz" => rest::healthz,
     get "/readyz" => rest::readyz,
     get "/feedz" => rest::feedz,
@@ -48,13 +62,20 @@ pub fn routes() -> Vec<(&'static str, &'static str)> {
     [&[SOCKET], STREAMS, PLAIN].concat()
 }
 
+/// Whether there is a WebSocket at a path.
+pub(super) fn is_socket(path: &str) -> bool {
+    path == SOCKET.1 || (cfg!(feature = "test-endpoints") && path == ECHO)
+}
+
+/// Where test builds send messages back.
+pub(super) const ECHO: &str = "/test/echo";
+
 /// Adds the routes that need a shard and are written as they go.
 pub(super) fn streams(config: &mut web::ServiceConfig) {
-    // Any method: the handshake says which one it wants.
-    config.route(SOCKET.1, web::route().to(upgrade::upgrade));
+    config.service(routes!(@get web::resource(SOCKET.1), upgrade::upgrade));
     #[cfg(feature = "test-endpoints")]
     config
-        .route("/test/echo", web::route().to(super::echo::echo))
+        .route(ECHO, web::route().to(super::echo::echo))
         .route("/test/fail/{task}", web::post().to(super::drills::fail));
     register_streams(config);
 }
@@ -67,13 +88,24 @@ pub(super) fn plain(config: &mut web::ServiceConfig) {
             .configure(register_plain)
             .default_service(web::to(rest::not_found)),
     );
+    // What does not even begin with a slash: `*`, and hosts that are to be connected to.
+    config.default_service(web::to(rest::not_found));
 }
 
-fn wrong_method(right: &str) -> HttpResponse {
-    let right = right.to_ascii_uppercase();
-    let mut response = rest::refusal(405, 400, &format!("the method here is {right}"));
-    if let Ok(value) = right.parse() {
-        response.headers_mut().insert(actix_web::http::header::ALLOW, value);
-    }
-    response
+/// Answers the methods of a resource that have no handler.
+fn others(resource: Resource, allow: &'static str) -> Resource {
+    let options =
+        move || async move { HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish() };
+    let wrong = move || async move { wrong_method(allow).response() };
+    resource.route(web::method(Method::OPTIONS).to(options)).default_service(web::to(wrong))
+}
+
+/// The answer to a method that a resource does not have.
+pub(super) fn wrong_method(allow: &'static str) -> Refusal {
+    let headers: &[_] = match allow {
+        ALLOW_GET => &[("allow", ALLOW_GET)],
+        ALLOW_POST => &[("allow", ALLOW_POST)],
+        _ => &[("allow", ALLOW_ALL)],
+    };
+    Refusal::new(405, 400, "handshake", format!("the method here is {allow}")).with(headers)
 }

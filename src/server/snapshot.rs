@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{
     Gateway,
-    query::{self, Bad},
+    query::{self, Bad, Parameters},
     rest,
 };
 use crate::{
@@ -31,11 +31,11 @@ pub(super) struct Query {
 pub(super) async fn snapshot(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
-    query: Result<web::Query<Query>, actix_web::Error>,
+    Parameters(query): Parameters<Query>,
 ) -> HttpResponse {
     let query = match query {
-        Ok(query) => query.into_inner(),
-        Err(why) => return rest::bad(&Bad::parameter(why.to_string())),
+        Ok(query) => query,
+        Err(bad) => return rest::bad(&bad),
     };
     let channels = match query::channels(query.channels.as_deref()) {
         Ok(channels) => channels,

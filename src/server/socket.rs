@@ -15,21 +15,27 @@ use std::{
 };
 
 use actix_http::{
-    ConnectionType, HttpMessage as _, Request, Response, StatusCode,
+    ConnectionType, Request, Response,
     body::{BodySize, BoxBody, MessageBody as _},
-    h1, header, ws,
+    h1,
 };
+use actix_web::http::Method;
 use bytes::{Buf as _, BytesMut};
 use futures_util::SinkExt as _;
 use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream, sync::Notify};
 
 use super::{
-    Gateway, LocalShard, admit,
+    LocalShard, admit,
+    asking::Door,
     guard::guarded,
+    handshake,
     inbound::Inbound,
     line::Line,
+    path,
     reader::{self, Purpose},
+    refusal::Refusal,
+    routes,
 };
 use crate::{
     clock::Instant,
@@ -38,12 +44,6 @@ use crate::{
 
 /// A connection as actix hands it over.
 type Framed = actix_codec::Framed<Line, h1::Codec>;
-
-/// Where messages are sent back.
-#[cfg(feature = "test-endpoints")]
-const ECHO: &str = "/test/echo";
-#[cfg(not(feature = "test-endpoints"))]
-const ECHO: &str = "";
 
 /// Bytes read from a socket at once.
 const READ: usize = 8 * 1024;
@@ -188,37 +188,38 @@ impl Transport for Port {
 pub(super) async fn upgrade(
     request: Request,
     framed: Framed,
-    gateway: Arc<Gateway>,
+    door: Arc<Door>,
     shard: Option<LocalShard>,
 ) -> io::Result<()> {
-    let address = request.peer_addr().map(|peer| peer.ip());
-    let refused = |reason| gateway.hub.metrics().refuse_session(reason, address);
-    if !matches!(request.path(), "/v1/ws" | ECHO) {
-        let path: String = request.path().chars().take(100).collect();
-        return refuse(framed, 404, 404, &format!("no stream at {path:?}")).await;
-    }
-    let wishes = match admit::vet(request.headers(), request.uri().query(), &gateway) {
-        Ok(wishes) => wishes,
-        Err(refusal) => {
-            refused(refusal.reason);
-            return refuse(framed, refusal.status, refusal.code, &refusal.msg).await;
+    let gateway = door.gateway();
+    let path = path::plain(request.path()).into_owned();
+    let asked = door.ask(request.head(), &path).and_then(|asking| {
+        if !routes::is_socket(&path) {
+            return Err(no_stream(&request, &path));
         }
+        let vetted = handshake::verify(request.head()).and_then(|protocol| {
+            Ok((asking.client.ip, protocol, admit::vet(request.uri().query(), gateway)?))
+        });
+        vetted.inspect_err(|refusal| {
+            gateway.hub.metrics().refuse_session(refusal.reason, Some(asking.client.ip))
+        })
+    });
+    let (ip, protocol, wishes) = match asked {
+        Ok(asked) => asked,
+        Err(refusal) => return answer(framed, refusal.response().into()).await,
     };
-    if let Err(why) = ws::verify_handshake(request.head()) {
-        refused("handshake");
-        return answer(framed, Response::from(&why)).await;
-    }
-    let (Some(peer), Some(shard)) = (request.peer_addr(), shard) else {
-        return refuse(framed, 500, 500, "the connection has no address, or its worker no shard").await;
+    let Some(shard) = shard else {
+        let refusal = Refusal::new(500, 500, "handshake", "the connection's worker has no shard");
+        return answer(framed, refusal.response().into()).await;
     };
-    let protocol = admit::subprotocol(request.headers());
-    let purpose = match request.path() {
+    let purpose = match path.as_str() {
         #[cfg(feature = "test-endpoints")]
-        ECHO => Purpose::Echo,
-        _ => Purpose::Commands(admit::encoding(protocol.map(str::as_bytes)), wishes),
+        routes::ECHO => Purpose::Echo,
+        _ => Purpose::Commands(admit::encoding(protocol), wishes),
     };
-    let (stream, read) = shake_hands(&request, framed).await?;
-    let admission = gateway.census.admit(peer.ip()).map_err(|limit| refused(limit.as_str())).ok();
+    let refused = |reason| gateway.hub.metrics().refuse_session(reason, Some(ip));
+    let (stream, read) = shake_hands(&request, framed, protocol).await?;
+    let admission = gateway.census.admit(ip).inspect_err(|limit| refused(limit.as_str()));
     let port = Rc::new(Port::new(stream));
     let (key, most) = purpose.open(&shard, &gateway.session, Rc::clone(&port) as Rc<_>, admission);
     let whose = (LocalShard::clone(&shard), key);
@@ -228,26 +229,28 @@ pub(super) async fn upgrade(
     Ok(())
 }
 
-/// Accepts the upgrade and takes the socket out of actix' hands, with what was read behind the request.
-async fn shake_hands(request: &Request, mut framed: Framed) -> io::Result<(TcpStream, BytesMut)> {
-    let mut response = ws::handshake_response(request.head());
-    if let Some(protocol) = admit::subprotocol(request.headers()) {
-        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, protocol));
+/// The answer to an upgrade where there is no WebSocket, which is a rare one: [`upgrades`](super::upgrades) makes others
+/// plain requests.
+fn no_stream(request: &Request, path: &str) -> Refusal {
+    if request.method() == Method::CONNECT {
+        return routes::wrong_method(routes::ALLOW_ALL);
     }
-    let response = response.finish().drop_body();
+    let path: String = path.chars().take(100).collect();
+    Refusal::new(404, 404, "handshake", format!("no stream at {path:?}"))
+}
+
+/// Accepts the upgrade and takes the socket out of actix' hands, with what was read behind the request.
+async fn shake_hands(
+    request: &Request,
+    mut framed: Framed,
+    protocol: Option<&str>,
+) -> io::Result<(TcpStream, BytesMut)> {
+    let response = handshake::accept(request.head(), protocol).finish().drop_body();
     framed.send(h1::Message::Item((response, BodySize::None))).await?;
     let mut parts = framed.into_parts();
     let (stream, ahead) = parts.io.into_stream();
     parts.read_buf.unsplit(ahead);
     Ok((stream, parts.read_buf))
-}
-
-async fn refuse(framed: Framed, status: u16, code: u16, msg: &str) -> io::Result<()> {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = serde_json::json!({"code": code, "msg": msg}).to_string();
-    let response =
-        Response::build(status).insert_header((header::CONTENT_TYPE, "application/json")).body(body);
-    answer(framed, response.map_into_boxed_body()).await
 }
 
 async fn answer(mut framed: Framed, mut response: Response<BoxBody>) -> io::Result<()> {

@@ -11,8 +11,9 @@ use std::{
 };
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     body::{BodySize, MessageBody},
+    http::Method,
     web,
 };
 use bytes::Bytes;
@@ -23,7 +24,7 @@ use super::{
     Gateway, LocalShard, admit,
     body::Port,
     line::Gauge,
-    query::{Bad, Wish},
+    query::{Bad, Parameters, Wish},
     rest,
 };
 use crate::{
@@ -48,13 +49,13 @@ pub(super) struct Query {
 /// Opens a session and answers with its stream.
 pub(super) async fn sse(
     request: HttpRequest,
-    query: Result<web::Query<Query>, actix_web::Error>,
+    Parameters(query): Parameters<Query>,
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
 ) -> HttpResponse {
     let query = match query {
-        Ok(query) => query.into_inner(),
-        Err(why) => return rest::bad(&Bad::parameter(why.to_string())),
+        Ok(query) => query,
+        Err(bad) => return rest::bad(&bad),
     };
     let wish = Wish {
         symbols: query.symbols.as_deref(),
@@ -66,9 +67,12 @@ pub(super) async fn sse(
         Ok(wanted) => wanted,
         Err(bad) => return rest::bad(&bad),
     };
+    if request.method() == Method::HEAD {
+        return head().body(actix_web::body::None::new());
+    }
     let admission = match admit::admit(&request, &gateway) {
         Ok(admission) => admission,
-        Err(refused) => return rest::refusal(refused.status, refused.code, &refused.msg),
+        Err(refused) => return refused.response(),
     };
     let Some(gauge) = request.conn_data::<Rc<Gauge>>() else {
         return rest::refusal(500, 500, "the connection has no gauge");
@@ -77,16 +81,21 @@ pub(super) async fn sse(
     let header = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let after = header.or(query.last_event_id.as_deref()).filter(|text| !text.is_empty());
     match Stream::open(&shard, gauge, admission, wanted, after) {
-        Ok(stream) => HttpResponse::Ok()
-            .content_type("text/event-stream")
-            .insert_header(("cache-control", "no-store"))
-            // nginx would collect the stream otherwise.
-            .insert_header(("x-accel-buffering", "no"))
-            .insert_header(("x-content-type-options", "nosniff"))
-            .force_close()
-            .body(stream),
+        Ok(stream) => head().force_close().body(stream),
         Err(bad) => rest::bad(&bad),
     }
+}
+
+/// What comes before a stream.
+fn head() -> HttpResponseBuilder {
+    let mut head = HttpResponse::Ok();
+    head.content_type("text/event-stream")
+        // A proxy that compresses would hold events back until it has enough of them.
+        .insert_header(("cache-control", "no-store, no-transform"))
+        // nginx would collect the stream otherwise.
+        .insert_header(("x-accel-buffering", "no"))
+        .insert_header(("x-content-type-options", "nosniff"));
+    head
 }
 
 /// The body: blocks of the event stream, as the socket takes them.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{
     Gateway,
     history::{self, About},
-    query::Bad,
+    query::{Bad, Parameters},
     rest,
 };
 use crate::limits::{DEFAULT_TRADES_PAGE, TRADES_PAGE};
@@ -31,10 +31,9 @@ impl Query {
 pub(super) async fn trades(
     gateway: web::Data<Gateway>,
     symbol: web::Path<String>,
-    query: Result<web::Query<Query>, actix_web::Error>,
+    Parameters(query): Parameters<Query>,
 ) -> HttpResponse {
-    let page = query.map_err(|why| Bad::parameter(why.to_string())).and_then(|query| query.page());
-    let (before, limit) = match page {
+    let (before, limit) = match query.and_then(|query| query.page()) {
         Ok(page) => page,
         Err(bad) => return rest::bad(&bad),
     };

@@ -24,7 +24,7 @@ pub struct Census {
 }
 
 /// Which limit refused a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// The gateway has as many sessions as it may.
     Gateway,

@@ -34,7 +34,7 @@ use slab::Slab;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Admission, CloseReason, Framing, SessionConfig, Transport,
+    Admission, CloseReason, Flood, Framing, Refusal, SessionConfig, Transport,
     assemble::assemble,
     outbox::Wire,
     state::{Closing, Session},
@@ -120,22 +120,21 @@ impl Shard {
         })
     }
 
-    /// Opens a session; its first message is the welcome. Without an admission the session is told that there are
-    /// too many and closed.
+    /// Opens a session; its first message is the welcome. Without an admission the session is told which limit is
+    /// reached and closed.
     pub fn open(
         &mut self,
         encoding: Encoding,
         transport: Rc<dyn Transport>,
-        admission: Option<Admission>,
+        admission: Result<Admission, Refusal>,
         now: Instant,
     ) -> SessionKey {
-        let refused = admission.is_none();
-        let key = self.enter(Framing::WebSocket(encoding), transport, admission, now);
-        if refused {
-            let msg = "too many connections";
-            let code = Code::ConnectionLimit;
+        let refused = admission.as_ref().err().map(|limit| CloseReason::ConnectionLimit(*limit));
+        let key = self.enter(Framing::WebSocket(encoding), transport, admission.ok(), now);
+        if let Some(reason) = refused {
+            let (code, msg) = (Code::ConnectionLimit, reason.frame().text);
             self.sessions[key.index].say(&ErrorReply { id: None, code, msg, retry: code.retry() });
-            self.close(key, CloseReason::ConnectionLimit, now);
+            self.close(key, reason, now);
         } else {
             self.welcome(key.index);
         }
@@ -259,7 +258,7 @@ impl Shard {
             self.touch(key.index);
             self.wake_dirty();
         } else {
-            self.close(key, CloseReason::RateLimited, now);
+            self.close(key, CloseReason::RateLimited(Flood::Pings), now);
         }
     }
 

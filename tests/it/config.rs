@@ -20,7 +20,9 @@ use tickcast::{
 const KEYS: &[(&str, &str, &str)] = &[
     ("server.bind", "127.0.0.1:9000", "localhost"),
     ("server.workers", "7", "65"),
-    ("server.origins", "https://example.com", "example.com"),
+    ("server.hosts", "ticks.example.com,*.desk.example", "ticks.example.com:8080"),
+    ("server.origins", "https://example.com,https://*.example.com,tauri://localhost,null", "example.com"),
+    ("server.trusted_proxies", "10.0.0.0/8,127.0.0.1/32", "10.0.0.1/8"),
     ("server.driver", "actix", "uring"),
     ("server.request_timeout_ms", "1500", "999"),
     ("server.body_timeout_ms", "2500", "3600001"),
@@ -77,7 +79,9 @@ fn variable(key: &str) -> String {
 /// The value as TOML has it for this key.
 fn literal(key: &str, value: &str) -> String {
     match key {
-        "server.origins" | "history.intervals" => format!("{:?}", value.split(',').collect::<Vec<_>>()),
+        "server.hosts" | "server.origins" | "server.trusted_proxies" | "history.intervals" => {
+            format!("{:?}", value.split(',').collect::<Vec<_>>())
+        }
         _ if value.parse::<f64>().is_ok() => value.to_owned(),
         _ => format!("{value:?}"),
     }
@@ -88,13 +92,19 @@ fn toml_of(key: &str, value: &str) -> String {
     format!("[{section}]\n{name} = {}\n", literal(key, value))
 }
 
+fn texts<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
+    values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(",")
+}
+
 /// What a configuration says of every key, as text.
 fn values(config: &Config) -> BTreeMap<&'static str, String> {
     let (server, session, hub) = (&config.server, &config.session, &config.hub);
     let texts = [
         server.bind.to_string(),
         server.workers.to_string(),
-        server.origins.join(","),
+        texts(&server.hosts),
+        texts(&server.origins),
+        texts(server.trusted_proxies.iter()),
         server.driver.as_str().to_owned(),
         server.request_timeout.as_millis().to_string(),
         server.body_timeout.as_millis().to_string(),
@@ -274,9 +284,15 @@ fn contradictions_are_refused() {
     let errors = refused(load_file("[session]\nping_ms = 1000\npong_timeout_ms = 1000\n"));
     assert!(errors.len() == 1 && errors[0].starts_with("tickcast.toml:2: session.ping_ms: "), "{errors:?}");
     load_file("[session]\nping_ms = 1000\npong_timeout_ms = 1000\nheartbeat_ms = 2000\n").unwrap();
-    let many: Vec<_> = (0..=limits::MAX_ORIGINS).map(|i| format!("\"http://h{i}\"")).collect();
-    let errors = refused(load_file(&format!("[server]\norigins = [{}]\n", many.join(","))));
-    assert!(errors[0].contains("expected at most 100"), "{errors:?}");
+    for (key, start, most) in [
+        ("origins", "http://h", limits::MAX_ORIGINS),
+        ("hosts", "h", limits::MAX_HOSTS),
+        ("trusted_proxies", "fd00::", limits::MAX_TRUSTED_PROXIES),
+    ] {
+        let many: Vec<_> = (0..=most).map(|i| format!("\"{start}{i}\"")).collect();
+        let errors = refused(load_file(&format!("[server]\n{key} = [{}]\n", many.join(","))));
+        assert!(errors[0].contains(&format!("expected at most {most}")), "{errors:?}");
+    }
 }
 
 #[test]

@@ -36,3 +36,4 @@ mod texts;
 mod tidy;
 mod time;
 mod upstream;
+mod web;

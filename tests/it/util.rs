@@ -90,6 +90,11 @@ impl TestGateway {
         Self::build(Self::hub(HubConfig::default(), "test-epoch"), server, SessionConfig::default(), feeds)
     }
 
+    /// A gateway with these settings and such feeds.
+    pub(crate) fn with_feeds(server: ServerConfig, feeds: &[(&str, bool)]) -> Self {
+        Self::build(Self::hub(HubConfig::default(), "test-epoch"), server, SessionConfig::default(), feeds)
+    }
+
     /// A gateway with these settings; always on a free port, on two workers.
     pub(crate) fn with(server: ServerConfig, session: SessionConfig) -> Self {
         Self::build(Self::hub(HubConfig::default(), "test-epoch"), server, session, &[])

@@ -74,8 +74,8 @@ async function startChart() {
   chart.bars.clear();
   tellChart('loading…');
   try {
-    const path = `/v1/bars/${encodeURIComponent(chart.symbol)}?interval=${chart.interval}&limit=${CHART_BARS}`;
-    const answer = await fetch(path, { signal: load.signal });
+    const path = `v1/bars/${encodeURIComponent(chart.symbol)}?interval=${chart.interval}&limit=${CHART_BARS}`;
+    const answer = await fetch(here(path), { signal: load.signal });
     const page = await answer.json();
     if (chart.load !== load) return;
     if (!answer.ok) {

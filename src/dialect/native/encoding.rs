@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// How messages are written. Both are generated from the same types.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// JSON in text frames.
     Json,

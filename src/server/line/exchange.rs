@@ -67,6 +67,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the next bytes are of a head.
+    pub(super) const fn reads_head(&self) -> bool {
+        matches!(self.phase, Phase::Head(_))
+    }
+
     pub(super) const fn is_in_body(&self) -> bool {
         matches!(self.phase, Phase::Body(_))
     }

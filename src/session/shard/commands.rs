@@ -17,7 +17,7 @@ use crate::{
     limits::{COMMAND_BURST, MAX_REFUSED_COMMANDS},
     market::{Channel, Symbol},
     session::{
-        CloseReason,
+        CloseReason, Flood,
         subscription::{Delivery, Following, Lost, Pending, SubIndex, Subscription, Why},
     },
 };
@@ -41,7 +41,7 @@ impl Shard {
         if !session.commands.take(now, per_second, COMMAND_BURST.max(per_second)) {
             session.refused_in_a_row += 1;
             if session.refused_in_a_row > MAX_REFUSED_COMMANDS {
-                self.close(key, CloseReason::RateLimited, now);
+                self.close(key, CloseReason::RateLimited(Flood::Commands), now);
                 return;
             }
             let id = command.map_or_else(|fault| fault.id, |command| command.id);

@@ -7,7 +7,7 @@ use super::{SessionKey, Shard};
 use crate::{
     clock::Instant,
     dialect::native::Encoding,
-    session::{Admission, CloseReason, Framing, Transport, outbox::Wire},
+    session::{Admission, CloseReason, Framing, Refusal, Transport, outbox::Wire},
 };
 
 impl Shard {
@@ -15,13 +15,13 @@ impl Shard {
     pub fn open_echo(
         &mut self,
         transport: Rc<dyn Transport>,
-        admission: Option<Admission>,
+        admission: Result<Admission, Refusal>,
         now: Instant,
     ) -> SessionKey {
-        let refused = admission.is_none();
-        let key = self.enter(Framing::WebSocket(Encoding::Json), transport, admission, now);
-        if refused {
-            self.close(key, CloseReason::ConnectionLimit, now);
+        let refused = admission.as_ref().err().copied();
+        let key = self.enter(Framing::WebSocket(Encoding::Json), transport, admission.ok(), now);
+        if let Some(limit) = refused {
+            self.close(key, CloseReason::ConnectionLimit(limit), now);
         }
         key
     }

@@ -93,7 +93,7 @@ async fn what_is_no_upgrade_gets_an_http_error(driver: Driver) {
             request("GET /v1/ws?flush_ms=1001 HTTP/1.1", &[UPGRADE, CONNECTION, KEY, VERSION]),
             400,
         ),
-        ("no upgrade", request(GET, &["Accept: */*"]), 400),
+        ("no upgrade", request(GET, &["Accept: */*"]), 426),
         ("another method", request("POST /v1/ws HTTP/1.1", &[UPGRADE, CONNECTION, KEY, VERSION]), 405),
         ("a head without end", request(GET, &[&long]), 431),
         ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), 400),

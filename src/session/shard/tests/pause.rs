@@ -7,7 +7,7 @@ use super::client::{Bench, Client, source, symbol};
 use crate::{
     clock::Instant,
     hub::HubConfig,
-    session::{CloseReason, SessionConfig},
+    session::{CloseReason, Flood, SessionConfig},
 };
 
 const PING: Duration = Duration::from_millis(400);
@@ -94,5 +94,5 @@ async fn what_piled_up_during_a_stop_is_within_the_client_s_limits() {
     (0..600).for_each(|_| bench.shard.pinged(client.key, b"", now));
     assert_eq!(bench.shard.closing(client.key), None);
     (0..2_000).for_each(|_| bench.shard.pinged(client.key, b"", now));
-    assert_eq!(bench.shard.closing(client.key), Some(CloseReason::RateLimited));
+    assert_eq!(bench.shard.closing(client.key), Some(CloseReason::RateLimited(Flood::Pings)));
 }

@@ -7,7 +7,7 @@ use crate::{
     clock::Instant,
     hub::HubConfig,
     limits::{CONTROL_PAUSE, EVICT_TIMEOUT, MAX_REFUSED_COMMANDS},
-    session::{CloseReason, Outgoing, SessionConfig},
+    session::{CloseReason, Flood, Outgoing, Refusal, SessionConfig},
 };
 
 fn bench(symbols: usize, session: SessionConfig) -> Bench {
@@ -264,7 +264,7 @@ fn too_many_commands_are_refused_and_then_closed() {
         client.send(&mut bench, "{}");
         client.take_all(&mut bench);
     }
-    assert_eq!(bench.shard.closing(client.key), Some(CloseReason::RateLimited));
+    assert_eq!(bench.shard.closing(client.key), Some(CloseReason::RateLimited(Flood::Commands)));
     assert_eq!(client.last("bye")["code"], 4102);
 }
 
@@ -329,10 +329,14 @@ fn a_drain_spreads_goodbyes_over_its_window() {
 fn without_an_admission_a_client_is_told_and_closed() {
     let mut bench = bench(0, SessionConfig::default());
     let fake = std::rc::Rc::new(super::client::Fake::default());
-    let key = bench.shard.open(crate::dialect::native::Encoding::Json, fake, None, Instant::now());
+    let key =
+        bench.shard.open(crate::dialect::native::Encoding::Json, fake, Err(Refusal::Address), Instant::now());
     let Outgoing::Frames(bytes) = bench.shard.outgoing(key, Instant::now()) else { panic!("frames") };
     let text = String::from_utf8_lossy(&bytes);
-    assert!(text.contains("\"code\":406") && text.contains("\"code\":4005"), "{text}");
+    assert!(
+        text.contains("\"code\":406") && text.contains("from this address") && text.contains("\"code\":4005"),
+        "{text}"
+    );
 }
 
 /// With a fixed time between writes the first event after a pause goes at once, while events keep coming they share
