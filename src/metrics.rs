@@ -3,8 +3,6 @@
 //! Labels come from small closed sets only (feed, channel, encoding, reason), never from a session, an address, a
 //! symbol or the text of an error.
 
-use std::net::IpAddr;
-
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -24,7 +22,7 @@ mod upstream;
 
 pub use connections::{ClosedConnection, ConnectionMetrics};
 pub use feed::FeedMetrics;
-pub use notices::{Notice, Notices, Subject};
+pub use notices::{Notice, Notices, REQUEST_REFUSALS, SESSION_REFUSALS, Subject};
 pub use process::ProcessMetrics;
 pub use store::StoreMetrics;
 pub use switches::Switches;
@@ -38,15 +36,6 @@ const LATENCY_BUCKETS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
     10.0, 30.0,
 ];
-
-/// Why a connection does not become a session: every value of the label, present with 0 from the start.
-pub const SESSION_REFUSALS: &[&str] =
-    &["draining", "host", "origin", "parameter", "handshake", "connections", "connections_per_ip"];
-
-/// Why a plain HTTP request is not carried out although it could be: for a limit, or for who asks. Every value of the label,
-/// present with 0 from the start.
-pub const REQUEST_REFUSALS: &[&str] =
-    &["draining", "host", "origin", "remote", "congested", "body_type", "body_encoding", "body_size"];
 
 /// All families of one gateway, in a registry of its own so that several gateways fit in one process.
 #[derive(Debug)]
@@ -461,20 +450,6 @@ impl Metrics {
     #[must_use]
     pub fn sessions_closed(&self, reason: &str) -> IntCounter {
         self.sessions_closed.with_label_values(&[reason])
-    }
-
-    /// Counts and tells that a connection did not become a session. `reason` is one of [`SESSION_REFUSALS`].
-    pub fn refuse_session(&self, reason: &'static str, address: Option<IpAddr>) {
-        debug_assert!(SESSION_REFUSALS.contains(&reason), "{reason:?} is not in SESSION_REFUSALS");
-        self.sessions_refused.with_label_values(&[reason]).inc();
-        self.notices.note(Notice::SessionRefused, reason, || address.into());
-    }
-
-    /// Counts and tells that a plain HTTP request was not carried out. `reason` is one of [`REQUEST_REFUSALS`].
-    pub fn refuse_request(&self, reason: &'static str, address: Option<IpAddr>) {
-        debug_assert!(REQUEST_REFUSALS.contains(&reason), "{reason:?} is not in REQUEST_REFUSALS");
-        self.requests_refused.with_label_values(&[reason]).inc();
-        self.notices.note(Notice::RequestRefused, reason, || address.into());
     }
 
     /// Commands of one kind and outcome.

@@ -12,7 +12,17 @@ use std::{
 
 use parking_lot::Mutex;
 
+use super::Metrics;
 use crate::{clock::Instant, limits::NOTICE_INTERVAL};
+
+/// Why a connection does not become a session: every value of the label, present with 0 from the start.
+pub const SESSION_REFUSALS: &[&str] =
+    &["draining", "host", "origin", "parameter", "handshake", "connections", "connections_per_ip"];
+
+/// Why a plain HTTP request is not carried out although it could be: for a limit, or for who asks. Every value of the label,
+/// present with 0 from the start.
+pub const REQUEST_REFUSALS: &[&str] =
+    &["draining", "host", "origin", "remote", "congested", "body_type", "body_encoding", "body_size"];
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,6 +168,22 @@ impl Line {
             Notice::SessionClosed => "sessions closed by the gateway",
         };
         tracing::info!(reason, count, address, session, subscriptions, "{what}");
+    }
+}
+
+impl Metrics {
+    /// Counts and tells that a connection did not become a session. `reason` is one of [`SESSION_REFUSALS`].
+    pub fn refuse_session(&self, reason: &'static str, address: Option<IpAddr>) {
+        debug_assert!(SESSION_REFUSALS.contains(&reason), "{reason:?} is not in SESSION_REFUSALS");
+        self.sessions_refused.with_label_values(&[reason]).inc();
+        self.notices.note(Notice::SessionRefused, reason, || address.into());
+    }
+
+    /// Counts and tells that a plain HTTP request was not carried out. `reason` is one of [`REQUEST_REFUSALS`].
+    pub fn refuse_request(&self, reason: &'static str, address: Option<IpAddr>) {
+        debug_assert!(REQUEST_REFUSALS.contains(&reason), "{reason:?} is not in REQUEST_REFUSALS");
+        self.requests_refused.with_label_values(&[reason]).inc();
+        self.notices.note(Notice::RequestRefused, reason, || address.into());
     }
 }
 
