@@ -243,7 +243,7 @@ impl Hub {
     #[must_use]
     pub fn states(&self) -> Vec<(Source, State, i64)> {
         let mut counts: Vec<(Source, State, i64)> = Vec::new();
-        for topic in self.topics_since(0) {
+        for topic in self.all_topics() {
             let (feed, state) = (topic.feed(), topic.state());
             match counts.iter_mut().find(|(name, of, _)| *name == feed && *of == state) {
                 Some((.., count)) => *count += 1,
@@ -279,10 +279,16 @@ impl Hub {
         self.topics.at(position)
     }
 
-    /// The topics from that position on, in the order in which they became known.
+    /// At most `most` topics from that position on, in the order in which they became known.
     #[must_use]
-    pub fn topics_since(&self, position: usize) -> Vec<Arc<Topic>> {
-        self.topics.since(position, MAX_TOPICS)
+    pub fn topics_since(&self, position: usize, most: usize) -> Vec<Arc<Topic>> {
+        self.topics.since(position, most)
+    }
+
+    /// Every topic, in the order in which they became known. Not for what clients can ask for: there may be very many.
+    #[must_use]
+    pub fn all_topics(&self) -> Vec<Arc<Topic>> {
+        self.topics.since(0, MAX_TOPICS)
     }
 
     /// At most `most` topics whose symbols begin with `prefix`, in the order of the symbols, behind that one: with the
@@ -314,7 +320,7 @@ impl Hub {
     /// Closes a shard's lane and forgets its interests; then the index may be used again, and not before: the next shard
     /// would lose what it has joined meanwhile.
     pub fn close_lane(&self, lane: &Lane) {
-        for topic in self.topics_since(0) {
+        for topic in self.all_topics() {
             for channel in Channel::ALL {
                 topic.part(lane.index(), channel);
             }

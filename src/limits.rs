@@ -147,8 +147,33 @@ pub const DEFAULT_SYMBOLS_PER_SESSION: usize = 2_000;
 /// Commands a second of one session, over the long run. One more: error 429.
 pub const DEFAULT_COMMANDS_PER_SECOND: u32 = 50;
 
+/// Symbols and patterns that `symbols` of one command or query names, and symbols that `since` does. More: 416 (400).
+pub const COMMAND_SYMBOLS: usize = 10_000;
+
+/// Values in one command, those in lists and maps included. More: 400, and the rest is not read.
+pub const COMMAND_VALUES: usize = 25_000;
+
+/// Patterns that one session follows. A command that would pass it is refused whole: 405.
+pub const SESSION_PATTERNS: usize = 200;
+
+/// Units of work that count as one more command of a session's rate: a symbol that is looked up or matched is one, one
+/// that is subscribed, changed or left some more, as are 64 bytes of a command. About half a microsecond each.
+pub const COMMAND_UNITS: usize = 5_000;
+
+/// Units of work that a shard does for commands before other tasks of its thread get a turn.
+pub const WORK_TURN_UNITS: usize = 4_000;
+
+/// Units of work that a command may take at once when it comes. One that takes more waits for a turn of its shard.
+pub const WORK_AT_ONCE_UNITS: usize = 500;
+
+/// Symbols in one answer to a command; of a longer one all parts but the last say `more`.
+pub const ANSWER_SYMBOLS: usize = 1_000;
+
 /// Commands that one session may send at once before the rate counts.
 pub const COMMAND_BURST: u32 = 200;
+
+/// A refused command that is longer, in bytes, is not read: its answer has no `id`.
+pub const REFUSED_COMMAND_BYTES: usize = 4 * 1024;
 
 /// Refused commands in a row (429 and nothing else) after which the session is closed with 4102.
 pub const MAX_REFUSED_COMMANDS: u32 = 2_000;
@@ -298,6 +323,9 @@ pub const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// section has 256 KiB. Larger: close 1009.
 #[cfg(feature = "test-endpoints")]
 pub const ECHO_BYTES: usize = 512 * 1024;
+
+/// Symbols, or as many events, that a request over plain HTTP goes through before other tasks of its thread get a turn.
+pub const HTTP_TURN_SYMBOLS: usize = 1_000;
 
 /// Symbols in one answer of `/v1/snapshot`. More: 400.
 pub const SNAPSHOT_SYMBOLS: usize = 5_000;

@@ -64,6 +64,12 @@ impl Event {
         }
     }
 
+    /// Whether somebody has asked for it as a message.
+    #[cfg(test)]
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.encoded.iter().any(|encoded| encoded.get().is_some())
+    }
+
     /// The event as one message of that encoding; encoded by whoever asks first.
     #[must_use]
     pub fn encoded(&self, encoding: Encoding) -> &Arc<[u8]> {

@@ -28,6 +28,6 @@ impl Hub {
     /// The gateway was held up for so long: no symbol was silent for it, and no feed lost.
     pub fn excuse(&self, late: Duration) {
         let now = (self.clock.instant(), self.clock.steady());
-        self.topics_since(0).iter().for_each(|topic| topic.excuse(late, now));
+        self.all_topics().iter().for_each(|topic| topic.excuse(late, now));
     }
 }

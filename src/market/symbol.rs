@@ -14,7 +14,7 @@ use crate::limits::{MAX_SOURCE_LEN, MAX_SYMBOL_LEN};
 pub struct Symbol(ArrayString<MAX_SYMBOL_LEN>);
 
 /// Why a text is not a [`Symbol`] or a [`Source`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum SymbolError {
     /// Nothing there.
     #[error("is empty")]

@@ -17,7 +17,7 @@ use super::{
     rest,
 };
 use crate::{
-    dialect::native::{Code, Encoding},
+    dialect::native::{Code, Encoding, Fault},
     limits::{DEFAULT_POLL_WAIT, POLL_SUBSCRIPTIONS, POLL_WAIT},
     session::{CloseReason, Framing, Outgoing, SessionKey, Transport},
 };
@@ -87,9 +87,8 @@ pub(super) async fn poll(
         Ok(parsed) => parsed,
         Err(bad) => return rest::bad(&bad),
     };
-    let symbols = query.symbols.as_deref().unwrap_or_default();
-    let (topics, unknown) = query::topics(symbols, &gateway.hub);
-    if topics.is_empty() && !symbols.contains('*') {
+    let (known, unknown) = query::known(&wanted, &gateway.hub);
+    if !known {
         return rest::refusal(404, Code::UnknownSymbol.number(), "symbols: none of them is known");
     }
     if request.method() == Method::HEAD {
@@ -112,12 +111,9 @@ pub(super) async fn poll(
     if after.is_some() && !visit.pause(now + pause).await {
         return over();
     }
-    if let Err(fault) = shard.borrow_mut().join(key, wanted, after, Instant::now()) {
+    shard.borrow_mut().join(key, wanted, after, POLL_SUBSCRIPTIONS);
+    if let Err(fault) = visit.joined().await {
         return rest::bad(&Bad { code: fault.code, msg: format!("symbols: {}", fault.msg) });
-    }
-    if shard.borrow_mut().subscriptions(key) > POLL_SUBSCRIPTIONS {
-        let msg = format!("symbols: more than {POLL_SUBSCRIPTIONS} subscriptions, which one position holds");
-        return rest::bad(&Bad { code: Code::SymbolLimit, msg });
     }
     // The first request of a client asks for a beginning, which is there at once.
     let deadline = if after.is_some() { now + wait } else { now };
@@ -169,6 +165,16 @@ impl Visit {
                 _late = timeout_at(deadline, self.port.turn.notified()) => {}
                 () = gone => return None,
             }
+        }
+    }
+
+    /// Waits until everything is subscribed, or nothing is.
+    async fn joined(&self) -> Result<(), Fault> {
+        loop {
+            if let Some(result) = self.shard.borrow_mut().joined(self.key) {
+                return result;
+            }
+            self.port.turn.notified().await;
         }
     }
 
@@ -234,7 +240,9 @@ impl Transport for Port {
         self.turn.notify_one();
     }
 
-    fn resume(&self) {}
+    fn resume(&self) {
+        self.turn.notify_one();
+    }
 
     fn blocked_since(&self) -> Option<Instant> {
         None

@@ -6,11 +6,12 @@ use std::future::{Ready, ready};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+use tokio::task::yield_now;
 
 use crate::{
     dialect::native::{Code, Encoding, Op, Subscribe, Target, parse_command},
     hub::{Hub, Topic},
-    limits::MAX_SYMBOL_LEN,
+    limits::{COMMAND_SYMBOLS, HTTP_TURN_SYMBOLS, MAX_SYMBOL_LEN},
     market::{Channel, Symbol},
 };
 
@@ -84,24 +85,78 @@ pub(super) fn channels(list: Option<&str>) -> Result<Vec<Channel>, Bad> {
     Ok(channels)
 }
 
-/// The topics that a list of symbols and prefixes names, by symbol, and the names that nothing is known of.
-pub(super) fn topics(list: &str, hub: &Hub) -> (Vec<Arc<Topic>>, Vec<String>) {
-    let mut topics = Vec::new();
-    let mut unknown = Vec::new();
-    for text in list.split(',') {
-        if let Some(prefix) = text.strip_suffix('*') {
-            let all = hub.topics_since(0);
-            topics.extend(all.into_iter().filter(|topic| topic.symbol().as_str().starts_with(prefix)));
-        } else {
-            match Symbol::new(text).ok().and_then(|symbol| hub.topic(symbol)) {
-                Some(topic) => topics.push(topic),
-                None => unknown.push(cut(text)),
-            }
+/// Whether some symbol of a wish is known, or may become so, and the names that nothing is known of.
+pub(super) fn known(wanted: &[Subscribe], hub: &Hub) -> (bool, Vec<String>) {
+    let (mut known, mut unknown) = (false, Vec::new());
+    for target in wanted.iter().take(1).flat_map(|command| &command.targets) {
+        match target {
+            Target::One(symbol) if hub.topic(*symbol).is_none() => unknown.push(symbol.to_string()),
+            Target::One(_) | Target::All(_) => known = true,
+            Target::Bad(text, _) => unknown.push(text.clone()),
         }
     }
-    topics.sort_by_key(|topic| topic.symbol());
-    topics.dedup_by_key(|topic| topic.id());
-    (topics, unknown)
+    (known, unknown)
+}
+
+/// What a list of symbols and prefixes names, each once.
+#[derive(Debug)]
+pub(super) struct Names<'a> {
+    symbols: Vec<&'a str>,
+    /// None covers another.
+    prefixes: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn read(list: &'a str) -> Result<Self, Bad> {
+        let (mut symbols, mut prefixes) = (Vec::new(), Vec::new());
+        for name in list.split(',').take(COMMAND_SYMBOLS + 1) {
+            match name.strip_suffix('*') {
+                Some(prefix) => prefixes.push(prefix),
+                None => symbols.push(name),
+            }
+        }
+        if symbols.len() + prefixes.len() > COMMAND_SYMBOLS {
+            return Err(Bad::parameter(format!("symbols: at most {COMMAND_SYMBOLS} are named")));
+        }
+        symbols.sort_unstable();
+        symbols.dedup();
+        prefixes.sort_unstable();
+        prefixes.dedup_by(|next, kept| next.starts_with(*kept));
+        Ok(Self { symbols, prefixes })
+    }
+
+    /// The topics that are named, by symbol, and the names that nothing is known of; both together at most `most`, and one
+    /// more where there are more. Other tasks get their turns in between.
+    pub(super) async fn topics(&self, hub: &Hub, most: usize) -> (Vec<Arc<Topic>>, Vec<String>) {
+        let (mut topics, mut unknown) = (Vec::new(), Vec::new());
+        for names in self.symbols.chunks(HTTP_TURN_SYMBOLS) {
+            for name in names.iter().take((most + 1).saturating_sub(topics.len() + unknown.len())) {
+                match Symbol::new(name).ok().and_then(|symbol| hub.topic(symbol)) {
+                    // A prefix brings it, too.
+                    Some(_) if self.prefixes.iter().any(|prefix| name.starts_with(prefix)) => {}
+                    Some(topic) => topics.push(topic),
+                    None => unknown.push(cut(name)),
+                }
+            }
+            yield_now().await;
+        }
+        for prefix in &self.prefixes {
+            let mut behind = None;
+            loop {
+                let room = (most + 1).saturating_sub(topics.len() + unknown.len()).min(HTTP_TURN_SYMBOLS);
+                let more = hub.topics_named(prefix, behind.as_ref(), room);
+                behind = more.last().map(|topic| topic.symbol());
+                let is_all = more.len() < room || room == 0;
+                topics.extend(more);
+                yield_now().await;
+                if is_all {
+                    break;
+                }
+            }
+        }
+        topics.sort_unstable_by_key(|topic| topic.symbol());
+        (topics, unknown)
+    }
 }
 
 /// What a stream is to have, as a query says it.
@@ -119,7 +174,11 @@ impl Wish<'_> {
         let Some(symbols) = self.symbols.filter(|list| !list.is_empty()) else {
             return Err(Bad::parameter("symbols: is missing; it is a list like BTC-USD,ETH-* or *".into()));
         };
-        channels(self.channels)?.into_iter().map(|channel| self.command(symbols, channel)).collect()
+        let channels = channels(self.channels)?;
+        let Some(first) = channels.first() else { return Ok(Vec::new()) };
+        let first = self.command(symbols, *first)?;
+        // One for each channel, and read once.
+        Ok(channels.into_iter().map(|channel| Subscribe { channel, ..first.clone() }).collect())
     }
 
     fn command(&self, symbols: &str, channel: Channel) -> Result<Subscribe, Bad> {

@@ -187,7 +187,7 @@ pub(super) async fn symbols(
     }
     let mut symbols: Vec<_> = gateway
         .hub
-        .topics_since(0)
+        .all_topics()
         .iter()
         .map(|topic| {
             let Increments { tick: tick_size, lot: lot_size } = topic.increments();

@@ -9,15 +9,16 @@ use actix_web::{
     web,
 };
 use serde::Deserialize;
+use tokio::task::yield_now;
 
 use super::{
     Gateway,
-    query::{self, Bad, Parameters},
+    query::{self, Bad, Names, Parameters},
     rest,
 };
 use crate::{
     dialect::native::{Code, Encoding},
-    limits::SNAPSHOT_SYMBOLS,
+    limits::{HTTP_TURN_SYMBOLS, SNAPSHOT_SYMBOLS},
 };
 
 /// `?symbols=BTC-USD,ETH-*&channels=quotes,trades`
@@ -41,13 +42,22 @@ pub(super) async fn snapshot(
         Ok(channels) => channels,
         Err(bad) => return rest::bad(&bad),
     };
-    let (topics, unknown) = query::topics(query.symbols.as_deref().unwrap_or("*"), &gateway.hub);
+    let names = match Names::read(query.symbols.as_deref().unwrap_or("*")) {
+        Ok(names) => names,
+        Err(bad) => return rest::bad(&bad),
+    };
+    let (topics, unknown) = names.topics(&gateway.hub, SNAPSHOT_SYMBOLS).await;
     if topics.len() + unknown.len() > SNAPSHOT_SYMBOLS {
-        let msg = format!("symbols: {} match, at most {SNAPSHOT_SYMBOLS} are answered at once", topics.len());
+        let msg = format!("symbols: more match than the {SNAPSHOT_SYMBOLS} that are answered at once");
         return rest::bad(&Bad { code: Code::SymbolLimit, msg });
     }
-    let newest = topics.iter().flat_map(|topic| channels.iter().filter_map(|channel| topic.last(*channel)));
-    let events: Vec<_> = newest.collect();
+    let mut events = Vec::new();
+    for topics in topics.chunks(HTTP_TURN_SYMBOLS / channels.len().max(1)) {
+        for topic in topics {
+            events.extend(channels.iter().filter_map(|channel| topic.last(*channel)));
+        }
+        yield_now().await;
+    }
     let mut hasher = DefaultHasher::new();
     (gateway.hub.epoch(), &unknown).hash(&mut hasher);
     for event in &events {
@@ -74,6 +84,9 @@ pub(super) async fn snapshot(
             body.push(b',');
         }
         body.extend_from_slice(event.encoded(Encoding::Json));
+        if i % HTTP_TURN_SYMBOLS == HTTP_TURN_SYMBOLS - 1 {
+            yield_now().await;
+        }
     }
     body.extend_from_slice(b"]}");
     HttpResponse::Ok()

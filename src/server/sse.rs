@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    dialect::native::Subscribe,
+    dialect::native::{Fault, Subscribe},
     limits::SSE_RETRY_MS,
     session::{Admission, Framing, Outgoing, SessionKey},
 };
@@ -80,7 +80,7 @@ pub(super) async fn sse(
     // The header comes from a client that was cut off, and is newer than what stands in its address.
     let header = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let after = header.or(query.last_event_id.as_deref()).filter(|text| !text.is_empty());
-    match Stream::open(&shard, gauge, admission, wanted, after) {
+    match Stream::open(&shard, gauge, admission, wanted, after).await {
         Ok(stream) => head().force_close().body(stream),
         Err(bad) => rest::bad(&bad),
     }
@@ -108,7 +108,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn open(
+    async fn open(
         shard: &LocalShard,
         gauge: &Rc<Gauge>,
         admission: Admission,
@@ -121,9 +121,17 @@ impl Stream {
         let retry = rand::rng().random_range(SSE_RETRY_MS);
         let first = Some(format!("retry: {retry}\n\n").into());
         let stream = Self { shard: LocalShard::clone(shard), key, port, first };
-        let joined = shard.borrow_mut().join(key, wanted, after, now);
-        joined.map_err(|fault| Bad { code: fault.code, msg: format!("symbols: {}", fault.msg) })?;
-        Ok(stream)
+        shard.borrow_mut().join(key, wanted, after, usize::MAX);
+        loop {
+            let joined = shard.borrow_mut().joined(key);
+            match joined {
+                Some(Ok(())) => return Ok(stream),
+                Some(Err(Fault { code, msg, .. })) => {
+                    return Err(Bad { code, msg: format!("symbols: {msg}") });
+                }
+                None => stream.port.resumed().await,
+            }
+        }
     }
 }
 

@@ -35,6 +35,14 @@ impl Bucket {
     pub(super) fn excuse(&mut self, late: Duration) {
         self.excused = late;
     }
+
+    /// Takes parts of tokens that were spent already, also when there are none left: they are paid with time.
+    pub(super) fn owe(&mut self, now: Instant, per_second: u32, (parts, of): (usize, usize)) {
+        let token =
+            u64::try_from((Duration::from_secs(1) / per_second.max(1)).as_nanos()).unwrap_or(u64::MAX);
+        let (parts, of) = (parts as u64, (of as u64).max(1));
+        self.full_at = self.full_at.max(now) + Duration::from_nanos(token.saturating_mul(parts) / of);
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +57,10 @@ mod tests {
         assert_eq!(taken, 5);
         let later = start + Duration::from_millis(300);
         assert_eq!((0..100).filter(|_| bucket.take(later, 10, 5)).count(), 3);
+        let mut owing = Bucket::new(start);
+        owing.owe(start, 10, (25, 5));
+        assert!(!owing.take(start, 10, 5), "five tokens were spent otherwise");
+        assert!(owing.take(later, 10, 5));
         bucket.excuse(Duration::from_secs(1));
         assert_eq!((0..100).filter(|_| bucket.take(later, 10, 5)).count(), 10, "once");
         let much_later = start + Duration::from_secs(60);

@@ -86,6 +86,12 @@ impl Outbox {
         self.stream.is_empty() && self.rare.is_none() && self.merge.is_empty()
     }
 
+    /// Bytes of answers that wait.
+    #[cfg(test)]
+    pub(super) fn control_bytes(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.control_bytes)
+    }
+
     /// Whether reading commands should pause until replies were taken.
     pub(super) fn is_paused(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| {

@@ -20,8 +20,6 @@ use crate::{
 pub(super) struct Track {
     /// Incarnation of the numbers.
     pub(super) epoch: String,
-    /// How many topics the patterns of the session have been matched against.
-    pub(super) known: usize,
 }
 
 /// A position that was understood.
@@ -71,13 +69,17 @@ impl Position {
     /// Where a session stands now: everything up to here was written. `None` for sessions without a track.
     pub(super) fn of(session: &Session) -> Option<Self> {
         let track = session.track.as_ref()?;
+        if session.subs.len() > POSITION_BYTES / 2 {
+            // Each takes two bytes at least, so they have no room: they need not be looked at.
+            return Some(Self { epoch: track.epoch.clone(), known: None, n: None });
+        }
         let mut numbers: Vec<_> =
             session.subs.iter().map(|sub| (key(sub.topic, sub.channel), sub.sent)).collect();
         // Channels of one topic come in the order of this build.
         numbers.sort_unstable();
         Some(Self {
             epoch: track.epoch.clone(),
-            known: (!session.following.is_empty()).then_some(track.known),
+            known: (!session.following.is_empty()).then_some(session.known),
             n: Some(numbers),
         })
     }
@@ -144,8 +146,6 @@ impl Position {
     /// with them start from their first event.
     pub(super) fn since(&self, channel: Channel, hub: &Hub) -> Since {
         let mut n = HashMap::new();
-        let new = self.known.map_or_else(Vec::new, |known| hub.topics_since(known));
-        n.extend(new.iter().map(|topic| (topic.symbol(), 0)));
         for (key, number) in self.n.iter().flatten() {
             if key % KEYS == usize::from(channel.id())
                 && let Some(topic) = hub.topic_at(key / KEYS)
@@ -153,7 +153,7 @@ impl Position {
                 n.insert(topic.symbol(), *number);
             }
         }
-        Since { epoch: self.epoch.clone(), n }
+        Since { epoch: self.epoch.clone(), n, new_from: self.known }
     }
 }
 

@@ -9,17 +9,22 @@ mod commands;
 #[cfg(feature = "test-endpoints")]
 mod echo;
 mod fanout;
+mod jobs;
 mod late;
 mod pace;
 mod roads;
+mod search;
 mod tally;
 mod tend;
 #[cfg(test)]
 mod tests;
 mod views;
+mod work;
 
+pub(super) use jobs::Job;
 pub(super) use tally::Tally;
 pub(super) use views::Views;
+pub(super) use work::Joining;
 
 use std::{
     cell::RefCell,
@@ -31,6 +36,7 @@ use std::{
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use slab::Slab;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -88,6 +94,9 @@ pub struct Shard {
     timers: BTreeSet<Timer>,
     sweeps: late::Sweeps,
     burst: VecDeque<Arc<Event>>,
+    /// Sessions with work that waits for a turn.
+    work: VecDeque<usize>,
+    has_work: Rc<Notify>,
     scratch: BytesMut,
     tally: Tally,
     has_failed: bool,
@@ -112,6 +121,8 @@ impl Shard {
             timers: BTreeSet::new(),
             sweeps: late::Sweeps::new(hub.instant(), tend::sweep_interval(&config)),
             burst: VecDeque::new(),
+            work: VecDeque::new(),
+            has_work: Rc::default(),
             scratch: BytesMut::new(),
             tally: Tally::new(hub.metrics()),
             config: Rc::new(config),
@@ -191,7 +202,7 @@ impl Shard {
     fn get(&mut self, key: SessionKey) -> Option<&mut Session> {
         self.sessions
             .get_mut(key.index)
-            .filter(|session| session.serial == key.serial)
+            .filter(|session| session.serial == key.serial && !session.gone)
             .map(|session| &mut **session)
     }
 
@@ -203,6 +214,9 @@ impl Shard {
         let session = &mut self.sessions[key.index];
         if session.is_over() {
             return Outgoing::Over;
+        }
+        if session.is_joining() {
+            return Outgoing::Nothing;
         }
         let start = self.assemble(key.index, now);
         if self.scratch.is_empty() {
@@ -216,18 +230,28 @@ impl Shard {
 
     /// Whether a driver that was just given frames should ask again; if not, the transport is woken in time.
     pub fn has_more(&self, key: SessionKey) -> bool {
-        self.sessions.get(key.index).is_none_or(|session| session.serial != key.serial || session.has_more())
+        self.sessions
+            .get(key.index)
+            .is_none_or(|session| session.gone || session.serial != key.serial || session.has_more())
     }
 
     /// Puts what waits for a session into the empty scratch buffer. Returns where in it that begins.
     fn assemble(&mut self, index: usize, now: Instant) -> usize {
         let session = &mut *self.sessions[index];
+        if session.closing.is_some() && session.subs.len() > 0 {
+            // What came since for subscriptions that still have to end.
+            session.outbox.drop_data(session.encoding());
+        }
         self.scratch.reserve(FRAME_BUDGET);
         let start = assemble(session, &self.views, now, &mut self.tally, &mut self.scratch);
         session.outbox.release();
-        if session.paused && !session.outbox.is_paused() {
+        if session.paused && !session.must_wait() {
             session.paused = false;
             session.transport.resume();
+        }
+        let waits = session.job.is_some() || session.is_behind;
+        if waits && !session.at_work && !session.outbox.is_paused() {
+            self.line_up(index);
         }
         start
     }
@@ -235,7 +259,7 @@ impl Shard {
     /// Whether the driver should read no more for now; the transport's `resume` tells when it may again.
     pub fn must_pause(&mut self, key: SessionKey) -> bool {
         let Some(session) = self.get(key) else { return false };
-        session.paused = session.closing.is_none() && session.outbox.is_paused();
+        session.paused = session.must_wait();
         session.paused
     }
 
@@ -290,7 +314,6 @@ impl Shard {
         self.tally.closed(reason, || self.subject(key.index));
         self.unsubscribe_all(key.index);
         let session = &mut self.sessions[key.index];
-        session.outbox.drop_data(session.encoding());
         if reason.says_bye() {
             let after_ms = matches!(reason, CloseReason::Draining).then(|| {
                 let most = u64::try_from(RECONNECT_SPREAD.as_millis()).unwrap_or(u64::MAX);
@@ -336,10 +359,8 @@ impl Shard {
         if session.closing.is_none() {
             self.close(key, CloseReason::Disconnected, now);
         }
-        let session = self.sessions.remove(key.index);
-        self.dirty.retain(|index| *index != key.index);
-        self.tally.left(session.framing);
-        session.transport.wake();
+        self.tally.left(self.sessions[key.index].framing);
+        self.abandon(key.index);
     }
 
     /// Gives the shard up: its task ends at its next sweep.
@@ -377,6 +398,7 @@ pub async fn run(
 ) {
     let lane = Arc::clone(&shard.borrow().lane);
     let mut sweep = tokio::time::interval(tend::sweep_interval(&shard.borrow().config));
+    let has_work = Rc::clone(&shard.borrow().has_work);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut draining = false;
     loop {
@@ -399,6 +421,13 @@ pub async fn run(
                         break;
                     }
                 }
+            }
+            () = has_work.notified() => {
+                // One turn only: events and timers get theirs, too.
+                if shard.borrow_mut().work() {
+                    has_work.notify_one();
+                }
+                tokio::task::yield_now().await;
             }
             _ = sweep.tick() => {
                 drill::strike("shard");

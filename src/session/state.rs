@@ -11,6 +11,7 @@ use super::{
     outbox::Outbox,
     position::Track,
     queue::Streamed,
+    shard::{Job, Joining},
     subs::Subs,
     subscription::{Delivery, Following, Lost, Pace, Pending, Shared, SubIndex, gap_message},
 };
@@ -62,6 +63,20 @@ pub(super) struct Session {
     /// Gives the session's place back when the session goes.
     pub(super) admission: Option<Admission>,
     pub(super) following: Vec<Following>,
+    /// How many topics its patterns were matched against.
+    pub(super) known: usize,
+    /// Whether there are more by now.
+    pub(super) is_behind: bool,
+    /// Stands in the shard's queue for work.
+    pub(super) at_work: bool,
+    /// Its connection has gone: it is there until its subscriptions have ended.
+    pub(super) gone: bool,
+    /// The command under way.
+    pub(super) job: Option<Box<Job>>,
+    /// Beside WebSocket: the subscriptions that it is still to get.
+    pub(super) joining: Option<Box<Joining>>,
+    /// Units of work that its commands had at once, since it last waited for a turn.
+    pub(super) spent: usize,
     /// Whether a pattern has stopped growing for want of room, which is told once.
     pub(super) following_full: bool,
     pub(super) statuses: usize,
@@ -134,6 +149,13 @@ impl Session {
             serial,
             admission,
             following: Vec::new(),
+            known: 0,
+            is_behind: false,
+            at_work: false,
+            gone: false,
+            job: None,
+            joining: None,
+            spent: 0,
             following_full: false,
             statuses: 0,
             commands: Bucket::new(now),
@@ -308,6 +330,16 @@ impl Session {
         }
         self.counts.dropped += dropped + lost.to - lost.from + 1;
         Some(dropped)
+    }
+
+    /// Whether its commands are read no further for now.
+    pub(super) fn must_wait(&self) -> bool {
+        self.closing.is_none() && (self.job.is_some() || self.outbox.is_paused())
+    }
+
+    /// Whether nothing is written yet: all that it is to get from the start belongs together.
+    pub(super) fn is_joining(&self) -> bool {
+        self.closing.is_none() && self.joining.as_ref().is_some_and(|joining| joining.result.is_none())
     }
 
     /// Whether something is still to be written: messages, or the end.

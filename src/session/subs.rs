@@ -1,18 +1,23 @@
 //! The subscriptions of one session, found by what they are of, or by their position.
 
-use std::ops::{Index, IndexMut};
+use std::{
+    collections::BTreeMap,
+    ops::{Bound, Index, IndexMut},
+};
 
 use slab::Slab;
 
 use super::subscription::{SubIndex, Subscription};
 use crate::{hub::TopicId, market::Channel};
 
-/// The subscriptions of one session: small when there is one, quick when there are thousands.
+/// What a subscription is of.
+pub(super) type SubKey = (TopicId, Channel);
+
+/// The subscriptions of one session: coming and going costs one of many no more than one of few.
 #[derive(Debug, Default)]
 pub(super) struct Subs {
     all: Slab<Subscription>,
-    /// Positions in the order of topic and channel.
-    order: Vec<(TopicId, Channel, SubIndex)>,
+    order: BTreeMap<SubKey, SubIndex>,
 }
 
 impl Subs {
@@ -20,28 +25,36 @@ impl Subs {
     pub(super) fn insert(&mut self, sub: Subscription) -> SubIndex {
         let key = (sub.topic, sub.channel);
         let position = to_index(self.all.insert(sub));
-        match self.place(key.0, key.1) {
-            Ok(_) => debug_assert!(false, "subscribed twice"),
-            Err(place) => self.order.insert(place, (key.0, key.1, position)),
-        }
+        let before = self.order.insert(key, position);
+        debug_assert!(before.is_none(), "subscribed twice");
         position
     }
 
     /// Where the subscription is.
     pub(super) fn find(&self, topic: TopicId, channel: Channel) -> Option<SubIndex> {
-        self.place(topic, channel).ok().map(|place| self.order[place].2)
+        self.order.get(&(topic, channel)).copied()
     }
 
     /// Takes one out.
     pub(super) fn remove(&mut self, topic: TopicId, channel: Channel) -> Option<(SubIndex, Subscription)> {
-        let place = self.place(topic, channel).ok()?;
-        let (.., position) = self.order.remove(place);
+        let position = self.order.remove(&(topic, channel))?;
         Some((position, self.all.remove(position as usize)))
     }
 
     /// All, in the order of topic and channel.
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Subscription> {
-        self.order.iter().map(|(.., position)| &self[*position])
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {
+        self.order.values().map(|position| &self[*position])
+    }
+
+    /// Those behind one, in the order of topic and channel: a walk goes on behind the last that it saw.
+    pub(super) fn behind(&self, last: Option<SubKey>) -> impl Iterator<Item = &Subscription> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.order.range((from, Bound::Unbounded)).map(|(_, position)| &self[*position])
+    }
+
+    /// What the last one is of.
+    pub(super) fn last(&self) -> Option<SubKey> {
+        self.order.last_key_value().map(|(key, _)| *key)
     }
 
     /// The one at that position, if there is one.
@@ -51,10 +64,6 @@ impl Subs {
 
     pub(super) fn len(&self) -> usize {
         self.all.len()
-    }
-
-    fn place(&self, topic: TopicId, channel: Channel) -> Result<usize, usize> {
-        self.order.binary_search_by_key(&(topic, channel), |(topic, channel, _)| (*topic, *channel))
     }
 }
 

@@ -225,7 +225,7 @@ impl Saver {
 
     fn transact(&mut self, file: &File, stopped: Option<Stopped>) -> Result<bool, Fault> {
         let last = stopped.is_some();
-        let topics = self.hub.topics_since(0);
+        let topics = self.hub.all_topics();
         self.kept.resize(topics.len().max(self.kept.len()), Kept::NOTHING);
         let now = self.hub.clock().now();
         let write = file.db.begin_write()?;

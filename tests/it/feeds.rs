@@ -51,10 +51,7 @@ async fn every_shipped_recording_plays() {
         let publisher = Publisher::new(feed.name, Arc::clone(&hub), CancellationToken::new());
         supervise(*replay, publisher).await;
         let heads = |channel| {
-            hub.topics_since(0)
-                .iter()
-                .map(|topic| topic.last(channel).map_or(0, |event| event.n))
-                .sum::<u64>()
+            hub.all_topics().iter().map(|topic| topic.last(channel).map_or(0, |event| event.n)).sum::<u64>()
         };
         assert_eq!(heads(Channel::Trades) + heads(Channel::Quotes), ticks, "{name}");
         let text = String::from_utf8(hub.metrics().render().unwrap()).unwrap();
@@ -62,7 +59,7 @@ async fn every_shipped_recording_plays() {
             assert!(!text.contains(silent), "{name}: {text}");
         }
         eventually("its symbols are closed", || {
-            hub.topics_since(0).iter().all(|topic| topic.state() == tickcast::market::State::Closed)
+            hub.all_topics().iter().all(|topic| topic.state() == tickcast::market::State::Closed)
         })
         .await;
     }

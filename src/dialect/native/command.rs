@@ -1,14 +1,14 @@
 //! Commands of clients: bytes to values, with an error that names what was wrong.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrayvec::ArrayString;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Code, Encoding};
+use super::{Code, Encoding, bounded};
 use crate::{
-    limits::{MAX_COMMAND_ID, MAX_RATE, MAX_SYMBOL_LEN, MIN_RATE},
+    limits::{COMMAND_SYMBOLS, MAX_COMMAND_ID, MAX_RATE, MAX_SYMBOL_LEN, MIN_RATE},
     market::{Channel, Symbol, SymbolError},
 };
 
@@ -108,10 +108,13 @@ pub struct Since {
     pub epoch: String,
     /// The last number of each symbol.
     pub n: HashMap<Symbol, u64>,
+    /// Of symbols that are not named: those at this place or a later one, in the order in which they became known, start
+    /// with their first event. Only positions say that.
+    pub new_from: Option<usize>,
 }
 
 /// What an entry of `symbols` names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// One symbol.
     One(Symbol),
@@ -122,10 +125,16 @@ pub enum Target {
 }
 
 /// `*` or `PREFIX*`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pattern(ArrayString<MAX_SYMBOL_LEN>);
 
 impl Pattern {
+    /// What the symbols begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.0
+    }
+
     /// Whether the symbol is meant.
     #[must_use]
     pub fn matches(&self, symbol: &Symbol) -> bool {
@@ -156,13 +165,7 @@ pub struct Fault {
 /// A [`Fault`] ready to be answered.
 pub fn parse_command(bytes: &[u8], encoding: Encoding) -> Result<Command, Fault> {
     let syntax = |why: String| Fault { id: None, code: Code::Syntax, msg: why };
-    let value: Value = match encoding {
-        Encoding::Json => serde_json::from_slice(bytes).map_err(|why| syntax(format!("not JSON: {why}")))?,
-        Encoding::MsgPack => {
-            rmp_serde::from_slice(bytes).map_err(|why| syntax(format!("not MessagePack: {why}")))?
-        }
-    };
-    let Value::Object(map) = value else {
+    let Value::Object(map) = bounded::parse(bytes, encoding).map_err(syntax)? else {
         return Err(syntax("a command is a map with the key \"op\"".into()));
     };
     let mut fields = Fields { id: None, map };
@@ -261,14 +264,22 @@ impl Fields {
             Some(_) => return Err(self.bad(expected)),
             None => return Err(self.bad("symbols: is missing")),
         };
-        list.into_iter()
-            .map(|entry| match entry {
-                Value::String(text) => Ok(target(&text)),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                    Err(self.bad(expected))
-                }
-            })
-            .collect()
+        if list.len() > COMMAND_SYMBOLS {
+            return Err(
+                self.bad(&format!("symbols: {} are named, at most {COMMAND_SYMBOLS} are", list.len()))
+            );
+        }
+        let mut named = HashSet::with_capacity(list.len());
+        let mut targets = Vec::with_capacity(list.len());
+        for entry in list {
+            let Value::String(text) = entry else { return Err(self.bad(expected)) };
+            let target = target(&text);
+            // What is named twice is looked for once.
+            if named.insert(target.clone()) {
+                targets.push(target);
+            }
+        }
+        Ok(targets)
     }
 
     fn mode(&mut self) -> Result<Option<Mode>, Fault> {
@@ -310,6 +321,10 @@ impl Fields {
         else {
             return Err(self.bad(expected));
         };
+        if numbers.len() > COMMAND_SYMBOLS {
+            let count = numbers.len();
+            return Err(self.bad(&format!("since: {count} symbols are named, at most {COMMAND_SYMBOLS} are")));
+        }
         let mut n = HashMap::with_capacity(numbers.len());
         for (symbol, number) in numbers {
             match (Symbol::new(&symbol), number.as_u64()) {
@@ -317,7 +332,7 @@ impl Fields {
                 _ => return Err(self.bad(expected)),
             };
         }
-        Ok(Some(Since { epoch, n }))
+        Ok(Some(Since { epoch, n, new_from: None }))
     }
 }
 

@@ -152,6 +152,9 @@ pub struct Subscribed<'a> {
     pub ok: &'a [Accepted],
     /// What is not.
     pub err: &'a [Refused],
+    /// Whether more of the answer follows.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 message! {
@@ -166,6 +169,9 @@ message! {
         ok: &'a [Symbol],
         /// What was not subscribed.
         err: &'a [Refused],
+        /// Whether more of the answer follows.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
     }
 }
 
@@ -194,6 +200,9 @@ message! {
         subscriptions: Vec<Listed>,
         /// Patterns that future symbols are matched against.
         patterns: Vec<(Channel, Pattern)>,
+        /// Whether more of the answer follows.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
     }
 }
 

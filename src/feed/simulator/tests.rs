@@ -176,7 +176,7 @@ fn count(hub: &Hub) -> u64 {
             .iter()
             .sum::<u64>()
     };
-    hub.topics_since(0).iter().map(heads).sum()
+    hub.all_topics().iter().map(heads).sum()
 }
 
 const START: i64 = 1_700_000_000_000_000;

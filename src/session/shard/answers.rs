@@ -2,21 +2,26 @@
 
 use std::sync::Arc;
 
-use super::{Shard, tally::REFUSED};
+use super::{
+    Shard,
+    jobs::JOIN,
+    tally::REFUSED,
+    work::{Progress, Units},
+};
 use crate::{
     clock::Instant,
     dialect::native::{
-        Accepted, Code, CommandId, Encoding, ErrorReply, Fault, Info, InfoQueue, Listed, Listing, Pong,
-        Refused, Since, Subscribe, Subscribed,
+        Accepted, Code, CommandId, Encoding, ErrorReply, Fault, Info, InfoQueue, Pong, Refused, Since,
+        Subscribe, Subscribed,
     },
     hub::{Event, Remembered, Topic, TopicId},
     limits::RECOVERY_BYTES,
-    market::{Body, Channel, LossWhy, Symbol, Tick},
+    market::{Body, Channel, LossWhy, Tick},
     session::{
         Framing,
         queue::Streamed,
         state::Session,
-        subscription::{Delivery, Lost, Subscription, Why, gap_message},
+        subscription::{Delivery, Following, Lost, Subscription, Why, gap_message},
     },
 };
 
@@ -30,6 +35,8 @@ pub(super) struct Answer {
     refused: Vec<Refused>,
     messages: u32,
     bytes: Vec<u8>,
+    /// Bytes of recovered events, in this part of the answer and those before.
+    recovered: usize,
 }
 
 impl Answer {
@@ -43,6 +50,7 @@ impl Answer {
             refused: Vec::new(),
             messages: 0,
             bytes: Vec::new(),
+            recovered: 0,
         }
     }
 
@@ -51,8 +59,26 @@ impl Answer {
         Self { refused, ..self }
     }
 
-    pub(super) fn refuse(&mut self, symbol: Symbol, code: Code, msg: &str) {
-        self.refused.push(Refused { symbol: symbol.to_string(), code, msg: msg.into() });
+    /// As a part behind others that had so many bytes of recovered events.
+    pub(super) fn recovered(self, recovered: usize) -> Self {
+        Self { recovered, ..self }
+    }
+
+    pub(super) const fn recovered_bytes(&self) -> usize {
+        self.recovered
+    }
+
+    /// Whether recovered events fit into the answer. Once some did not, none do: they are not encoded in vain.
+    fn takes(&mut self, events: &[Arc<Event>]) -> bool {
+        events.iter().all(|event| {
+            self.recovered += event.encoded(self.encoding).len();
+            self.recovered <= RECOVERY_BYTES
+        })
+    }
+
+    /// Symbols that it accepts.
+    pub(super) const fn len(&self) -> usize {
+        self.ok.len()
     }
 
     fn push(&mut self, message: &[u8]) {
@@ -63,8 +89,9 @@ impl Answer {
         self.messages += 1;
     }
 
-    /// Says the ack and what belongs to it as one entry of the control lane, which is never split.
-    pub(super) fn say(self, session: &mut Session, id: Option<CommandId>, epoch: &str) {
+    /// Says the ack and what belongs to it as one entry of the control lane, which is never split. Behind it comes `more`
+    /// of the answer, or nothing.
+    pub(super) fn say(self, session: &mut Session, id: Option<CommandId>, epoch: &str, more: bool) {
         let Self { kind, channel, ok, refused, messages, bytes, encoding, .. } = self;
         if session.framing == Framing::Bare {
             // What is wanted stands in the request, and comes with its events: only the comma before the first goes.
@@ -73,11 +100,17 @@ impl Answer {
             }
             return;
         }
-        let mut all = encoding.encode(&Subscribed { kind, id, channel, epoch, ok: &ok, err: &refused });
+        let mut all = encoding.encode(&Subscribed { kind, id, channel, epoch, ok: &ok, err: &refused, more });
         all.extend_from_slice(&bytes);
         session.outbox.say(messages + 1, all);
     }
 }
+
+/// Units of work for an event that is recovered.
+const RECOVER: usize = 1;
+
+/// Symbols that became known, and are matched with the patterns of a session at one go.
+const FOLLOW_STEP: usize = 256;
 
 /// The losses after the newest value, `after` some number and up to `seen`, as one.
 fn lost_between(topic: &Topic, channel: Channel, after: u64, seen: u64) -> Lost {
@@ -145,14 +178,15 @@ impl Shard {
     }
 
     /// Starts a new subscription: with what the client missed, or with the newest event. In the answer numbers never
-    /// fall, and what comes last in it is where the subscription stands.
+    /// fall, and what comes last in it is where the subscription stands. Returns units of work besides those for any
+    /// subscription.
     pub(super) fn position(
         &mut self,
         index: usize,
         topic: &Arc<Topic>,
         wanted: &Subscribe,
         answer: &mut Answer,
-    ) {
+    ) -> usize {
         let channel = wanted.channel;
         let start = self.start(index, topic, wanted, answer);
         let recovered = wanted.since.as_ref().map(|_| !matches!(start, Start::Fresh(_)));
@@ -161,6 +195,7 @@ impl Shard {
             Start::Recovered(events) => {
                 self.accept(index, topic.id(), recovered, answer);
                 events.iter().for_each(|event| answer.push(event.encoded(encoding)));
+                return events.len() * RECOVER;
             }
             Start::Lost(lost) => {
                 self.accept(index, topic.id(), recovered, answer);
@@ -168,6 +203,7 @@ impl Shard {
             }
             Start::Fresh(from) => self.start_fresh(index, topic, (wanted, from), answer),
         }
+        0
     }
 
     /// Starts with the newest event, behind a gap `from` some number on. What was lost after the newest event, which is
@@ -204,11 +240,14 @@ impl Shard {
         }
     }
 
-    fn start(&self, index: usize, topic: &Arc<Topic>, wanted: &Subscribe, answer: &Answer) -> Start {
-        let Some(Since { epoch, n }) = &wanted.since else { return Start::Fresh(None) };
+    fn start(&self, index: usize, topic: &Arc<Topic>, wanted: &Subscribe, answer: &mut Answer) -> Start {
+        let Some(Since { epoch, n, new_from }) = &wanted.since else { return Start::Fresh(None) };
         let channel = wanted.channel;
         let seen = self.views.get(topic.id()).map_or(0, |view| view.seen[channel.index()]);
-        let Some(&position) = n.get(&topic.symbol()) else { return Start::Fresh(None) };
+        let is_new = new_from.is_some_and(|from| topic.id().index() >= from);
+        let Some(position) = n.get(&topic.symbol()).copied().or(is_new.then_some(0)) else {
+            return Start::Fresh(None);
+        };
         if *epoch != self.hub.epoch() || position > seen {
             // Numbers of another incarnation say nothing about this one's.
             return Start::Fresh(Some(1));
@@ -217,18 +256,21 @@ impl Shard {
         let sub = session.subs.find(topic.id(), channel).map(|sub| &session.subs[sub]);
         let merges = sub.is_some_and(|sub| matches!(sub.delivery, Delivery::Merge { .. }));
         let merges_bars = sub.is_some_and(Subscription::merges_bars);
-        let Remembered { mut events, forgotten } = topic.since(channel, position);
+        // Nothing fits any more: what would be looked for in vain is not looked for.
+        let is_full = answer.recovered >= RECOVERY_BYTES && (!merges || merges_bars);
+        let nothing = || Remembered { events: Vec::new(), forgotten: u64::MAX };
+        let Remembered { mut events, forgotten } =
+            if is_full { nothing() } else { topic.since(channel, position) };
         events.retain(|event| event.n <= seen);
         if merges && !merges_bars {
             // A merge promises the newest event only, and a loss is none.
             events.retain(|event| !event.is_loss());
             return Start::Recovered(events.pop().into_iter().collect());
         }
-        let bytes: usize = events.iter().map(|event| event.encoded(answer.encoding).len()).sum();
         // Bars promise every final one besides; what lies between them was merged away.
         let complete =
             if merges_bars { forgotten <= position } else { events.len() as u64 == seen - position };
-        if complete && answer.bytes.len() + bytes <= RECOVERY_BYTES {
+        if complete && answer.takes(&events) {
             return Start::Recovered(events);
         }
         let has_newest = self.views.newest(topic.id(), channel).is_none_or(|newest| newest.n <= position);
@@ -238,43 +280,58 @@ impl Shard {
         Start::Fresh(Some(position + 1))
     }
 
-    /// Sessions that follow a pattern get the symbols that became known since.
-    pub(super) fn follow_new_topics(&mut self, now: Instant) {
-        if self.followers.is_empty() || self.hub.topic_count() == self.known_topics {
+    /// Sessions that follow a pattern look at the symbols that became known since, each in its turn.
+    pub(super) fn follow_new_topics(&mut self) {
+        let count = self.hub.topic_count();
+        if self.followers.is_empty() || count == self.known_topics {
             return;
         }
-        let topics = self.hub.topics_since(self.known_topics);
-        self.known_topics += topics.len();
-        for index in self.followers.clone() {
-            for following in self.sessions[index].following.clone() {
-                let new: Vec<_> = topics
-                    .iter()
-                    .filter(|topic| following.pattern.matches(&topic.symbol()))
-                    .filter(|topic| self.sessions[index].subs.find(topic.id(), following.channel).is_none())
-                    .cloned()
-                    .collect();
-                if !new.is_empty() {
-                    self.follow(index, &following, &new, now);
-                }
-            }
-            if let Some(track) = &mut self.sessions[index].track {
-                track.known = self.known_topics;
-            }
+        self.known_topics = count;
+        for place in 0..self.followers.len() {
+            let index = self.followers[place];
+            self.sessions[index].is_behind = true;
+            self.line_up(index);
         }
     }
 
-    fn follow(
+    /// Matches a session's patterns with the symbols that became known since, as far as the units go.
+    pub(super) fn follow_some(&mut self, index: usize, units: &mut Units, now: Instant) -> Progress {
+        let following = std::mem::take(&mut self.sessions[index].following);
+        let mut progress = Progress::More;
+        while units.left() >= JOIN && !self.sessions[index].outbox.is_paused() {
+            let known = self.sessions[index].known;
+            let topics = self.hub.topics_since(known, (units.left() / JOIN).min(FOLLOW_STEP));
+            units.spend(topics.len() * (1 + following.len() / 8) + 1);
+            for following in &following {
+                self.follow_pattern(index, following, &topics, (units, now));
+            }
+            self.sessions[index].known = known + topics.len();
+            if topics.is_empty() {
+                self.sessions[index].is_behind = false;
+                progress = Progress::Idle;
+                break;
+            }
+        }
+        self.sessions[index].following = following;
+        if self.sessions[index].outbox.is_paused() { Progress::Idle } else { progress }
+    }
+
+    fn follow_pattern(
         &mut self,
         index: usize,
-        following: &crate::session::subscription::Following,
-        new: &[Arc<Topic>],
-        now: Instant,
+        following: &Following,
+        topics: &[Arc<Topic>],
+        (units, now): (&mut Units, Instant),
     ) {
-        let channel = following.channel;
+        let &Following { channel, mode, max_rate, snapshot, .. } = following;
         let most = self.config.symbols_per_session;
         let mut answer = Answer::new("subscribed", channel, self.sessions[index].encoding(), now);
-        for topic in new {
+        let wanted = Subscribe { channel, targets: Vec::new(), mode, max_rate, snapshot, since: None };
+        for topic in topics.iter().filter(|topic| following.pattern.matches(&topic.symbol())) {
             let session = &mut self.sessions[index];
+            if session.subs.find(topic.id(), channel).is_some() {
+                continue;
+            }
             if session.subs.len() >= most {
                 if !session.following_full {
                     session.following_full = true;
@@ -283,44 +340,17 @@ impl Shard {
                         "a pattern matches more symbols than the limit of {most}: it grows no further"
                     );
                     session.say(&ErrorReply { id: None, code, msg: &msg, retry: code.retry() });
+                    self.touch(index);
                 }
                 break;
             }
-            self.add(index, topic, channel, Delivery::new(channel, following.mode, following.max_rate, now));
-            let wanted = Subscribe {
-                channel,
-                targets: Vec::new(),
-                mode: following.mode,
-                max_rate: following.max_rate,
-                snapshot: following.snapshot,
-                since: None,
-            };
-            self.position(index, topic, &wanted, &mut answer);
+            self.add(index, topic, channel, Delivery::new(channel, mode, max_rate, now));
+            units.spend(JOIN + self.position(index, topic, &wanted, &mut answer));
         }
-        if !answer.ok.is_empty() {
-            let epoch = self.hub.epoch().to_owned();
-            answer.say(&mut self.sessions[index], None, &epoch);
+        if answer.len() > 0 {
+            answer.say(&mut self.sessions[index], None, self.hub.epoch(), false);
+            self.touch(index);
         }
-        self.touch(index);
-    }
-
-    pub(super) fn answer_list(&mut self, index: usize, id: Option<CommandId>) {
-        let session = &mut self.sessions[index];
-        let views = &self.views;
-        let subs = session.subs.iter();
-        let subscriptions = subs
-            .filter_map(|sub| {
-                Some(Listed {
-                    channel: sub.channel,
-                    symbol: views.get(sub.topic)?.topic.symbol(),
-                    mode: sub.delivery.mode(),
-                    max_rate: sub.delivery.max_rate(),
-                })
-            })
-            .collect();
-        let patterns =
-            session.following.iter().map(|following| (following.channel, following.pattern)).collect();
-        session.say(&Listing { id, subscriptions, patterns });
     }
 
     pub(super) fn answer_info(&mut self, index: usize, id: Option<CommandId>, now: Instant) {

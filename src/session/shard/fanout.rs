@@ -39,7 +39,7 @@ impl Shard {
             let Some(event) = self.burst.pop_front() else { break };
             self.deliver(event, now);
         }
-        self.follow_new_topics(now);
+        self.follow_new_topics();
         self.tally.flush();
         self.wake_dirty();
         self.pacer.worked(now, self.hub.instant());

@@ -2,10 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use super::{
-    SessionKey, Shard,
-    tally::{OK, REFUSED},
-};
+use super::{Joining, SessionKey, Shard};
 use crate::{
     clock::Instant,
     dialect::native::{Fault, Resync, Since, Subscribe},
@@ -27,7 +24,7 @@ impl Shard {
         now: Instant,
     ) -> SessionKey {
         let key = self.enter(framing, transport, Some(admission), now);
-        let track = Track { epoch: self.hub.epoch().to_owned(), known: 0 };
+        let track = Track { epoch: self.hub.epoch().to_owned() };
         self.sessions[key.index].track = Some(Box::new(track));
         if framing != Framing::Bare {
             self.welcome(key.index);
@@ -35,20 +32,13 @@ impl Shard {
         key
     }
 
-    /// Subscribes such a session to everything that it is to get, from the client's last position on. A position that
-    /// cannot be served is answered by a `resync` message, and everything starts with its newest event.
-    ///
-    /// # Errors
-    /// When one of the subscriptions is refused as a whole; the session is to be left then.
-    pub fn join(
-        &mut self,
-        key: SessionKey,
-        wanted: Vec<Subscribe>,
-        after: Option<&str>,
-        now: Instant,
-    ) -> Result<(), Fault> {
+    /// Begins to subscribe such a session to everything that it is to get, at most `most` subscriptions, from the client's
+    /// last position on. A position that cannot be served is answered by a `resync` message, and everything starts with
+    /// its newest event. Until [`joined`](Self::joined) says how that ended nothing is written.
+    pub fn join(&mut self, key: SessionKey, wanted: Vec<Subscribe>, after: Option<&str>, most: usize) {
+        let now = self.hub.instant();
         if self.get(key).is_none() {
-            return Ok(());
+            return;
         }
         let position = match after.map(|text| Position::read(text, &self.hub)) {
             None => None,
@@ -59,15 +49,22 @@ impl Shard {
                 None
             }
         };
-        for mut wanted in wanted {
-            wanted.since = position.as_ref().map(|position| position.since(wanted.channel, &self.hub));
-            let result = self.subscribe(key.index, None, &wanted, now);
-            self.tally.command("subscribe", if result.is_ok() { OK } else { REFUSED });
-            result?;
-        }
+        let most = most.min(self.config.symbols_per_session);
+        let joining = Joining { wanted: wanted.into_iter(), position, most, result: None };
+        self.sessions[key.index].joining = Some(Box::new(joining));
+        self.join_next(key.index, Ok(()));
+        self.start_work(key.index, now);
         self.touch(key.index);
         self.wake_dirty();
-        Ok(())
+    }
+
+    /// How a [join](Self::join) ended, once it has; the transport's `resume` tells when. One that was refused as a whole
+    /// leaves a session that is to be left.
+    pub fn joined(&mut self, key: SessionKey) -> Option<Result<(), Fault>> {
+        let Some(session) = self.get(key).filter(|session| session.closing.is_none()) else {
+            return Some(Ok(()));
+        };
+        session.joining.as_ref().and_then(|joining| joining.result.clone())
     }
 
     /// Where the client stands when it has taken everything that was fetched so far, in a form to
@@ -76,23 +73,13 @@ impl Shard {
         self.get(key).and_then(|session| Position::of(session)).map_or_else(String::new, |it| it.text())
     }
 
-    /// How many subscriptions a session has.
-    pub fn subscriptions(&mut self, key: SessionKey) -> usize {
-        self.get(key).map_or(0, |session| session.subs.len())
-    }
-
-    /// A client that comes from another shard may be ahead of this one: takes in what waits in the lane, in which
-    /// everything is that any shard has handed out.
-    pub(super) fn catch_up(&mut self, since: &Since, channel: Channel, topics: &[Arc<Topic>]) {
+    /// Whether a client that was served by another shard is ahead of what this one has handed out.
+    pub(super) fn is_behind(&self, since: &Since, channel: Channel, topics: &[Arc<Topic>]) -> bool {
         let ahead = |topic: &Arc<Topic>| {
             let Some(view) = self.views.get(topic.id()) else { return false };
             let position = since.n.get(&topic.symbol()).copied().unwrap_or(0);
             view.joined[channel.index()] && position > view.seen[channel.index()]
         };
-        if since.epoch == self.hub.epoch() && topics.iter().any(ahead) {
-            while self.fan_out() {}
-            self.drain_lane();
-            while self.fan_out() {}
-        }
+        since.epoch == self.hub.epoch() && topics.iter().any(ahead)
     }
 }

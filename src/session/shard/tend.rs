@@ -52,7 +52,7 @@ impl Shard {
             self.close(key, reason, now);
         }
         self.tally.waiting(waiting);
-        self.follow_new_topics(now);
+        self.follow_new_topics();
         self.tally.flush();
         self.tally.notices(now);
         self.wake_dirty();

@@ -85,7 +85,7 @@ fn play(keys: &str, folder: &Path) -> (String, Vec<String>) {
     let first = self::hub();
     let out = Publisher::new(feed, Arc::clone(&first), CancellationToken::new());
     assert_eq!(runtime.block_on(replay.run(&out)).unwrap(), End::Finished);
-    let symbols: BTreeSet<_> = first.topics_since(0).iter().map(|topic| topic.symbol()).collect();
+    let symbols: BTreeSet<_> = first.all_topics().iter().map(|topic| topic.symbol()).collect();
     for symbol in &symbols {
         let topic = hub.declare(*symbol, feed).unwrap();
         for channel in [Channel::Trades, Channel::Quotes, Channel::Ticker] {

@@ -86,6 +86,7 @@ impl Bench {
     pub(super) fn settle(&mut self) {
         self.shard.drain_lane();
         while self.shard.fan_out() {}
+        while self.shard.work() {}
     }
 
     pub(super) fn metric(&self, line: &str) -> String {
@@ -131,6 +132,7 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn send(&self, bench: &mut Bench, command: &str) {
         bench.shard.command(self.key, command.as_bytes(), Instant::now());
+        while bench.shard.work() {}
     }
 
     /// Takes one write's worth. Returns whether there was anything.

@@ -1,0 +1,323 @@
+//! Commands that name symbols, carried out part by part. Each part is one answer, made in one turn: what it tells of is
+//! subscribed, changed or ended with it, so that no event comes before or behind its answer that should not.
+
+use std::{collections::HashSet, sync::Arc, vec::IntoIter};
+
+use super::{
+    Shard,
+    answers::Answer,
+    search::Search,
+    tally::OK,
+    work::{PART, Units},
+};
+use crate::{
+    clock::Instant,
+    dialect::native::{
+        Code, CommandId, Fault, Listed, Listing, Pattern, Refused, Subscribe, Target, Unsubscribed,
+    },
+    hub::Topic,
+    limits::{ANSWER_SYMBOLS, SESSION_PATTERNS},
+    market::Channel,
+    session::{
+        subs::SubKey,
+        subscription::{Delivery, Following},
+    },
+};
+
+/// Units of work for a subscription that begins, and for one that changes.
+pub(super) const JOIN: usize = 4;
+
+/// A command under way.
+pub(in crate::session) struct Job {
+    id: Option<CommandId>,
+    what: What,
+    stage: Stage,
+    search: Search,
+    topics: IntoIter<Arc<Topic>>,
+    refused: IntoIter<Refused>,
+    /// The last subscription that was listed.
+    listed: Option<SubKey>,
+    /// Bytes of recovered events in its answers.
+    recovered: usize,
+}
+
+enum What {
+    Subscribe {
+        wanted: Subscribe,
+        most: usize,
+    },
+    Update(Subscribe),
+    Unsubscribe(Channel),
+    List,
+    /// Nothing: a session that has had much at once waits for its turn.
+    Rest,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Search,
+    /// Takes in what any shard has handed out: from the burst, and then from the lane.
+    CatchUp {
+        drained: bool,
+    },
+    Act,
+}
+
+impl Job {
+    fn new(id: Option<CommandId>, what: What, stage: Stage, search: Search) -> Self {
+        let (topics, refused) = (Vec::new().into_iter(), Vec::new().into_iter());
+        Self { id, what, stage, search, topics, refused, listed: None, recovered: 0 }
+    }
+
+    /// What only waits for its turn.
+    pub(super) fn rest() -> Self {
+        Self::new(None, What::Rest, Stage::Act, Search::of_own(Channel::Status, Vec::new()))
+    }
+
+    /// What is subscribed.
+    pub(super) fn list(id: Option<CommandId>) -> Self {
+        Self::new(id, What::List, Stage::Act, Search::of_own(Channel::Status, Vec::new()))
+    }
+
+    /// The command's name.
+    pub(super) const fn name(&self) -> &'static str {
+        match self.what {
+            What::Subscribe { .. } => "subscribe",
+            What::Update(_) => "update",
+            What::Unsubscribe(_) => "unsubscribe",
+            What::List => "list",
+            What::Rest => "none",
+        }
+    }
+}
+
+impl Shard {
+    /// A subscribe, of which the session may have `most` subscriptions then.
+    pub(super) fn subscribe(
+        &mut self,
+        index: usize,
+        id: Option<CommandId>,
+        mut wanted: Subscribe,
+        most: usize,
+    ) -> Result<Job, Fault> {
+        let channel = wanted.channel;
+        if !self.hub.offers(channel) {
+            let msg = format!("channel: {} is not computed here", channel.as_str());
+            return Err(Fault { id, code: Code::UnknownChannel, msg });
+        }
+        let search = Search::everywhere(channel, std::mem::take(&mut wanted.targets));
+        let session = &mut self.sessions[index];
+        let follows = |it| session.following.iter().any(|old| old.channel == channel && old.pattern == it);
+        let new = search.patterns.iter().filter(|pattern| !follows(**pattern)).count();
+        let have = session.following.len();
+        if have + new > SESSION_PATTERNS {
+            let limit = format!("the limit of {SESSION_PATTERNS} patterns ({have} now)");
+            let msg = format!("{new} more would be over {limit}: nothing done");
+            return Err(Fault { id, code: Code::SymbolLimit, msg });
+        }
+        if have == 0 {
+            // Before the symbols are looked for: one that becomes known meanwhile is then found twice, not never.
+            session.known = self.hub.topic_count();
+        }
+        Ok(Job::new(id, What::Subscribe { wanted, most }, Stage::Search, search))
+    }
+
+    pub(super) fn update(&mut self, index: usize, id: Option<CommandId>, mut wanted: Subscribe) -> Job {
+        let search = Search::of_own(wanted.channel, std::mem::take(&mut wanted.targets));
+        for following in &mut self.sessions[index].following {
+            if following.channel == wanted.channel && search.patterns.contains(&following.pattern) {
+                following.mode = wanted.mode;
+                following.max_rate = wanted.max_rate;
+            }
+        }
+        Job::new(id, What::Update(wanted), Stage::Search, search)
+    }
+
+    pub(super) fn unsubscribe(
+        &mut self,
+        index: usize,
+        id: Option<CommandId>,
+        channel: Channel,
+        targets: Vec<Target>,
+    ) -> Job {
+        let search = Search::of_own(channel, targets);
+        let following = &mut self.sessions[index].following;
+        following.retain(|old| old.channel != channel || !search.patterns.contains(&old.pattern));
+        if following.is_empty() {
+            self.followers.retain(|follower| *follower != index);
+        }
+        Job::new(id, What::Unsubscribe(channel), Stage::Search, search)
+    }
+
+    /// Goes on with a job, as far as the units go. Returns whether it is done.
+    pub(super) fn go_on(
+        &mut self,
+        index: usize,
+        job: &mut Job,
+        units: &mut Units,
+        now: Instant,
+    ) -> Result<bool, Fault> {
+        if job.stage == Stage::Search && !self.searched(index, job, units)? {
+            return Ok(false);
+        }
+        if !self.caught_up(job, units) {
+            return Ok(false);
+        }
+        // A part that has begun is made to its end: it waits for a turn that is long enough.
+        let begins = job.topics.len().min(ANSWER_SYMBOLS) * JOIN <= units.left() || units.spent() == 0;
+        let done = match job.what {
+            What::Rest => true,
+            What::List if units.left() < ANSWER_SYMBOLS && self.sessions[index].subs.len() > units.left() => {
+                false
+            }
+            What::List => self.list_part(index, job, units),
+            _ if !begins => false,
+            What::Unsubscribe(channel) => self.unsubscribe_part(index, job, channel, units),
+            What::Subscribe { .. } | What::Update(_) => self.subscribe_part(index, job, units, now),
+        };
+        if done && !matches!(job.what, What::Rest) {
+            self.tally.command(job.name(), OK);
+        }
+        Ok(done)
+    }
+
+    /// Goes on with the search. Returns whether it is over.
+    fn searched(&mut self, index: usize, job: &mut Job, units: &mut Units) -> Result<bool, Fault> {
+        let have = self.sessions[index].subs.len();
+        let most = match job.what {
+            What::Subscribe { most, .. } => most,
+            What::Update(_) | What::Unsubscribe(_) | What::List | What::Rest => usize::MAX,
+        };
+        let room = most.saturating_sub(have);
+        if !self.search(index, &mut job.search, room, units) {
+            return Ok(false);
+        }
+        if job.search.new > room {
+            let msg =
+                format!("more would be over the limit of {most} subscriptions ({have} now): nothing done");
+            return Err(Fault { id: job.id.clone(), code: Code::SymbolLimit, msg });
+        }
+        let topics = std::mem::take(&mut job.search.topics);
+        job.stage = Stage::Act;
+        if let What::Subscribe { wanted, .. } = &job.what {
+            self.follow(index, wanted, &job.search.patterns);
+            if let Some(since) = &wanted.since {
+                units.spend(topics.len() / 4);
+                if self.is_behind(since, wanted.channel, &topics) {
+                    job.stage = Stage::CatchUp { drained: false };
+                }
+            }
+        }
+        job.topics = topics.into_iter();
+        job.refused = std::mem::take(&mut job.search.refused).into_iter();
+        Ok(true)
+    }
+
+    /// The session gets the symbols of these patterns, also those to come.
+    fn follow(&mut self, index: usize, wanted: &Subscribe, patterns: &[Pattern]) {
+        let &Subscribe { channel, mode, max_rate, snapshot, .. } = wanted;
+        let session = &mut self.sessions[index];
+        for pattern in patterns.iter().copied() {
+            session.following.retain(|old| old.channel != channel || old.pattern != pattern);
+            session.following.push(Following { channel, pattern, mode, max_rate, snapshot });
+        }
+        if !session.following.is_empty() {
+            session.is_behind |= session.known < self.hub.topic_count();
+            if !self.followers.contains(&index) {
+                self.followers.push(index);
+            }
+        }
+    }
+
+    /// A client that comes from another shard may be ahead of this one: it takes in what waits in the lane, in which
+    /// everything is that any shard has handed out. Returns whether it has.
+    fn caught_up(&mut self, job: &mut Job, units: &mut Units) -> bool {
+        let Stage::CatchUp { drained } = job.stage else { return true };
+        units.spend(units.left());
+        if !self.fan_out() {
+            if drained {
+                job.stage = Stage::Act;
+            } else {
+                self.drain_lane();
+                job.stage = Stage::CatchUp { drained: true };
+            }
+        }
+        false
+    }
+
+    fn subscribe_part(&mut self, index: usize, job: &mut Job, units: &mut Units, now: Instant) -> bool {
+        let (kind, wanted) = match &job.what {
+            What::Subscribe { wanted, .. } => ("subscribed", wanted),
+            What::Update(wanted) => ("updated", wanted),
+            What::Unsubscribe(_) | What::List | What::Rest => return true,
+        };
+        let channel = wanted.channel;
+        let refused = job.refused.by_ref().take(ANSWER_SYMBOLS).collect();
+        let encoding = self.sessions[index].encoding();
+        let mut answer = Answer::new(kind, channel, encoding, now).refusing(refused).recovered(job.recovered);
+        while answer.len() < ANSWER_SYMBOLS
+            && (units.left() > 0 || answer.len() == 0)
+            && let Some(topic) = job.topics.next()
+        {
+            // What is queued is looked through for where the subscription stands.
+            let queue = &self.sessions[index].outbox;
+            units.spend(JOIN + (queue.stream.len() + queue.merge.len()) / 256);
+            let sub = self.sessions[index].subs.find(topic.id(), channel);
+            match (&job.what, sub) {
+                (What::Update(wanted), Some(sub)) => {
+                    self.change(index, sub, Delivery::new(channel, wanted.mode, wanted.max_rate, now));
+                    self.accept(index, topic.id(), None, &mut answer);
+                }
+                (What::Update(_), None) => {}
+                (_, Some(_)) => self.accept(index, topic.id(), None, &mut answer),
+                (_, None) => {
+                    let delivery = Delivery::new(channel, wanted.mode, wanted.max_rate, now);
+                    self.add(index, &topic, channel, delivery);
+                    units.spend(self.position(index, &topic, wanted, &mut answer));
+                }
+            }
+        }
+        job.recovered = answer.recovered_bytes();
+        let more = job.topics.len() > 0 || job.refused.len() > 0;
+        answer.say(&mut self.sessions[index], job.id.clone(), self.hub.epoch(), more);
+        !more
+    }
+
+    fn unsubscribe_part(&mut self, index: usize, job: &mut Job, channel: Channel, units: &mut Units) -> bool {
+        let (mut ok, mut gone) = (Vec::new(), HashSet::new());
+        for topic in job.topics.by_ref().take(ANSWER_SYMBOLS) {
+            units.spend(PART);
+            if let Some(sub) = self.remove(index, topic.id(), channel) {
+                ok.push(topic.symbol());
+                gone.insert(sub);
+            }
+        }
+        let err: Vec<_> = job.refused.by_ref().take(ANSWER_SYMBOLS).collect();
+        let more = job.topics.len() > 0 || job.refused.len() > 0;
+        let session = &mut self.sessions[index];
+        session.outbox.purge(session.encoding(), |sub| gone.contains(&sub));
+        session.say(&Unsubscribed { id: job.id.clone(), channel, ok: &ok, err: &err, more });
+        !more
+    }
+
+    fn list_part(&mut self, index: usize, job: &mut Job, units: &mut Units) -> bool {
+        let session = &mut self.sessions[index];
+        let views = &self.views;
+        let mut subscriptions = Vec::new();
+        for sub in session.subs.behind(job.listed).take(ANSWER_SYMBOLS) {
+            job.listed = Some((sub.topic, sub.channel));
+            subscriptions.extend(views.get(sub.topic).map(|view| Listed {
+                channel: sub.channel,
+                symbol: view.topic.symbol(),
+                mode: sub.delivery.mode(),
+                max_rate: sub.delivery.max_rate(),
+            }));
+        }
+        units.spend(subscriptions.len());
+        let more = session.subs.behind(job.listed).next().is_some();
+        let following = session.following.iter().filter(|_| !more);
+        let patterns = following.map(|following| (following.channel, following.pattern)).collect();
+        session.say(&Listing { id: job.id.clone(), subscriptions, patterns, more });
+        !more
+    }
+}
