@@ -98,6 +98,20 @@ pub const CLOCK_CARRIED: i64 = 86_400_000_000;
 /// How late the task that tells the hub the time, or a connection to a venue, may be. Later: it was held up, and judges nobody.
 pub const LATE: Duration = Duration::from_millis(500);
 
+/// Corrections of trades that each topic remembers; older ones are forgotten, and clients that come back are told a gap.
+pub const CORRECTIONS_PER_SYMBOL: usize = 64;
+
+/// Remembered trades among which a correction looks for the one that it is of, the newest first. One that is older is
+/// corrected as a forgotten one: clients are told, and what was derived from it stays.
+pub const CORRECTION_LOOKBACK: usize = 16_384;
+
+/// Trades between two copies of what is derived from them, at most; half of `history.trades_per_symbol` where that is
+/// less. What a correction costs is bounded by it: up to twice as many trades are computed again.
+pub const POINT_TRADES: u64 = 512;
+
+/// Corrections in one body of `/v1/publish`. More are refused, each by its line.
+pub const PUBLISH_CORRECTIONS: usize = 64;
+
 /// How often the hub is told the time, for bars that no trade ends.
 pub const CLOCK_TICK: Duration = Duration::from_millis(250);
 

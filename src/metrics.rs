@@ -11,6 +11,7 @@ use prometheus::{
 use crate::market::{Channel, Source, State};
 
 mod connections;
+mod derived;
 mod feed;
 mod notices;
 mod process;
@@ -21,6 +22,7 @@ mod time;
 mod upstream;
 
 pub use connections::{ClosedConnection, ConnectionMetrics};
+pub use derived::DerivedMetrics;
 pub use feed::FeedMetrics;
 pub use notices::{Notice, Notices, REQUEST_REFUSALS, SESSION_REFUSALS, Subject};
 pub use process::ProcessMetrics;
@@ -65,10 +67,8 @@ pub struct Metrics {
     /// Ticks dropped because the gateway has no room for another symbol.
     pub refused_ticks: IntCounter,
     events: IntCounterVec,
-    excluded_trades: IntCounterVec,
-    bars: IntGaugeVec,
-    /// Memory of the final bars that are kept, without their encoded forms.
-    pub bar_bytes: IntGauge,
+    /// Of tickers and bars.
+    pub derived: DerivedMetrics,
     /// Times that a shard was lapped.
     pub lane_laps: IntCounter,
     /// Events that did not fit into a lane and were recovered from topics, or gapped.
@@ -149,6 +149,7 @@ impl Metrics {
             upstream: UpstreamFamilies::new(&r),
             connections: ConnectionMetrics::new(&r),
             store: StoreMetrics::new(&r),
+            derived: DerivedMetrics::new(&r),
             switches: Switches::new(&r),
             time: TimeMetrics::new(&r),
             tasks: TaskFailures::new(&r),
@@ -221,26 +222,6 @@ impl Metrics {
                 "tickcast_events_published_total",
                 "Events that topics numbered and published.",
                 &["channel"]
-            ),
-            excluded_trades: family!(
-                r,
-                IntCounterVec,
-                "tickcast_excluded_trades_total",
-                "Trades that a ticker or a bar leaves out, by reason: late or overflow.",
-                &["channel", "reason"]
-            ),
-            bars: family!(
-                r,
-                IntGaugeVec,
-                "tickcast_history_bars",
-                "Final bars that are kept for recovery and history.",
-                &["channel"]
-            ),
-            bar_bytes: family!(
-                r,
-                IntGauge,
-                "tickcast_history_bars_bytes",
-                "Memory of the final bars that are kept, without their encoded forms."
             ),
             lane_laps: family!(
                 r,
@@ -371,6 +352,7 @@ impl Metrics {
             messages: self.feed_messages.with_label_values(&[name]),
             ticks: Channel::FED.map(|channel| self.feed_ticks.with_label_values(&[name, channel.as_str()])),
             ignored: self.feed_ignored.clone(),
+            partial: self.derived.partial(name),
             parse_errors: self.feed_parse_errors.clone(),
             restarts: self.feed_restarts.clone(),
             up: self.feed_up.with_label_values(&[name]),
@@ -390,18 +372,6 @@ impl Metrics {
     #[must_use]
     pub fn events(&self) -> [IntCounter; Channel::COUNT] {
         by_channel(&self.events)
-    }
-
-    /// Trades that derived values leave out for that reason, by channel. Those of feeds leave nothing out.
-    #[must_use]
-    pub fn excluded_trades(&self, reason: &str) -> [IntCounter; Channel::DERIVED.len()] {
-        Channel::DERIVED.map(|channel| self.excluded_trades.with_label_values(&[channel.as_str(), reason]))
-    }
-
-    /// Final bars that are kept of that channel.
-    #[must_use]
-    pub fn bars(&self, channel: Channel) -> IntGauge {
-        self.bars.with_label_values(&[channel.as_str()])
     }
 
     /// Merged events by channel.

@@ -11,7 +11,7 @@ use tickcast::{
         native::{Encoding, encode_event},
     },
     hub::{Body, Event},
-    market::{Tick, Trade, TradeId, UnixMicros},
+    market::{Print, Tick, Trade, TradeId, UnixMicros},
 };
 
 use fixture::{Fixture, quote, source, symbol};
@@ -26,6 +26,7 @@ fn trade(i: usize) -> Tick {
         source: source(),
         te: Some(UnixMicros(1_767_623_400_041_986)),
         tr: UnixMicros(1_767_623_400_042_000),
+        print: Print::default(),
     })
 }
 

@@ -84,7 +84,7 @@ mod tests {
         clock::Clock,
         feed::Publisher,
         hub::{FeedTerms, FreshnessLimits, HubConfig},
-        market::{Channel, Interval, Quote, Source, State, Symbol, Tick, Trade, UnixMicros},
+        market::{Channel, Interval, Print, Quote, Source, State, Symbol, Tick, Trade, UnixMicros},
         metrics::Metrics,
     };
 
@@ -130,6 +130,7 @@ mod tests {
                     source,
                     te: None,
                     tr,
+                    print: Print::default(),
                 }),
                 Tick::Quote(Quote { symbol, bid: None, ask: None, source, te: None, tr }),
             ];
@@ -243,6 +244,7 @@ mod tests {
             source: world.publisher.name(),
             te: Some(UnixMicros(forming)),
             tr: world.clock.now(),
+            print: Print::default(),
         })];
         world.publisher.publish(&mut late);
         assert_eq!(world.metric("tickcast_excluded_trades_total{channel=\"bars.1s\",reason=\"late\"}"), 0);

@@ -5,11 +5,12 @@
 //! taken, which is the text that JSON has.
 //!
 //! A stock trade's source is the exchange where it happened; quotes, which join two exchanges, and crypto have
-//! `alpaca`. A halt or resumption is a symbol's state. Corrections and cancellations of trades, bars, and books are
-//! passed over by named rules.
+//! `alpaca`. A halt or resumption is a symbol's state. What a stock trade counts for follows from its conditions. Bars and
+//! books are passed over by named rules.
 //!
 //! Formats: "WebSocket Stream", "Real-time Stock Data" and "Real-time Crypto Data" of Alpaca's documentation.
 
+mod conditions;
 mod entry;
 
 use std::borrow::Cow;
@@ -19,7 +20,7 @@ use super::{
     Ack, Message, ParseError, Refusal, field,
     naming::{Received, named},
 };
-use crate::market::{Level, Quote, Side, Source, State, Status, Tick, Trade};
+use crate::market::{Change, Correction, Level, Print, Quote, Side, Source, State, Status, Tick, Trade};
 
 /// Reads one frame: MessagePack when it begins as no JSON does.
 pub(super) fn parse(frame: &[u8], at: Received<'_>, out: &mut Vec<Message>) -> Result<(), ParseError> {
@@ -49,8 +50,8 @@ fn message<'a, N: Literal<'a>>(entry: &Entry<'_, N>, at: Received<'_>) -> Result
         "d" => Message::Ignored("daily_bar"),
         "o" => Message::Ignored("orderbook"),
         "l" => Message::Ignored("price_band"),
-        "c" => Message::Ignored("correction"),
-        "x" => Message::Ignored("cancellation"),
+        "c" => tick(Tick::Correction(Box::new(corrected(entry, at)?))),
+        "x" => tick(Tick::Correction(Box::new(cancelled(entry, at)?))),
         "i" => Message::Ignored("imbalance"),
         "n" => Message::Ignored("news"),
         "success" => match entry.msg.as_deref() {
@@ -89,14 +90,63 @@ fn trade<'a, N: Literal<'a>>(entry: &Entry<'_, N>, at: Received<'_>) -> Result<T
         size: field::size("s", of("s", entry.s.as_ref())?.text())?,
         side,
         id: entry.i.as_ref().map(|id| field::trade_id("i", id.text())).transpose()?.flatten(),
-        source: entry
-            .x
-            .as_ref()
-            .and_then(|exchange| Source::new(exchange.text()).ok())
-            .unwrap_or_else(source),
+        source: exchange(entry),
         te: Some(of("t", entry.t.as_ref())?.time("t")?),
         tr: at.tr,
+        print: print(entry.c.as_ref(), entry.z.as_ref()),
     })
+}
+
+/// `{"T":"x","S":"GOOGL","i":465,"x":"D","p":105.31,"s":300,"a":"C","z":"C","t":"2023-04-06T13:15:42.83540958Z"}`: the exchange
+/// has cancelled the trade (`a` is `C`), or it was an error (`E`). Either way it never was.
+fn cancelled<'a, N: Literal<'a>>(entry: &Entry<'_, N>, at: Received<'_>) -> Result<Correction, ParseError> {
+    let change = Change::Busted {
+        price: entry.p.as_ref().map(|price| field::price("p", price.text())).transpose()?,
+        size: entry.s.as_ref().map(|size| field::size("s", size.text())).transpose()?,
+    };
+    correction(entry, ("x", "i", entry.i.as_ref()), change, at)
+}
+
+/// `{"T":"c","S":"EEM","x":"M","oi":52983525033527,"op":39.1582,"os":440000,"oc":[" ","7"],"ci":52983525034326,"cp":39.1809,
+/// "cs":440000,"cc":[" ","7"],"z":"B","t":"2023-04-06T14:25:06.542305024Z"}`: what the trade was, and what it is.
+fn corrected<'a, N: Literal<'a>>(entry: &Entry<'_, N>, at: Received<'_>) -> Result<Correction, ParseError> {
+    let change = Change::Corrected {
+        price: field::price("cp", need(entry.cp.as_ref(), "cp", "c")?.text())?,
+        size: field::size("cs", need(entry.cs.as_ref(), "cs", "c")?.text())?,
+        marks: print(entry.cc.as_ref(), entry.z.as_ref()).marks,
+        id: entry.ci.as_ref().map(|id| field::trade_id("ci", id.text())).transpose()?.flatten(),
+    };
+    correction(entry, ("c", "oi", entry.oi.as_ref()), change, at)
+}
+
+fn correction<'a, N: Literal<'a>>(
+    entry: &Entry<'_, N>,
+    (kind, name, id): (&'static str, &'static str, Option<&N>),
+    change: Change,
+    at: Received<'_>,
+) -> Result<Correction, ParseError> {
+    let id = id.map(|id| field::trade_id(name, id.text())).transpose()?.flatten();
+    Ok(Correction {
+        symbol: at.symbol(need(entry.symbol.as_deref(), "S", kind)?)?,
+        id: id.ok_or(ParseError::Missing { field: name, kind })?,
+        source: exchange(entry),
+        change,
+        te: entry.t.as_ref().map(|time| time.time("t")).transpose()?,
+        tr: at.tr,
+        of: None,
+    })
+}
+
+/// Where a trade happened.
+fn exchange<'a, N: Literal<'a>>(entry: &Entry<'_, N>) -> Source {
+    let code = entry.x.as_ref().and_then(|exchange| Source::new(exchange.text()).ok());
+    code.unwrap_or_else(source)
+}
+
+/// What the conditions of a trade say of what it counts for; crypto has none.
+fn print<'a, N: Literal<'a>>(conditions: Option<&N>, tape: Option<&N>) -> Print {
+    let Some(conditions) = conditions else { return Print::default() };
+    conditions::print(&conditions.codes(), tape.map(Literal::text).unwrap_or_default())
 }
 
 /// `{"T":"q","S":"AMD","bx":"U","bp":87.66,"bs":1,"ax":"X","ap":87.68,"as":4,"c":["R"],"z":"C",

@@ -13,7 +13,7 @@ use super::{
     field::{self, is_list},
     naming::{Received, named},
 };
-use crate::market::{Quote, Side, Source, Tick, Trade, TradeId};
+use crate::market::{Marks, Print, PrintRule, Quote, Side, Source, Tick, Trade, TradeId};
 
 /// What tells the kinds of frames apart. `e` names the event, except in a spot `bookTicker`, which has no name.
 #[derive(Deserialize)]
@@ -44,7 +44,8 @@ struct Reason {
 }
 
 /// `{"e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1672515782136,"m":true,"M":true}`;
-/// an `aggTrade` has its id in `a`.
+/// an `aggTrade` has its id in `a`. Futures add `X`, how it came about: `MARKET`, or something that is no trade of the market
+/// and that the venue's own candles and statistics leave out (an `aggTrade` never has one).
 #[derive(Deserialize)]
 struct TradeEvent<'a> {
     #[serde(borrow)]
@@ -58,6 +59,8 @@ struct TradeEvent<'a> {
     time: i64,
     /// Whether the buyer was the maker.
     m: bool,
+    #[serde(rename = "X")]
+    how: Option<Text<'a>>,
 }
 
 /// `{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}`; futures
@@ -147,8 +150,22 @@ fn trade(event: &TradeEvent<'_>, at: Received<'_>) -> Result<Message, ParseError
         source: source(),
         te: Some(field::unix_time("T", event.time)?),
         tr: at.tr,
+        print: print(event.how.as_deref()),
     });
     Ok(Message::Tick { tick, sequence: number.map(Sequence::Counted) })
+}
+
+/// What a trade counts for. It keeps its place among the numbered ones, whatever it is.
+fn print(how: Option<&str>) -> Print {
+    let rule = match how {
+        None | Some("MARKET") => return Print::default(),
+        Some("INSURANCE_FUND") => PrintRule::InsuranceFund,
+        Some("ADL") => PrintRule::Deleveraging,
+        // Has neither price nor size.
+        Some("NA") => PrintRule::NoTrade,
+        Some(_) => PrintRule::NotMarket,
+    };
+    Print::by(rule, Marks::NOTHING)
 }
 
 fn quote(event: &BookTicker<'_>, at: Received<'_>) -> Result<Message, ParseError> {

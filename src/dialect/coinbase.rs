@@ -16,7 +16,7 @@ use super::{
     field::{self, is_list},
     naming::{Received, named},
 };
-use crate::market::{Quote, Side, Source, Tick, Trade, TradeId};
+use crate::market::{Print, Quote, Side, Source, Tick, Trade, TradeId};
 
 /// What tells the kinds of frames apart. `events` is skipped over, not read: it can have five megabytes.
 #[derive(Deserialize)]
@@ -125,6 +125,7 @@ fn trade(event: &Match<'_>, at: Received<'_>) -> Result<Message, ParseError> {
         source: source(),
         te: Some(field::rfc3339("time", &event.time)?),
         tr: at.tr,
+        print: Print::default(),
     });
     // `sequence` counts the product's orders, too, which this channel does not show; trades are counted on their own.
     Ok(Message::Tick { tick, sequence: Some(Sequence::Counted(event.trade_id)) })

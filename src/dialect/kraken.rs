@@ -16,7 +16,7 @@ use super::{
     field::{self, is_list},
     naming::{Received, named},
 };
-use crate::market::{Level, Quote, Side, Source, Tick, Trade, TradeId};
+use crate::market::{Level, Print, Quote, Side, Source, Tick, Trade, TradeId};
 
 /// What tells the kinds of frames apart: `channel` for data, `method` for answers, `event` for everything but data
 /// in v1.
@@ -171,6 +171,7 @@ fn trade(entry: &TradeEntry<'_>, at: Received<'_>) -> Result<Message, ParseError
         source: source(),
         te: Some(field::rfc3339("timestamp", &entry.timestamp)?),
         tr: at.tr,
+        print: Print::default(),
     });
     // "A sequence number, unique per book."
     Ok(Message::Tick { tick, sequence: Some(Sequence::Counted(entry.trade_id)) })

@@ -15,4 +15,5 @@ pub use reply::{
     Accepted, Bye, Code, ErrorReply, Gap, Heartbeat, Info, InfoQueue, Listed, Listing, Pong, Refused, Resync,
     Subscribed, Unsubscribed, Welcome, WelcomeLimits,
 };
+pub(crate) use tick::print;
 pub use tick::{TickError, TickMessage};

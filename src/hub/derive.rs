@@ -8,16 +8,29 @@
 mod bars;
 mod exact;
 mod kept;
+mod points;
+mod retract;
 mod ticker;
+mod traded;
 
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 pub use self::ticker::TickerMinute;
-use self::{bars::Series, exact::Exact, ticker::Rolling};
+use self::{
+    bars::Series,
+    exact::Exact,
+    points::{Point, Points},
+    ticker::Rolling,
+    traded::Traded,
+};
+pub(super) use self::{
+    points::Past,
+    retract::{Gone, Uncorrected},
+};
 use crate::{
     limits::{BAR_GRACE, MAX_CLOCK_AHEAD},
-    market::{Bar, Body, Channel, Interval, Intervals, Price, Quote, Size, Symbol, Trade, UnixMicros},
+    market::{Bar, Body, Channel, Interval, Intervals, Marks, Quote, Symbol, Trade, UnixMicros},
 };
 
 /// Why a trade is no part of some derived value.
@@ -69,25 +82,10 @@ pub(super) struct Step {
     pub(super) changed: Channels,
     /// Where the trade does not count, by [`Excluded`].
     pub(super) excluded: [Channels; Excluded::COUNT],
-}
-
-/// A trade as the computations need it.
-#[derive(Debug)]
-struct Traded {
-    at: UnixMicros,
-    price: Price,
-    size: Size,
-    /// Price times size, when that fits.
-    notional: Option<Exact>,
-    te: Option<UnixMicros>,
-    tr: UnixMicros,
-}
-
-impl Traded {
-    fn new(at: UnixMicros, price: Price, size: Size) -> Self {
-        let notional = Exact::product(price.decimal(), size.decimal());
-        Self { at, price, size, notional, te: None, tr: at }
-    }
+    /// Forming bars of which nothing is left, as they were.
+    pub(super) void: ArrayVec<Bar, { Interval::COUNT }>,
+    /// Where a correction does not reach, by [`Uncorrected`].
+    pub(super) uncorrected: [Channels; Uncorrected::COUNT],
 }
 
 /// A symbol's ticker and bars.
@@ -99,22 +97,34 @@ pub(super) struct Derived {
     /// The newest trade's time, and how far it was ahead of its receipt.
     newest: i64,
     ahead: i64,
+    #[serde(skip)]
+    points: Points,
 }
 
 impl Derived {
-    pub(super) fn new(symbol: Symbol, intervals: Intervals) -> Self {
+    /// Of a topic that remembers that many trades.
+    pub(super) fn new(symbol: Symbol, intervals: Intervals, trades: usize) -> Self {
         let bars = Interval::ALL.map(|interval| intervals.contains(interval).then(|| Series::new(interval)));
-        Self { symbol, ticker: Rolling::new(), bars, newest: i64::MIN, ahead: 0 }
+        let points = Points::new(trades, 0);
+        Self { symbol, ticker: Rolling::new(), bars, newest: i64::MIN, ahead: 0, points }
     }
 
-    /// Takes in a trade.
-    pub(super) fn trade(&mut self, trade: &Trade) -> Step {
-        let at = trade.te.filter(|te| te.0.saturating_sub(trade.tr.0) <= MAX_CLOCK_AHEAD).unwrap_or(trade.tr);
+    /// Takes in a trade, the event of that number. Marks of it that it counts at its receipt, or not in the ticker, when
+    /// that is so: whoever takes it out again must do it where it was put in.
+    pub(super) fn trade(&mut self, n: u64, trade: &mut Trade) -> Step {
+        let marks = &mut trade.print.marks;
+        if trade.te.is_some_and(|te| te.0.saturating_sub(trade.tr.0) > MAX_CLOCK_AHEAD) {
+            *marks = marks.and(Marks::AT_RECEIPT);
+        }
+        let traded = Traded::new(n, trade);
+        let at = traded.at;
         if at.0 >= self.newest {
             (self.newest, self.ahead) = (at.0, at.0.saturating_sub(trade.tr.0));
         }
-        let traded = Traded { te: trade.te, tr: trade.tr, ..Traded::new(at, trade.price, trade.size) };
         let mut step = Step::default();
+        if !traded.counts() {
+            return step;
+        }
         for (series, interval) in self.bars.iter_mut().zip(Interval::ALL) {
             let Some(series) = series else { continue };
             let channel = Channel::Bars(interval);
@@ -128,9 +138,28 @@ impl Derived {
         }
         match self.ticker.trade(&traded) {
             Ok(()) => step.changed.insert(Channel::Ticker),
-            Err(why) => step.excluded[why as usize].insert(Channel::Ticker),
+            Err(why) => {
+                trade.print.marks = trade.print.marks.and(Marks::OUT_OF_TICKER);
+                step.excluded[why as usize].insert(Channel::Ticker);
+            }
+        }
+        if self.points.is_due(n) {
+            let bars = self.bars.each_ref().map(|series| series.as_ref()?.state().cloned());
+            self.points.push(Point { n, bars, ticker: self.ticker.point() });
         }
         step
+    }
+
+    /// What it computes.
+    pub(super) fn channels(&self) -> Channels {
+        let mut channels = Channels::default();
+        channels.insert(Channel::Ticker);
+        self.bars
+            .iter()
+            .zip(Interval::ALL)
+            .filter(|(series, _)| series.is_some())
+            .for_each(|(_, interval)| channels.insert(Channel::Bars(interval)));
+        channels
     }
 
     /// Takes in a quote.
@@ -180,7 +209,7 @@ impl Derived {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::Source;
+    use crate::market::{Print, Source};
 
     const SECOND: i64 = 1_000_000;
 
@@ -194,11 +223,16 @@ mod tests {
             source: Source::new("x").unwrap(),
             te: te.map(UnixMicros),
             tr: UnixMicros(tr),
+            print: Print::default(),
         }
     }
 
     fn seconds() -> Derived {
-        Derived::new(Symbol::new("S").unwrap(), [Interval::Second].into_iter().collect())
+        Derived::new(Symbol::new("S").unwrap(), [Interval::Second].into_iter().collect(), 256)
+    }
+
+    fn take(derived: &mut Derived, mut trade: Trade) -> Step {
+        derived.trade(1, &mut trade)
     }
 
     fn start(bar: &Bar) -> i64 {
@@ -210,7 +244,7 @@ mod tests {
         // A recording of 1970, received now: its bars end when as much time has passed here.
         let mut derived = seconds();
         let now = 1_700_000_000 * SECOND;
-        assert!(derived.trade(&trade(Some(3 * SECOND + 400_000), now)).finished.is_empty());
+        assert!(take(&mut derived, trade(Some(3 * SECOND + 400_000), now)).finished.is_empty());
         assert_eq!(derived.due(), UnixMicros(now + 600_000 + BAR_GRACE));
         assert!(derived.pass(UnixMicros(derived.due().0 - 1)).finished.is_empty());
         let step = derived.pass(derived.due());
@@ -221,23 +255,23 @@ mod tests {
     #[test]
     fn a_trade_without_a_time_counts_when_it_was_received() {
         let mut derived = seconds();
-        derived.trade(&trade(None, 7 * SECOND));
-        let step = derived.trade(&trade(Some(8 * SECOND), 8 * SECOND));
+        take(&mut derived, trade(None, 7 * SECOND));
+        let step = take(&mut derived, trade(Some(8 * SECOND), 8 * SECOND));
         assert_eq!(step.finished.iter().map(start).collect::<Vec<_>>(), [7 * SECOND]);
     }
 
     #[test]
     fn a_time_far_ahead_is_not_believed() {
         let mut derived = seconds();
-        derived.trade(&trade(Some(100 * SECOND + MAX_CLOCK_AHEAD + 1), 100 * SECOND));
-        let step = derived.trade(&trade(Some(101 * SECOND), 101 * SECOND));
+        take(&mut derived, trade(Some(100 * SECOND + MAX_CLOCK_AHEAD + 1), 100 * SECOND));
+        let step = take(&mut derived, trade(Some(101 * SECOND), 101 * SECOND));
         assert!(step.excluded[Excluded::Late as usize].is_empty(), "the next trade is not late");
         assert_eq!(step.finished.iter().map(start).collect::<Vec<_>>(), [100 * SECOND]);
     }
 
     #[test]
     fn times_at_the_ends_of_the_range_do_no_harm() {
-        let mut derived = Derived::new(Symbol::new("S").unwrap(), Intervals::ALL);
+        let mut derived = Derived::new(Symbol::new("S").unwrap(), Intervals::ALL, 256);
         for (te, tr) in [
             (None, i64::MIN),
             (None, 0),
@@ -246,7 +280,7 @@ mod tests {
             (Some(i64::MAX), i64::MAX),
             (Some(i64::MAX), i64::MIN),
         ] {
-            derived.trade(&trade(te, tr));
+            take(&mut derived, trade(te, tr));
             let _ = derived.due();
             derived.pass(UnixMicros(i64::MAX));
             derived.pass(UnixMicros(i64::MIN));

@@ -84,7 +84,7 @@ impl Freshness {
         let (channel, te, tr) = match tick {
             Tick::Trade(trade) => (0, trade.te, trade.tr),
             Tick::Quote(quote) => (1, quote.te, quote.tr),
-            Tick::Status(_) | Tick::Loss(_) => return None,
+            Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => return None,
         };
         let shown = self.shown();
         self.has_value = true;
@@ -180,7 +180,7 @@ fn micros(time: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Quote, Source, Symbol, Trade};
+    use crate::market::{Print, Quote, Source, Symbol, Trade};
 
     const SECOND: i64 = 1_000_000;
 
@@ -214,6 +214,7 @@ mod tests {
                         source,
                         te: te(behind),
                         tr: now,
+                        print: Print::default(),
                     }),
                     steady,
                 ),

@@ -56,8 +56,8 @@ pub(super) fn bars(ring: &Ring, newest: Option<&Arc<Event>>, span: &BarSpan, lim
     let to = finals.partition_point(|event| starts_before(event, span.to));
     let end = to.min(finals.partition_point(|event| span.before.is_none_or(|before| event.n < before)));
     let from = finals.partition_point(|event| starts_before(event, span.from)).min(end);
-    let forming =
-        newest.filter(|event| limit > 0 && !event.is_final_bar() && span.holds(event)).map(Arc::clone);
+    let forms = |event: &&Arc<Event>| matches!(&event.body, Body::Bar(bar) if !bar.is_final && !bar.is_void);
+    let forming = newest.filter(forms).filter(|event| limit > 0 && span.holds(event)).map(Arc::clone);
     let first = from.max(end.saturating_sub(limit - usize::from(forming.is_some())));
     // Where everything before `to` is forgotten, nothing says how much after it is: a position of 0 makes that a gap.
     let position = match newest {

@@ -27,6 +27,10 @@ pub struct Image<E> {
     pub lost: [Option<E>; 2],
     /// The ring of trades.
     pub trades: Run<E>,
+    /// Whether that is the whole ring, because trades in it have changed.
+    pub trades_changed: bool,
+    /// The ring of corrections.
+    pub corrections: Run<E>,
     /// The rings of final bars, by interval.
     pub bars: [Run<E>; Interval::COUNT],
     /// What is computed, from the first trade or quote on.

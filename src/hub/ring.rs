@@ -33,6 +33,15 @@ impl Ring {
         !full
     }
 
+    /// Puts an event in the place of the one with its number, if that is still there. Returns whether it is.
+    pub(super) fn replace(&mut self, event: &Arc<Event>) -> bool {
+        let place = self.events.binary_search_by_key(&event.n, |known| known.n);
+        place.is_ok_and(|place| {
+            self.events[place] = Arc::clone(event);
+            true
+        })
+    }
+
     /// Starts behind events that have gone already.
     pub(super) fn forget_until(&mut self, n: u64) {
         debug_assert!(self.events.is_empty(), "before the first event");

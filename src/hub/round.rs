@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use prometheus::{IntCounter, IntGauge};
 
-use super::{HubConfig, Lane, derive::Excluded, failover::Reason};
+use super::{
+    HubConfig, Lane,
+    derive::{Channels, Excluded, Uncorrected},
+    failover::Reason,
+};
 use crate::{
     clock::Instant,
     market::{Channel, Interval, Source, Symbol, UnixMicros},
@@ -95,7 +99,9 @@ pub(super) struct Shared {
     pub(super) config: HubConfig,
     pub(super) events: [IntCounter; Channel::COUNT],
     /// Trades that are no part of a derived value, by reason and place in [`Channel::DERIVED`].
-    pub(super) excluded: [[IntCounter; Channel::DERIVED.len()]; Excluded::COUNT],
+    excluded: [[IntCounter; Channel::DERIVED.len()]; Excluded::COUNT],
+    /// Derived values that a correction does not reach, likewise.
+    uncorrected: [[IntCounter; Channel::DERIVED.len()]; Uncorrected::COUNT],
     pub(super) bars: [IntGauge; Interval::COUNT],
     pub(super) bar_bytes: IntGauge,
     pub(super) switches: Switches,
@@ -106,10 +112,29 @@ impl Shared {
         Self {
             config,
             events: metrics.events(),
-            excluded: Excluded::REASONS.map(|reason| metrics.excluded_trades(reason)),
-            bars: Interval::ALL.map(|interval| metrics.bars(Channel::Bars(interval))),
-            bar_bytes: metrics.bar_bytes.clone(),
+            excluded: Excluded::REASONS.map(|reason| metrics.derived.excluded(reason)),
+            uncorrected: Uncorrected::REASONS.map(|reason| metrics.derived.uncorrected(reason)),
+            bars: Interval::ALL.map(|interval| metrics.derived.bars(Channel::Bars(interval))),
+            bar_bytes: metrics.derived.bar_bytes.clone(),
             switches: metrics.switches.clone(),
+        }
+    }
+
+    /// Counts trades that are no part of a derived value, by reason.
+    pub(super) fn count_excluded(&self, excluded: &[Channels; Excluded::COUNT]) {
+        count(&self.excluded, excluded);
+    }
+
+    /// Counts derived values that a correction does not reach, by reason.
+    pub(super) fn count_uncorrected(&self, uncorrected: &[Channels; Uncorrected::COUNT]) {
+        count(&self.uncorrected, uncorrected);
+    }
+}
+
+fn count(counters: &[[IntCounter; Channel::DERIVED.len()]], reasons: &[Channels]) {
+    for (counters, channels) in counters.iter().zip(reasons).filter(|(_, channels)| !channels.is_empty()) {
+        for (counter, channel) in counters.iter().zip(Channel::DERIVED) {
+            counter.inc_by(u64::from(channels.contains(channel)));
         }
     }
 }

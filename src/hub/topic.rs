@@ -4,6 +4,7 @@
 //! ring keeps it), or when somebody asks for the newest one. Numbers count made events, so they have no holes; what
 //! is computed is always kept, so that an event made late says what it would have said.
 
+mod correct;
 mod kept;
 mod status;
 mod voices;
@@ -31,8 +32,10 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    limits::MAX_TOPICS,
-    market::{Bar, Body, Channel, Increments, Interval, Source, State, Symbol, Tick, UnixMicros},
+    limits::{CORRECTIONS_PER_SYMBOL, MAX_TOPICS},
+    market::{
+        Bar, Body, Channel, Increments, Interval, Quote, Source, State, Symbol, Tick, Trade, UnixMicros,
+    },
 };
 
 /// What one remembered bar takes, without its encoded forms: the event, the bar, and two counters and a place.
@@ -58,8 +61,8 @@ impl TopicId {
 /// What a topic remembers of a channel after some number.
 #[derive(Debug, Clone)]
 pub struct Remembered {
-    /// The events, in order. Of trades all since [`forgotten`](Self::forgotten), of bars the final ones and the newest,
-    /// of the other channels the newest.
+    /// The events, in order. Of trades and corrections all since [`forgotten`](Self::forgotten), of bars the final ones and
+    /// the newest, of the other channels the newest.
     pub events: Vec<Arc<Event>>,
     /// Number of the newest event that is forgotten although it should be remembered: a trade or a final bar. 0 when
     /// none is.
@@ -85,6 +88,7 @@ struct Inner {
     /// The newest loss of each channel: it is no value, so it does not become the last one.
     lost: [Option<Arc<Event>>; Channel::COUNT],
     trades: Ring,
+    corrections: Ring,
     voices: Voices,
     /// Bit i of a channel: shard i has a subscriber.
     interest: [u64; Channel::COUNT],
@@ -124,6 +128,7 @@ impl Topic {
             last: [const { None }; Channel::COUNT],
             lost: [const { None }; Channel::COUNT],
             trades: Ring::new(shared.config.trades_per_symbol),
+            corrections: Ring::new(CORRECTIONS_PER_SYMBOL),
             voices: Voices::new(carrier),
             interest: [0; Channel::COUNT],
             derived: None,
@@ -184,29 +189,24 @@ impl Topic {
 
     /// Takes a tick of its source.
     fn bring(&self, inner: &mut Inner, tick: Tick, round: &mut Round<'_>) {
-        let tick = match tick {
+        let mut tick = match tick {
             Tick::Status(status) => return self.told(inner, status, round),
+            Tick::Correction(correction) => return self.correct(inner, *correction, round),
             tick @ (Tick::Trade(_) | Tick::Quote(_) | Tick::Loss(_)) => tick,
         };
         match &tick {
-            Tick::Status(_) => {}
+            Tick::Status(_) | Tick::Correction(_) => {}
             // The change of source has told it.
             Tick::Loss(loss) if inner.voices.are_several() && inner.goes_on_lost(loss.channel) => return,
             Tick::Loss(_) => {}
-            Tick::Trade(_) | Tick::Quote(_) => {
+            Tick::Trade(Trade { source, tr, .. }) | Tick::Quote(Quote { source, tr, .. }) => {
                 inner.is_absent = false;
                 if let Some(change) = inner.voices.source_mut().freshness.heard(&tick, round.steady) {
-                    let (source, since) = match &tick {
-                        Tick::Trade(trade) => (trade.source, trade.tr),
-                        Tick::Quote(quote) => (quote.source, quote.tr),
-                        Tick::Status(status) => (status.source, status.since),
-                        Tick::Loss(_) => (inner.voices.feed(), UnixMicros(0)),
-                    };
-                    self.changed(inner, change, (source, since), round);
+                    self.changed(inner, change, (*source, *tr), round);
                 }
             }
         }
-        let step = self.derive(inner, &tick, round.received);
+        let step = self.derive(inner, &mut tick, round.received);
         self.emit(inner, tick.into(), round);
         if let Some(step) = step {
             self.say(inner, step, round);
@@ -229,14 +229,14 @@ impl Topic {
         }
     }
 
-    fn derive(&self, inner: &mut Inner, tick: &Tick, now: Instant) -> Option<Step> {
-        if matches!(tick, Tick::Status(_) | Tick::Loss(_)) {
+    fn derive(&self, inner: &mut Inner, tick: &mut Tick, now: Instant) -> Option<Step> {
+        if !matches!(tick, Tick::Trade(_) | Tick::Quote(_)) {
             return None;
         }
         let config = &self.shared.config;
         let memory = inner.derived.get_or_insert_with(|| {
             Box::new(Memory {
-                computed: Derived::new(self.symbol, config.intervals),
+                computed: Derived::new(self.symbol, config.intervals, config.trades_per_symbol),
                 unsaid: Channels::default(),
                 unsaid_since: now,
                 bars: Interval::ALL.map(|_| Ring::new(config.bars)),
@@ -244,12 +244,13 @@ impl Topic {
         });
         match tick {
             Tick::Trade(trade) => {
-                let step = memory.computed.trade(trade);
+                let n = inner.heads[Channel::Trades.index()] + 1;
+                let step = memory.computed.trade(n, trade);
                 self.due.store(memory.computed.due().0, Ordering::Relaxed);
                 Some(step)
             }
             Tick::Quote(quote) => Some(memory.computed.quote(quote)),
-            Tick::Status(_) | Tick::Loss(_) => None,
+            Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => None,
         }
     }
 
@@ -278,14 +279,7 @@ impl Topic {
                 self.emit(inner, body, round);
             }
         }
-        for (counters, channels) in self.shared.excluded.iter().zip(step.excluded) {
-            if channels.is_empty() {
-                continue;
-            }
-            for (counter, channel) in counters.iter().zip(Channel::DERIVED) {
-                counter.inc_by(u64::from(channels.contains(channel)));
-            }
-        }
+        self.shared.count_excluded(&step.excluded);
     }
 
     /// Makes an event, remembers it as the last, and hands it to the interested lanes.
@@ -296,6 +290,8 @@ impl Topic {
         let event = Arc::new(Event::new(self.id, inner.heads[channel], body, round.received));
         if channel == Channel::Trades.index() {
             inner.trades.push(&event);
+        } else if channel == Channel::Corrections.index() {
+            inner.corrections.push(&event);
         }
         let mut interested = inner.interest[channel];
         round.touched |= interested;
@@ -384,11 +380,9 @@ impl Topic {
         let last = inner.last[channel.index()].iter().filter(after);
         let ring = match (channel, &inner.derived) {
             (Channel::Trades, _) => &inner.trades,
+            (Channel::Corrections, _) => &inner.corrections,
             (Channel::Bars(interval), Some(memory)) => &memory.bars[interval.index()],
-            (
-                Channel::Bars(_) | Channel::Quotes | Channel::Status | Channel::Corrections | Channel::Ticker,
-                _,
-            ) => {
+            (Channel::Bars(_) | Channel::Quotes | Channel::Status | Channel::Ticker, _) => {
                 let mut events: Vec<_> =
                     last.chain(inner.lost[channel.index()].iter().filter(after)).cloned().collect();
                 events.sort_by_key(|event| event.n);

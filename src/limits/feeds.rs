@@ -142,6 +142,9 @@ pub const MAX_VENUE_SYMBOL_BYTES: usize = 200;
 /// Most levels of lists and objects in a venue's MessagePack. A frame with more is counted and skipped.
 pub const MAX_VENUE_NESTING: usize = 16;
 
+/// Conditions of one trade that are read; those beyond say nothing. The plans have four.
+pub const MAX_CONDITIONS: usize = 8;
+
 /// First and longest pause before a feed is started again.
 pub const FEED_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 

@@ -128,10 +128,12 @@ pub struct Bar {
     pub volume: Size,
     /// Price by volume; none when nothing but sizes of zero was traded, or when it has more digits than a decimal holds.
     pub vwap: Option<Price>,
-    /// How many trades there were, at least one.
+    /// How many trades there were; only those that count for volume.
     pub trades: u64,
     /// Whether it will not change any more.
     pub is_final: bool,
+    /// Whether all its trades were taken back: what is told is what it was before, and it is no bar any more.
+    pub is_void: bool,
 }
 
 #[cfg(test)]

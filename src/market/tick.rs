@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Channel, Loss, Price, Size, Source, Symbol};
+use super::{Channel, Correction, Loss, Price, Print, Size, Source, Symbol};
 
 /// Microseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +69,8 @@ pub struct Trade {
     pub te: Option<UnixMicros>,
     /// Time the gateway received it.
     pub tr: UnixMicros,
+    /// What it counts for.
+    pub print: Print,
 }
 
 /// The best price of one side of the book.
@@ -151,6 +153,8 @@ pub enum Tick {
     Quote(Quote),
     /// A change of state.
     Status(Status),
+    /// A trade that is taken back or changed; boxed, because it is rare.
+    Correction(Box<Correction>),
     /// Events that never came.
     Loss(Loss),
 }
@@ -163,6 +167,7 @@ impl Tick {
             Self::Trade(trade) => trade.symbol,
             Self::Quote(quote) => quote.symbol,
             Self::Status(status) => status.symbol,
+            Self::Correction(correction) => correction.symbol,
             Self::Loss(loss) => loss.symbol,
         }
     }
@@ -174,6 +179,7 @@ impl Tick {
             Self::Trade(_) => Channel::Trades,
             Self::Quote(_) => Channel::Quotes,
             Self::Status(_) => Channel::Status,
+            Self::Correction(_) => Channel::Corrections,
             Self::Loss(loss) => loss.channel,
         }
     }

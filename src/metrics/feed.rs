@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
-use crate::market::{Channel, Tick};
+use crate::market::{Channel, PrintRule, Tick};
 
 /// One feed's handles.
 #[derive(Debug, Clone)]
@@ -11,6 +11,7 @@ pub struct FeedMetrics {
     pub(super) messages: IntCounter,
     pub(super) ticks: [IntCounter; Channel::FED_COUNT],
     pub(super) ignored: IntCounterVec,
+    pub(super) partial: [IntCounter; PrintRule::COUNT],
     pub(super) parse_errors: IntCounterVec,
     pub(super) restarts: IntCounterVec,
     pub(super) up: IntGauge,
@@ -33,6 +34,11 @@ impl FeedMetrics {
         let mut counts = [0_u64; Channel::FED_COUNT];
         for tick in ticks.iter().filter(|tick| !matches!(tick, Tick::Loss(_))) {
             counts[tick.channel().index()] += 1;
+            if let Tick::Trade(trade) = tick
+                && let Some(rule) = trade.print.rule
+            {
+                self.partial[rule.index()].inc();
+            }
         }
         for (counter, count) in self.ticks.iter().zip(counts) {
             counter.inc_by(count);

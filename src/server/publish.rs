@@ -23,7 +23,7 @@ use crate::{
         without_mark,
     },
     feed::Publisher,
-    limits::{PUBLISH_BYTES, PUBLISH_ERRORS},
+    limits::{PUBLISH_BYTES, PUBLISH_CORRECTIONS, PUBLISH_ERRORS},
     market::{Source, Tick, UnixMicros},
 };
 
@@ -167,13 +167,14 @@ struct Batch<'a> {
     name: Source,
     time: UnixMicros,
     ticks: Vec<Tick>,
+    corrections: usize,
     outcome: Outcome,
 }
 
 impl<'a> Batch<'a> {
     fn new(out: &'a Publisher) -> Self {
         let time = out.clock().now();
-        Self { out, name: out.name(), time, ticks: Vec::new(), outcome: Outcome::default() }
+        Self { out, name: out.name(), time, ticks: Vec::new(), corrections: 0, outcome: Outcome::default() }
     }
 
     /// Reads a body: an array, or lines.
@@ -210,8 +211,14 @@ impl<'a> Batch<'a> {
             .map_err(|why| TickError::shape(&why))
             .and_then(|message| message.tick(self.name, self.time));
         let refused = match tick {
+            Ok(Tick::Correction(_)) if self.corrections == PUBLISH_CORRECTIONS => {
+                format!("more than {PUBLISH_CORRECTIONS} corrections in one body")
+            }
             Ok(tick) => match self.out.declare([tick.symbol()]) {
-                Ok(()) => return self.ticks.push(tick),
+                Ok(()) => {
+                    self.corrections += usize::from(matches!(tick, Tick::Correction(_)));
+                    return self.ticks.push(tick);
+                }
                 Err(full) => full.to_string(),
             },
             Err(error) => {

@@ -186,7 +186,7 @@ mod tests {
     use crate::{
         clock::Clock,
         hub::{Hub, HubConfig},
-        market::{Channel, Source, Symbol, Tick, Trade, UnixMicros},
+        market::{Channel, Print, Source, Symbol, Tick, Trade, UnixMicros},
         metrics::Metrics,
         session::subscription::{Local, Why},
     };
@@ -212,6 +212,7 @@ mod tests {
             source,
             te: None,
             tr: UnixMicros(0),
+            print: Print::default(),
         };
         hub.publish(source, (1..=count).map(|n| Tick::Trade(trade(n))));
         topic.since(Channel::Trades, 0).events.into_iter().map(Local::new).collect()

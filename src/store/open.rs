@@ -177,14 +177,11 @@ impl Opened {
             let events = decode_events(&bytes, record.symbol, channel).map_err(|why| damaged(&why))?;
             let run = match channel {
                 Channel::Trades => &mut image.trades,
+                Channel::Corrections => &mut image.corrections,
                 Channel::Bars(interval) if self.house.intervals.contains(interval) => {
                     &mut image.bars[interval.index()]
                 }
-                Channel::Bars(_)
-                | Channel::Quotes
-                | Channel::Status
-                | Channel::Corrections
-                | Channel::Ticker => continue,
+                Channel::Bars(_) | Channel::Quotes | Channel::Status | Channel::Ticker => continue,
             };
             for event in events {
                 // Rows may begin before what is remembered, and overlap after a save that failed half way.

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     hub::{Computed, Event, Image, Numbered, Run},
     market::{
-        Bar, Body, Channel, Interval, Level, Loss, LossWhy, Price, Quote, Side, Size, Source, Symbol, Tick,
-        Trade, TradeId, UnixMicros,
+        Bar, Body, Change, Channel, Correction, Interval, Level, Loss, LossWhy, Marks, Price, Print, Quote,
+        Side, Size, Source, Symbol, Tick, Trade, TradeId, UnixMicros,
     },
 };
 
@@ -41,6 +41,9 @@ pub(super) struct TopicRecord {
     pub(super) absent_since: Option<UnixMicros>,
     /// Not restored by the last run.
     pub(super) is_parked: bool,
+    /// Newest forgotten number of the corrections.
+    #[serde(default)]
+    forgotten_corrections: u64,
 }
 
 /// A number and what has it; symbol and channel are known from where it stands.
@@ -50,9 +53,21 @@ struct Entry(u64, Value);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Value {
     #[serde(rename = "t")]
-    Trade(Price, Size, Option<Side>, Option<Id>, Source, Option<UnixMicros>, UnixMicros),
+    Trade(
+        Price,
+        Size,
+        Option<Side>,
+        Option<Id>,
+        Source,
+        Option<UnixMicros>,
+        UnixMicros,
+        #[serde(default)] Marks,
+    ),
     #[serde(rename = "q")]
     Quote(Option<Side2>, Option<Side2>, Source, Option<UnixMicros>, UnixMicros),
+    /// Name and place of the trade, and its number when it was known; what became of it, and when.
+    #[serde(rename = "c")]
+    Correction(Id, Source, Option<u64>, Became, Option<UnixMicros>, UnixMicros),
     /// Whether the venue left something out, and how many.
     #[serde(rename = "x")]
     Loss(bool, Option<u64>),
@@ -67,6 +82,14 @@ enum Id {
     Number(u64),
     #[serde(rename = "t")]
     Text(Box<str>),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Became {
+    #[serde(rename = "b")]
+    Busted(Option<Price>, Option<Size>),
+    #[serde(rename = "c")]
+    Corrected(Price, Size, Marks, Option<Id>),
 }
 
 /// One side of the book.
@@ -118,6 +141,7 @@ impl TopicRecord {
             computed: image.computed.clone(),
             absent_since,
             is_parked: false,
+            forgotten_corrections: image.corrections.forgotten,
         }
     }
 
@@ -139,10 +163,48 @@ impl TopicRecord {
             last: both(&self.last),
             lost: both(&self.lost),
             trades: run(self.forgotten.0),
+            trades_changed: false,
+            corrections: run(self.forgotten_corrections),
             bars: self.forgotten.1.map(run),
             computed: self.computed.clone(),
             minutes: Vec::new(),
             is_absent: true,
+        }
+    }
+}
+
+impl Id {
+    fn of(id: &TradeId) -> Self {
+        match id {
+            TradeId::Number(number) => Self::Number(*number),
+            TradeId::Text(text) => Self::Text(text.clone()),
+        }
+    }
+
+    fn name(self) -> TradeId {
+        match self {
+            Self::Number(number) => TradeId::Number(number),
+            Self::Text(text) => TradeId::Text(text),
+        }
+    }
+}
+
+impl Became {
+    fn of(change: &Change) -> Self {
+        match change {
+            Change::Busted { price, size } => Self::Busted(*price, *size),
+            Change::Corrected { price, size, marks, id } => {
+                Self::Corrected(*price, *size, *marks, id.as_ref().map(Id::of))
+            }
+        }
+    }
+
+    fn change(self) -> Change {
+        match self {
+            Self::Busted(price, size) => Change::Busted { price, size },
+            Self::Corrected(price, size, marks, id) => {
+                Change::Corrected { price, size, marks, id: id.map(Id::name) }
+            }
         }
     }
 }
@@ -152,12 +214,13 @@ impl Entry {
     fn of(n: u64, body: &Body) -> Option<Self> {
         let side = |level: &Option<Level>| level.map(|Level { price, size }| Side2(price, size));
         let value = match body {
-            Body::Tick(Tick::Trade(Trade { price, size, side, id, source, te, tr, .. })) => {
-                let id = id.as_ref().map(|id| match id {
-                    TradeId::Number(number) => Id::Number(*number),
-                    TradeId::Text(text) => Id::Text(text.clone()),
-                });
-                Value::Trade(*price, *size, *side, id, *source, *te, *tr)
+            Body::Tick(Tick::Trade(Trade { price, size, side, id, source, te, tr, print, .. })) => {
+                let id = id.as_ref().map(Id::of);
+                Value::Trade(*price, *size, *side, id, *source, *te, *tr, print.marks)
+            }
+            Body::Tick(Tick::Correction(correction)) => {
+                let Correction { id, source, of, change, te, tr, .. } = &**correction;
+                Value::Correction(Id::of(id), *source, *of, Became::of(change), *te, *tr)
             }
             Body::Tick(Tick::Quote(Quote { bid, ask, source, te, tr, .. })) => {
                 Value::Quote(side(bid), side(ask), *source, *te, *tr)
@@ -178,12 +241,14 @@ impl Entry {
         let Self(n, value) = self;
         let level = |side: Option<Side2>| side.map(|Side2(price, size)| Level { price, size });
         let body = match value {
-            Value::Trade(price, size, side, id, source, te, tr) => {
-                let id = id.map(|id| match id {
-                    Id::Number(number) => TradeId::Number(number),
-                    Id::Text(text) => TradeId::Text(text),
-                });
-                Body::Tick(Tick::Trade(Trade { symbol, price, size, side, id, source, te, tr }))
+            Value::Trade(price, size, side, id, source, te, tr, marks) => {
+                let (id, print) = (id.map(Id::name), Print { marks, rule: None });
+                Body::Tick(Tick::Trade(Trade { symbol, price, size, side, id, source, te, tr, print }))
+            }
+            Value::Correction(id, source, of, became, te, tr) => {
+                let (id, change) = (id.name(), became.change());
+                let correction = Correction { symbol, id, source, change, te, tr, of };
+                Body::Tick(Tick::Correction(Box::new(correction)))
             }
             Value::Quote(bid, ask, source, te, tr) => {
                 let (bid, ask) = (level(bid), level(ask));
@@ -216,6 +281,7 @@ impl Entry {
                     vwap,
                     trades,
                     is_final,
+                    is_void: false,
                 }))
             }
         };

@@ -300,9 +300,15 @@ impl Saver {
 impl Tables<'_> {
     fn rings(&mut self, key: u32, image: &Image<Arc<Event>>) -> Result<(), Fault> {
         let bars = Interval::ALL.map(Channel::Bars).into_iter().zip(&image.bars);
-        for (channel, run) in [(Channel::Trades, &image.trades)].into_iter().chain(bars) {
+        let fed = [(Channel::Trades, &image.trades), (Channel::Corrections, &image.corrections)];
+        for (channel, run) in fed.into_iter().chain(bars) {
+            let is_changed = channel == Channel::Trades && image.trades_changed;
             let channel = channel.id();
             let Some(first) = run.events.first() else { continue };
+            if is_changed {
+                // Trades that were written before are other ones now: the row has all of them.
+                self.events.retain_in((key, channel, 0)..=(key, channel, u64::MAX), |_, _| false)?;
+            }
             let row = encode_events(run.events.iter().map(|event| &**event));
             self.events.insert((key, channel, first.n), row.as_slice())?;
             // A row goes when the next one begins with what is remembered or before.

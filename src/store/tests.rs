@@ -1,5 +1,6 @@
 //! Gateways without sessions that are started, stopped and broken off over one file.
 
+mod busted;
 mod faults;
 mod migrate;
 mod rows;
@@ -14,7 +15,7 @@ use crate::{
     clock::Clock,
     hub::{Event, Hub, HubConfig},
     market::{
-        Body, Channel, Interval, Level, Quote, Source, State, Symbol, Tick, Trade, TradeId, UnixMicros,
+        Body, Channel, Interval, Level, Print, Quote, Source, State, Symbol, Tick, Trade, TradeId, UnixMicros,
     },
     metrics::Metrics,
 };
@@ -135,6 +136,7 @@ fn trade(symbol: &str, id: u64, price: &str, at: i64) -> Tick {
         source: source(),
         te: Some(UnixMicros(at)),
         tr: UnixMicros(at + 1_000),
+        print: Print::default(),
     })
 }
 

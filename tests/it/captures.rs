@@ -155,7 +155,7 @@ fn shown(tick: &Tick) -> Option<String> {
             let te = or(q.te.map(|te| te.0.to_string()));
             Some(format!("q {} {} {} {} {te}", q.symbol, level(q.bid), level(q.ask), q.source))
         }
-        Tick::Status(_) | Tick::Loss(_) => None,
+        Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => None,
     }
 }
 

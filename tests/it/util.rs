@@ -15,7 +15,7 @@ use tickcast::{
     clock::Clock,
     feed::Publisher,
     hub::{Hub, HubConfig},
-    market::{Interval, Level, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
+    market::{Interval, Level, Print, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
     server::{Driver, Gateway, PushView, ServerConfig, listen},
     session::{Census, SessionConfig},
@@ -346,6 +346,7 @@ pub(crate) fn trade(name: &str, id: u64, price: &str) -> Tick {
         source: source(),
         te: Some(UnixMicros(1)),
         tr: Clock::system().now(),
+        print: Print::default(),
     })
 }
 

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::{
         dialect::native::{Encoding, encode_tick},
-        market::{Source, Symbol, Tick, Trade, UnixMicros},
+        market::{Print, Source, Symbol, Tick, Trade, UnixMicros},
     };
 
     fn stream(encoding: Encoding) -> Vec<u8> {
@@ -78,6 +78,7 @@ mod tests {
                 source: Source::new("x").unwrap(),
                 te: None,
                 tr: UnixMicros(tr),
+                print: Print::default(),
             };
             encode_tick(1, &Tick::Trade(trade), encoding)
         };

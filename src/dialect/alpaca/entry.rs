@@ -9,6 +9,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use super::conditions::{Codes, CodesVisitor};
 use crate::{
     dialect::{ParseError, Text, field},
     limits::MAX_VENUE_NESTING,
@@ -41,6 +42,13 @@ pub(super) struct Entry<'a, N> {
     pub(super) bs: Option<N>,
     pub(super) ap: Option<N>,
     pub(super) r#as: Option<N>,
+    pub(super) c: Option<N>,
+    pub(super) z: Option<N>,
+    pub(super) oi: Option<N>,
+    pub(super) ci: Option<N>,
+    pub(super) cp: Option<N>,
+    pub(super) cs: Option<N>,
+    pub(super) cc: Option<N>,
     pub(super) sc: Option<N>,
     pub(super) sm: Option<N>,
     pub(super) code: Option<N>,
@@ -51,6 +59,9 @@ pub(super) struct Entry<'a, N> {
 pub(super) trait Literal<'a>: Deserialize<'a> {
     /// The text of a number or of a text; empty or odd, and so no number, for anything else.
     fn text(&self) -> &str;
+
+    /// The conditions of a trade that it lists; none when it is no list.
+    fn codes(&self) -> Codes;
 
     /// The time that it is.
     fn time(&self, field: &'static str) -> Result<UnixMicros, ParseError>;
@@ -71,6 +82,11 @@ impl<'a> Literal<'a> for Json<'a> {
         &self.0
     }
 
+    fn codes(&self) -> Codes {
+        // Bars have a number by the same key.
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+
     fn time(&self, field: &'static str) -> Result<UnixMicros, ParseError> {
         field::rfc3339(field, self.text())
     }
@@ -81,6 +97,7 @@ impl<'a> Literal<'a> for Json<'a> {
 pub(super) enum Packed<'a> {
     Text(Text<'a>),
     Number(String),
+    Codes(Codes),
     /// Seconds and nanoseconds since the epoch.
     Time(i64, u32),
     Other,
@@ -91,8 +108,12 @@ impl<'a> Literal<'a> for Packed<'a> {
         match self {
             Self::Text(text) => text,
             Self::Number(text) => text,
-            Self::Time(..) | Self::Other => "",
+            Self::Time(..) | Self::Codes(_) | Self::Other => "",
         }
+    }
+
+    fn codes(&self) -> Codes {
+        if let Self::Codes(codes) = self { codes.clone() } else { Codes::default() }
     }
 
     fn time(&self, field: &'static str) -> Result<UnixMicros, ParseError> {
@@ -153,9 +174,8 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Packed::Other)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Packed::Other)
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        CodesVisitor.visit_seq(list).map(Packed::Codes)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {

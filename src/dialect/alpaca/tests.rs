@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     dialect::Venue,
-    market::{TradeId, UnixMicros},
+    market::{Marks, PrintRule, TradeId, UnixMicros},
 };
 
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
@@ -54,6 +54,60 @@ fn one_frame_of_stocks_has_trades_quotes_bars_and_halts() {
 }
 
 #[test]
+fn corrections_and_cancellations_are_read_in_both_encodings() {
+    let frame = r#"[{"T":"c","S":"EEM","x":"M","oi":52983525033527,"op":39.1582,"os":440000,"oc":[" ","7"],"ci":52983525034326,"cp":39.1809,"cs":440000,"cc":[" ","7"],"z":"B","t":"2023-04-06T14:25:06.542305024Z"},{"T":"x","S":"GOOGL","i":465,"x":"D","p":105.31,"s":300,"a":"C","z":"C","t":"2023-04-06T13:15:42.83540958Z"},{"T":"x","S":"GOOGL","i":466,"x":"D","a":"E","z":"C"}]"#;
+    let corrected = Correction {
+        symbol: "EEM".parse().unwrap(),
+        id: TradeId::Number(52_983_525_033_527),
+        source: Source::new("M").unwrap(),
+        change: Change::Corrected {
+            price: "39.1809".parse().unwrap(),
+            size: "440000".parse().unwrap(),
+            marks: Marks::VOLUME_ONLY,
+            id: Some(TradeId::Number(52_983_525_034_326)),
+        },
+        te: Some(UnixMicros(1_680_791_106_542_305)),
+        tr: NOW,
+        of: None,
+    };
+    let busted = Correction {
+        symbol: "GOOGL".parse().unwrap(),
+        id: TradeId::Number(465),
+        source: Source::new("D").unwrap(),
+        change: Change::Busted { price: "105.31".parse().ok(), size: "300".parse().ok() },
+        te: Some(UnixMicros(1_680_786_942_835_409)),
+        tr: NOW,
+        of: None,
+    };
+    let change = Change::Busted { price: None, size: None };
+    let erroneous = Correction { id: TradeId::Number(466), change, te: None, ..busted.clone() };
+    let all = [corrected, busted, erroneous].map(|it| Tick::Correction(Box::new(it)));
+    assert_eq!(ticks(frame.as_bytes()), all);
+    let value: serde_json::Value = serde_json::from_str(frame).unwrap();
+    assert_eq!(ticks(&rmp_serde::to_vec_named(&value).unwrap()), all);
+}
+
+#[test]
+fn conditions_say_what_a_trade_counts_for() {
+    let frame = r#"[{"T":"t","S":"SPY","i":1,"x":"P","p":779.87,"s":4,"c":[" ","F","T","I"],"z":"B","t":"2026-10-06T22:36:01.216274112Z"},{"T":"t","S":"AAPL","i":2,"x":"D","p":1.5,"s":1,"c":["@"],"z":"C","t":"2021-02-22T15:51:44.208Z"},{"T":"t","S":"AAPL","i":3,"x":"Q","p":1.5,"s":1,"c":["@","\u0034","W"],"z":"C","t":"2021-02-22T15:51:44.208Z"}]"#;
+    let value: serde_json::Value = serde_json::from_str(frame).unwrap();
+    for frame in [frame.as_bytes().to_vec(), rmp_serde::to_vec_named(&value).unwrap()] {
+        let prints = ticks(&frame).into_iter().map(|tick| {
+            let Tick::Trade(trade) = tick else { panic!("{tick:?}") };
+            (trade.print.marks.text(), trade.print.rule.map(PrintRule::as_str))
+        });
+        assert_eq!(
+            prints.collect::<Vec<_>>(),
+            [
+                (Some("last,hilo"), Some("extended_hours")),
+                (None, None),
+                (Some("last,hilo"), Some("derivatively_priced"))
+            ]
+        );
+    }
+}
+
+#[test]
 fn crypto_tells_the_takers_side() {
     let found = ticks(
         br#"[{"T":"t","S":"AVAX/USD","p":47.299,"s":29.205707815,"t":"2024-03-12T10:27:48.858228144Z","i":3447222699101865076,"tks":"S"},{"T":"q","S":"BAT/USD","bp":0.35718,"bs":13445.46,"ap":0,"as":0,"t":"2024-03-12T10:29:43.111588173Z"}]"#,
@@ -92,14 +146,6 @@ fn controls_and_everything_else_have_their_rule() {
         (
             r#"[{"T":"l","S":"IONM","u":3.24,"d":2.65,"i":"B","t":"2023-04-06T13:45:45.565074Z","z":"C"}]"#,
             Message::Ignored("price_band"),
-        ),
-        (
-            r#"[{"T":"c","S":"EEM","x":"M","oi":52983525033527,"op":39.1582,"os":440000,"oc":[" ","7"],"t":"2023-04-06T14:25:06.542305024Z"}]"#,
-            Message::Ignored("correction"),
-        ),
-        (
-            r#"[{"T":"x","S":"GOOGL","i":465,"x":"D","p":105.31,"s":300,"a":"C","z":"C","t":"2023-04-06T13:15:42.83540958Z"}]"#,
-            Message::Ignored("cancellation"),
         ),
         (r#"[{"T":"i","S":"INAQ","p":9.12,"t":"2024-12-13T19:58:09Z"}]"#, Message::Ignored("imbalance")),
         (r#"[{"T":"n","id":24918784,"headline":"x"}]"#, Message::Ignored("news")),
@@ -197,6 +243,8 @@ fn odd_values_are_errors_of_their_kind() {
         (r#"[{"T":"t","S":"A","p":1,"s":1}]"#.into(), "shape", "t is missing"),
         (format!(r#"[{{"T":"q","S":"A","bp":1,{t}}}]"#), "shape", "ap is missing in \"q\""),
         (format!(r#"[{{"T":"s","S":"A",{t}}}]"#), "shape", "sc is missing in \"s\""),
+        (r#"[{"T":"x","S":"A","x":"D"}]"#.into(), "shape", "i is missing in \"x\""),
+        (r#"[{"T":"c","S":"A","oi":1,"cp":1}]"#.into(), "shape", "cs is missing in \"c\""),
         (format!(r#"[{{"T":"t","S":"A","p":"x","s":1,{t}}}]"#), "number", "p: \"x\""),
         (format!(r#"[{{"T":"t","S":"A","p":1,"s":-1,{t}}}]"#), "number", "s: \"-1\""),
         (r#"[{"T":"t","S":"A","p":1,"s":1,"t":"0001-01-01T00:00:00Z"}]"#.into(), "time", "t: \"0001"),

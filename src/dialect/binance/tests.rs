@@ -38,6 +38,27 @@ fn a_trade_of_a_selling_taker() {
 }
 
 #[test]
+fn what_is_no_trade_of_the_market_counts_for_nothing_and_keeps_its_number() {
+    let event = |p: &str, x: &str| {
+        format!(
+            r#"{{"e":"trade","E":1641024000000,"T":1641024000001,"s":"BTCUSDT","t":5,"p":"{p}","q":"0","X":"{x}","m":false}}"#
+        )
+    };
+    for (price, how, rule) in [
+        ("46000.10", "MARKET", None),
+        ("46000.10", "INSURANCE_FUND", Some("insurance_fund")),
+        ("46000.10", "ADL", Some("deleveraging")),
+        ("0", "NA", Some("no_trade")),
+        ("1", "SOMETHING_NEW", Some("not_market")),
+    ] {
+        let (Tick::Trade(trade), sequence) = numbered(&event(price, how)) else { panic!("{how}") };
+        assert_eq!(trade.print.rule.map(PrintRule::as_str), rule, "{how}");
+        assert_eq!(trade.print.marks.text(), rule.map(|_| "last,hilo,vol"), "{how}");
+        assert_eq!(sequence, Some(Sequence::Counted(5)));
+    }
+}
+
+#[test]
 fn a_wrapped_aggregate_trade_in_microseconds() {
     let Tick::Trade(trade) = one(
         r#" {"stream":"bnbbtc@aggTrade","data":{"e":"aggTrade","E":1672515782136000,"s":"BNBBTC","a":777,"p":"1","q":"2.50","f":100,"l":105,"T":1672515782136001,"m":false,"M":true}}"#,

@@ -8,7 +8,7 @@ use crate::{
         Ack, Message, ParseError, Sequence, Text,
         naming::{Received, named},
     },
-    market::{Quote, Tick, Trade, TradeId, UnixMicros},
+    market::{Print, Quote, Tick, Trade, TradeId, UnixMicros},
 };
 
 /// An event of `market_trades`: `{"type":"update","trades":[…]}`. The venue collects 250 ms of trades into one,
@@ -123,6 +123,7 @@ fn market_trade(trade: &MarketTrade<'_>, at: Received<'_>) -> Result<Message, Pa
         source: source(),
         te: Some(field::rfc3339("time", &trade.time)?),
         tr: at.tr,
+        print: Print::default(),
     });
     Ok(Message::Tick { tick, sequence })
 }

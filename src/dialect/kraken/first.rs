@@ -10,7 +10,7 @@ use crate::{
         Ack, Message, ParseError, Refusal, Text, field,
         naming::{Received, named},
     },
-    market::{Level, Quote, Side, Tick, Trade},
+    market::{Level, Print, Quote, Side, Tick, Trade},
 };
 
 /// `{"a":["5525.40000",1,"1.000"],"b":["5525.10000",1,"1.000"],…}`: price, whole lots, amount.
@@ -105,6 +105,7 @@ fn trade(pair: &str, row: &[&RawValue], at: Received<'_>) -> Result<Message, Par
         source: source(),
         te: Some(field::decimal_time("time", &part(2, "time")?, 1)?),
         tr: at.tr,
+        print: Print::default(),
     });
     Ok(Message::Tick { tick, sequence: None })
 }

@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use super::{Encoding, Gap};
 use crate::market::{
-    Bar, Body, Loss, Percent, Price, Quote, Side, Size, Source, State, Status, Symbol, Tick, Ticker, Trade,
-    TradeId, UnixMicros,
+    Bar, Body, Change, Correction, Loss, Marks, Percent, Price, Quote, Side, Size, Source, State, Status,
+    Symbol, Tick, Ticker, Trade, TradeId, UnixMicros,
 };
 
-/// `{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","side":"buy","id":"995","x":"binance","te":US,"tr":US}`
+/// `{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","side":"buy","id":"995","x":"binance","te":US,"tr":US}`; a print
+/// that does not count for everything has `nc`, one that the venue took back or changed `busted` or `corrected`.
 #[derive(Serialize)]
 struct TradeMessage<'a> {
     #[serde(rename = "T")]
@@ -22,6 +23,43 @@ struct TradeMessage<'a> {
     side: Option<Side>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a TradeId>,
+    x: Source,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    te: Option<UnixMicros>,
+    tr: UnixMicros,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nc: Option<&'static str>,
+    #[serde(skip_serializing_if = "is_false")]
+    busted: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    corrected: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands the field over by reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// `{"T":"c","S":"AAPL","n":3,"of":9001,"id":"96921","why":"busted","p":"126.55","s":"1","x":"D","te":US,"tr":US}`
+#[derive(Serialize)]
+struct CorrectionMessage<'a> {
+    #[serde(rename = "T")]
+    kind: &'static str,
+    #[serde(rename = "S")]
+    symbol: Symbol,
+    n: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+    id: &'a TradeId,
+    why: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p: Option<Price>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s: Option<Size>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nc: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nid: Option<&'a TradeId>,
     x: Source,
     #[serde(skip_serializing_if = "Option::is_none")]
     te: Option<UnixMicros>,
@@ -116,6 +154,8 @@ struct BarMessage {
     tc: u64,
     #[serde(rename = "final")]
     is_final: bool,
+    #[serde(rename = "void", skip_serializing_if = "is_false")]
+    is_void: bool,
 }
 
 /// One event as one message, without the array around it.
@@ -135,6 +175,7 @@ pub fn encode_tick(n: u64, tick: &Tick, encoding: Encoding) -> Box<[u8]> {
         Tick::Trade(trade) => encoding.encode(&trade_message(n, trade)),
         Tick::Quote(quote) => encoding.encode(&quote_message(n, quote)),
         Tick::Status(status) => encoding.encode(&status_message(n, status)),
+        Tick::Correction(correction) => encoding.encode(&correction_message(n, correction)),
         Tick::Loss(loss) => encoding.encode(&gap_message(n, loss)),
     };
     bytes.into_boxed_slice()
@@ -158,6 +199,33 @@ const fn trade_message(n: u64, trade: &Trade) -> TradeMessage<'_> {
         x: trade.source,
         te: trade.te,
         tr: trade.tr,
+        nc: trade.print.marks.text(),
+        busted: trade.print.marks.has(Marks::BUSTED),
+        corrected: trade.print.marks.has(Marks::CORRECTED),
+    }
+}
+
+fn correction_message(n: u64, correction: &Correction) -> CorrectionMessage<'_> {
+    let (p, s, nc, nid) = match &correction.change {
+        Change::Busted { price, size } => (*price, *size, None, None),
+        Change::Corrected { price, size, marks, id } => {
+            (Some(*price), Some(*size), marks.text(), id.as_ref())
+        }
+    };
+    CorrectionMessage {
+        kind: "c",
+        symbol: correction.symbol,
+        n,
+        of: correction.of,
+        id: &correction.id,
+        why: correction.change.as_str(),
+        p,
+        s,
+        nc,
+        nid,
+        x: correction.source,
+        te: correction.te,
+        tr: correction.tr,
     }
 }
 
@@ -223,13 +291,14 @@ const fn bar_message(n: u64, bar: &Bar) -> BarMessage {
         vw: bar.vwap,
         tc: bar.trades,
         is_final: bar.is_final,
+        is_void: bar.is_void,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Interval, Level};
+    use crate::market::{Interval, Level, Print};
 
     fn trade() -> Body {
         Body::Tick(Tick::Trade(Trade {
@@ -241,6 +310,7 @@ mod tests {
             source: Source::new("binance").unwrap(),
             te: Some(UnixMicros(1)),
             tr: UnixMicros(2),
+            print: Print::default(),
         }))
     }
 
@@ -253,6 +323,48 @@ mod tests {
         assert_eq!(
             text(9001, &trade()),
             r#"{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","side":"buy","id":"995098700","x":"binance","te":1,"tr":2}"#
+        );
+    }
+
+    #[test]
+    fn prints_that_do_not_count_and_corrections_are_as_documented() {
+        let Body::Tick(Tick::Trade(trade)) = trade() else { unreachable!() };
+        let with = |marks| {
+            let print = Print { marks, rule: None };
+            text(9001, &Body::Tick(Tick::Trade(Trade { side: None, te: None, print, ..trade.clone() })))
+        };
+        let plain = r#"{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","id":"995098700","x":"binance","tr":2"#;
+        assert_eq!(with(Marks::VOLUME_ONLY), format!(r#"{plain},"nc":"last,hilo"}}"#));
+        assert_eq!(
+            with(Marks::NOTHING.and(Marks::BUSTED)),
+            format!(r#"{plain},"nc":"last,hilo,vol","busted":true}}"#)
+        );
+        assert_eq!(with(Marks::CORRECTED.and(Marks::AT_RECEIPT)), format!(r#"{plain},"corrected":true}}"#));
+        let correction = |change, of| {
+            let correction = Correction {
+                symbol: trade.symbol,
+                id: TradeId::Number(7),
+                source: Source::new("D").unwrap(),
+                change,
+                te: Some(UnixMicros(1)),
+                tr: UnixMicros(2),
+                of,
+            };
+            text(3, &Body::Tick(Tick::Correction(Box::new(correction))))
+        };
+        let (price, size) = (trade.price, trade.size);
+        assert_eq!(
+            correction(Change::Busted { price: Some(price), size: Some(size) }, Some(9001)),
+            r#"{"T":"c","S":"BTC-USD","n":3,"of":9001,"id":"7","why":"busted","p":"67210.10","s":"0.015","x":"D","te":1,"tr":2}"#
+        );
+        assert_eq!(
+            correction(Change::Busted { price: None, size: None }, None),
+            r#"{"T":"c","S":"BTC-USD","n":3,"id":"7","why":"busted","x":"D","te":1,"tr":2}"#
+        );
+        let id = Some(TradeId::Text("8".into()));
+        assert_eq!(
+            correction(Change::Corrected { price, size, marks: Marks::NOT_LAST, id }, None),
+            r#"{"T":"c","S":"BTC-USD","n":3,"id":"7","why":"corrected","p":"67210.10","s":"0.015","nc":"last","nid":"8","x":"D","te":1,"tr":2}"#
         );
     }
 
@@ -285,6 +397,7 @@ mod tests {
             vwap: Some(price("1.333333")),
             trades: 12,
             is_final: true,
+            is_void: false,
         };
         assert_eq!(
             text(7, &Body::Bar(Box::new(bar))),

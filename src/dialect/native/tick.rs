@@ -1,11 +1,15 @@
 //! Ticks of producers in the words of the protocol: a trade has `p` and `s`, a quote `bp` or `ap`. `T` may say which
-//! it is; `n` and `tr` are the gateway's own and are passed over, so that an event of one gateway can be given to another.
+//! it is, and must for a correction; `n`, `of` and `tr` are the gateway's own and are passed over, so that an event of one
+//! gateway can be given to another.
 
 use serde::Deserialize;
 
 use crate::{
     dialect::{ParseError, Text, field},
-    market::{Level, Quote, Side, Source, Tick, Trade, UnixMicros},
+    market::{
+        Change, Correction, Level, Marks, Print, PrintRule, Quote, Side, Source, Symbol, Tick, Trade,
+        UnixMicros,
+    },
 };
 
 /// The keys of a trade and a quote together.
@@ -37,6 +41,18 @@ pub struct TickMessage<'a> {
     _tr: Option<i64>,
     #[serde(rename = "n")]
     _n: Option<u64>,
+    #[serde(borrow)]
+    nc: Option<Text<'a>>,
+    #[serde(default)]
+    busted: bool,
+    #[serde(default)]
+    corrected: bool,
+    #[serde(borrow)]
+    why: Option<Text<'a>>,
+    #[serde(borrow)]
+    nid: Option<Text<'a>>,
+    #[serde(rename = "of")]
+    _of: Option<u64>,
 }
 
 /// Why a tick of a producer was refused.
@@ -79,7 +95,7 @@ impl TickMessage<'_> {
         let (trade, quote) = (self.p.is_some() || self.s.is_some(), self.bp.is_some() || self.ap.is_some());
         match (self.kind.as_deref(), trade, quote) {
             (None | Some("t"), true, false) => {
-                self.without("a trade", [("bs", self.bs.is_some()), ("as", self.r#as.is_some())])?;
+                self.without("a trade", &[("bs", self.bs.is_some()), ("as", self.r#as.is_some())])?;
                 Ok(Tick::Trade(Trade {
                     symbol,
                     price: field::price("p", self.p.as_deref().ok_or_else(|| missing("p"))?)?,
@@ -89,10 +105,18 @@ impl TickMessage<'_> {
                     source,
                     te,
                     tr,
+                    print: print(self.nc.as_deref(), (self.busted, self.corrected))?,
                 }))
             }
+            (Some("c"), _, false) => {
+                let correction = self.correction((symbol, source), (te, tr))?;
+                Ok(Tick::Correction(Box::new(correction)))
+            }
+            (Some("c"), _, true) => Err(shape("a correction has no bp and no ap")),
             (None | Some("q"), false, true) => {
-                self.without("a quote", [("side", self.side.is_some()), ("id", self.id.is_some())])?;
+                let keys =
+                    [("side", self.side.is_some()), ("id", self.id.is_some()), ("nc", self.nc.is_some())];
+                self.without("a quote", &keys)?;
                 let bid = level(("bp", self.bp.as_deref()), ("bs", self.bs.as_deref()))?;
                 let ask = level(("ap", self.ap.as_deref()), ("as", self.r#as.as_deref()))?;
                 Ok(Tick::Quote(Quote { symbol, bid, ask, source, te, tr }))
@@ -100,11 +124,35 @@ impl TickMessage<'_> {
             (Some("t"), _, _) => Err(shape("a trade has p and s, and neither bp nor ap")),
             (Some("q"), _, _) => Err(shape("a quote has bp or ap, and neither p nor s")),
             (None, _, _) => Err(shape("a trade has p and s, a quote bp or ap")),
-            (Some(_), _, _) => Err(shape("T is neither t nor q: only trades and quotes are taken")),
+            (Some(_), _, _) => {
+                Err(shape("T is none of t, q and c: only trades, quotes and corrections are taken"))
+            }
         }
     }
 
-    fn without(&self, what: &str, keys: [(&str, bool); 2]) -> Result<(), TickError> {
+    fn correction(
+        &self,
+        (symbol, source): (Symbol, Source),
+        (te, tr): (Option<UnixMicros>, UnixMicros),
+    ) -> Result<Correction, TickError> {
+        let name = |key, text: Option<&str>| text.map(|text| field::trade_id(key, text)).transpose();
+        let id = name("id", self.id.as_deref())?.flatten().ok_or_else(|| missing("id"))?;
+        let price = self.p.as_deref().map(|text| field::price("p", text)).transpose()?;
+        let size = self.s.as_deref().map(|text| field::size("s", text)).transpose()?;
+        let change = match self.why.as_deref() {
+            Some("busted") => Change::Busted { price, size },
+            Some("corrected") => Change::Corrected {
+                price: price.ok_or_else(|| missing("p"))?,
+                size: size.ok_or_else(|| missing("s"))?,
+                marks: print(self.nc.as_deref(), (false, false))?.marks,
+                id: name("nid", self.nid.as_deref())?.flatten(),
+            },
+            Some(_) | None => return Err(shape("why of a correction is busted or corrected")),
+        };
+        Ok(Correction { symbol, id, source, change, te, tr, of: None })
+    }
+
+    fn without(&self, what: &str, keys: &[(&str, bool)]) -> Result<(), TickError> {
         match keys.iter().find(|(_, there)| *there) {
             Some((key, _)) => Err(shape(&format!("{what} has no {key}"))),
             None => Ok(()),
@@ -121,6 +169,23 @@ fn level(
     };
     let size = size.map(|text| field::size(size_key, text)).transpose()?;
     Ok(Some(Level { price: field::price(price_key, price)?, size }))
+}
+
+/// What a trade counts for, in the words of an event: one that was taken back counts for nothing.
+pub(crate) fn print(nc: Option<&str>, (busted, corrected): (bool, bool)) -> Result<Print, TickError> {
+    let mut print = Print::default();
+    if let Some(nc) = nc {
+        let marks =
+            Marks::parse(nc).ok_or_else(|| shape("nc is a list of last, hilo and vol with commas"))?;
+        print = Print::by(PrintRule::Declared, marks);
+    }
+    if busted {
+        print = Print::by(PrintRule::Declared, print.marks.and(Marks::BUSTED));
+    }
+    if corrected {
+        print.marks = print.marks.and(Marks::CORRECTED);
+    }
+    Ok(print)
 }
 
 fn time(micros: i64) -> Result<UnixMicros, ParseError> {
@@ -150,6 +215,11 @@ mod tests {
         for line in [
             r#"{"T":"t","S":"BTC-USD","n":9,"p":"67210.10","s":"0.015","side":"buy","id":"995098700","x":"binance","te":1700000000000000,"tr":7}"#,
             r#"{"T":"q","S":"EUR/USD","n":9,"bp":"1.38727","x":"fxcm","tr":7}"#,
+            r#"{"T":"t","S":"AAPL","n":9,"p":"1.5","s":"2","id":"7","x":"D","tr":7,"nc":"last,hilo"}"#,
+            r#"{"T":"t","S":"AAPL","n":9,"p":"1.5","s":"2","id":"7","x":"D","tr":7,"nc":"vol","busted":true,"corrected":true}"#,
+            r#"{"T":"c","S":"AAPL","n":9,"id":"7","why":"busted","p":"1.5","s":"2","x":"D","te":1700000000000000,"tr":7}"#,
+            r#"{"T":"c","S":"AAPL","n":9,"id":"7","why":"busted","x":"D","tr":7}"#,
+            r#"{"T":"c","S":"AAPL","n":9,"id":"7","why":"corrected","p":"1.5","s":"2","nc":"last","nid":"8","x":"D","tr":7}"#,
         ] {
             let body = read(line).unwrap().into();
             assert_eq!(String::from_utf8_lossy(&encode_event(9, &body, Encoding::Json)), line);
@@ -174,7 +244,12 @@ mod tests {
             (r#"{"S":"A","bp":"1","as":"1"}"#, "ap is missing"),
             (r#"{"S":"A","p":"1","s":"1","as":"1"}"#, "a trade has no as"),
             (r#"{"S":"A","bp":"1","id":"1"}"#, "a quote has no id"),
-            (r#"{"T":"status","S":"A"}"#, "neither t nor q"),
+            (r#"{"T":"status","S":"A"}"#, "none of t, q and c"),
+            (r#"{"S":"A","p":"1","s":"1","nc":"all"}"#, "nc is a list"),
+            (r#"{"T":"c","S":"A","why":"busted"}"#, "id is missing"),
+            (r#"{"T":"c","S":"A","id":"1"}"#, "why of a correction"),
+            (r#"{"T":"c","S":"A","id":"1","why":"corrected","p":"1"}"#, "s is missing"),
+            (r#"{"T":"c","S":"A","id":"1","why":"busted","bp":"1"}"#, "no bp"),
             (r#"{"S":"A","price":"1"}"#, "price"),
             (
                 &format!(r#"{{"S":"A","p":"1","s":"1","id":"{}"}}"#, "x".repeat(1_000_000)),

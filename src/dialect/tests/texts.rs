@@ -97,7 +97,7 @@ fn escaped_commands_and_ticks_say_the_same() {
 fn an_empty_id_is_absent() {
     let id = |tick: &Tick| match tick {
         Tick::Trade(trade) => trade.id.as_ref().map(ToString::to_string),
-        Tick::Quote(_) | Tick::Status(_) | Tick::Loss(_) => panic!("{tick:?}"),
+        Tick::Quote(_) | Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => panic!("{tick:?}"),
     };
     let native = r#"{"S":"A","p":"1","s":"1","id":""}"#;
     let message: TickMessage<'_> = serde_json::from_str(native).unwrap();

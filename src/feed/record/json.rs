@@ -122,7 +122,7 @@ impl Binance {
                 };
                 line(at, &Combined { stream: format!("{stream}@bookTicker"), data }, out)?;
             }
-            Tick::Status(_) | Tick::Loss(_) => return Ok(false),
+            Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => return Ok(false),
         }
         Ok(true)
     }
@@ -206,7 +206,7 @@ impl Coinbase {
                 Some(ticker) => line(at, &ticker, out)?,
                 None => return Ok(false),
             },
-            Tick::Status(_) | Tick::Loss(_) => return Ok(false),
+            Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => return Ok(false),
         }
         Ok(true)
     }

@@ -5,7 +5,7 @@ use crate::{
     clock::Clock,
     feed::{End, Feed as _, Publisher, replay, simulator},
     hub::{Body, Hub, HubConfig},
-    market::{Channel, Level, Quote, Side, Trade, TradeId},
+    market::{Channel, Level, Print, Quote, Side, Trade, TradeId},
     metrics::Metrics,
 };
 
@@ -63,7 +63,7 @@ fn shown(tick: &Tick) -> String {
             };
             format!("q {} {:?} {:?}", quote.symbol, level(quote.bid), level(quote.ask))
         }
-        Tick::Status(_) | Tick::Loss(_) => "neither".into(),
+        Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => "neither".into(),
     }
 }
 
@@ -154,7 +154,17 @@ fn three() -> [Tick; 3] {
     let trade = |price: &str, size: &str, side, id| {
         let (price, size) = (price.parse().unwrap(), size.parse().unwrap());
         let id = Some(TradeId::Number(id));
-        Tick::Trade(Trade { symbol, price, size, side: Some(side), id, source, te: Some(tr), tr })
+        Tick::Trade(Trade {
+            symbol,
+            price,
+            size,
+            side: Some(side),
+            id,
+            source,
+            te: Some(tr),
+            tr,
+            print: Print::default(),
+        })
     };
     let level = |price: &str, size: &str| {
         Some(Level { price: price.parse().unwrap(), size: Some(size.parse().unwrap()) })

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     dialect::field,
     feed::DefinitionError,
-    market::{Quote, Side, Source, Symbol, Tick, Trade},
+    market::{Print, Quote, Side, Source, Symbol, Tick, Trade},
 };
 
 /// The `csv` key of a replay: which column holds what.
@@ -257,6 +257,7 @@ impl Rows {
                 source,
                 te,
                 tr,
+                print: Print::default(),
             }),
             Values::Quote { bid, ask } => {
                 let (bid, ask) = (row.level(bid, scale)?, row.level(ask, scale)?);

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     dialect::field,
-    market::{Level, Price, Quote, Side, Size, Source, Symbol, Tick, Trade, UnixMicros},
+    market::{Level, Price, Print, Quote, Side, Size, Source, Symbol, Tick, Trade, UnixMicros},
 };
 
 /// Decimals of a DBN price: one unit is 1e-9.
@@ -256,6 +256,7 @@ fn trade(stamp: Stamp, (amount, size, side): Deal) -> Result<Tick, Skipped> {
         source,
         te,
         tr: tr.or(te).unwrap_or(UnixMicros(0)),
+        print: Print::default(),
     }))
 }
 

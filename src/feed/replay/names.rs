@@ -43,6 +43,7 @@ pub(super) const fn resource(tick: &mut Tick, source: Source) {
         Tick::Trade(trade) => trade.source = source,
         Tick::Quote(quote) => quote.source = source,
         Tick::Status(status) => status.source = source,
+        Tick::Correction(correction) => correction.source = source,
         Tick::Loss(_) => {}
     }
 }

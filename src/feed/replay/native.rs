@@ -9,8 +9,8 @@ use super::{
     reader::{Decoded, Skipped},
 };
 use crate::{
-    dialect::{Text, field},
-    market::{Level, Quote, Side, Source, State, Status, Tick, Trade, UnixMicros},
+    dialect::{Text, field, native},
+    market::{Change, Correction, Level, Print, Quote, Side, Source, State, Status, Tick, Trade, UnixMicros},
 };
 
 /// The keys of `t`, `q` and `status` together.
@@ -35,6 +35,12 @@ struct Message<'a> {
     since: Option<i64>,
     #[serde(default)]
     why: String,
+    nc: Option<Text<'a>>,
+    #[serde(default)]
+    busted: bool,
+    #[serde(default)]
+    corrected: bool,
+    nid: Option<Text<'a>>,
 }
 
 /// Reads one line. Ticks without `x` come from `feed`.
@@ -78,7 +84,9 @@ fn message(
             source,
             te,
             tr: now,
+            print: print(message.nc.as_deref(), (message.busted, message.corrected))?,
         }),
+        "c" => Tick::Correction(Box::new(correction(message, source, names, (te, now))?)),
         "q" => Tick::Quote(Quote {
             symbol: names.of_text(&message.symbol)?,
             bid: level(("bp", message.bp.as_deref()), ("bs", message.bs.as_deref()))?,
@@ -102,6 +110,33 @@ fn message(
     };
     out.push(tick);
     Ok(Decoded::Ticks(tr.or(te)))
+}
+
+fn print(nc: Option<&str>, became: (bool, bool)) -> Result<Print, Skipped> {
+    native::print(nc, became).map_err(|why| Skipped::new("shape", why.to_string()))
+}
+
+fn correction(
+    message: &Message<'_>,
+    source: Source,
+    names: &Symbols,
+    (te, tr): (Option<UnixMicros>, UnixMicros),
+) -> Result<Correction, Skipped> {
+    let price = message.p.as_deref().map(|text| field::price("p", text)).transpose()?;
+    let size = message.s.as_deref().map(|text| field::size("s", text)).transpose()?;
+    let name = |key, text: Option<&str>| text.map(|text| field::trade_id(key, text)).transpose();
+    let change = match message.why.as_str() {
+        "busted" => Change::Busted { price, size },
+        "corrected" => Change::Corrected {
+            price: price.ok_or_else(|| missing("p"))?,
+            size: size.ok_or_else(|| missing("s"))?,
+            marks: print(message.nc.as_deref(), (false, false))?.marks,
+            id: name("nid", message.nid.as_deref())?.flatten(),
+        },
+        _other => return Err(Skipped::new("shape", "why of a correction is busted or corrected")),
+    };
+    let id = name("id", message.id.as_deref())?.flatten().ok_or_else(|| missing("id"))?;
+    Ok(Correction { symbol: names.of_text(&message.symbol)?, id, source, change, te, tr, of: None })
 }
 
 fn level(
@@ -139,8 +174,11 @@ mod tests {
             r#"{"T":"q","S":"BTC-USD","n":2,"bp":"1.10","bs":"2","ap":"1.20","as":"3.0","x":"binance","te":1700000000000000,"tr":1700000000000001}"#,
             r#"{"T":"q","S":"EUR/USD","n":2,"bp":"1.10","x":"fxcm","tr":1700000000000001}"#,
             r#"{"T":"status","S":"A","n":2,"state":"halted","x":"sim","since":1700000000000001,"why":"circuit breaker"}"#,
+            r#"{"T":"t","S":"AAPL","n":2,"p":"1.5","s":"2","x":"D","tr":1700000000000001,"nc":"last,hilo","busted":true}"#,
+            r#"{"T":"c","S":"AAPL","n":2,"id":"7","why":"busted","p":"1.5","s":"2","x":"D","tr":1700000000000001}"#,
+            r#"{"T":"c","S":"AAPL","n":2,"id":"7","why":"corrected","p":"1.5","s":"2","nc":"vol","nid":"8","x":"D","tr":1700000000000001}"#,
         ];
-        for (line, n) in lines.into_iter().zip([9_001, 2, 2, 2]) {
+        for (line, n) in lines.into_iter().zip([9_001, 2, 2, 2, 2, 2, 2]) {
             let (decoded, ticks) = read(line).unwrap();
             assert_eq!(decoded, Decoded::Ticks(Some(UnixMicros(1_700_000_000_000_001))));
             assert_eq!(String::from_utf8_lossy(&encode_tick(n, &ticks[0], Encoding::Json)), line);

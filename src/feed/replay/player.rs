@@ -139,6 +139,10 @@ fn stamp(tick: &mut Tick, now: UnixMicros, times: &mut Times) {
             quote.tr = now;
         }
         Tick::Status(status) => status.since = now,
+        Tick::Correction(correction) => {
+            correction.te = correction.te.map(|te| times.shift(te));
+            correction.tr = now;
+        }
         Tick::Loss(_) => {}
     }
 }

@@ -210,6 +210,7 @@ const fn event_time(tick: &Tick) -> Option<UnixMicros> {
     match tick {
         Tick::Trade(trade) => trade.te,
         Tick::Quote(quote) => quote.te,
+        Tick::Correction(correction) => correction.te,
         Tick::Status(_) | Tick::Loss(_) => None,
     }
 }

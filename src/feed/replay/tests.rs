@@ -67,7 +67,9 @@ impl Stage {
             let price = match &event.body {
                 Body::Tick(Tick::Trade(trade)) => trade.price,
                 Body::Tick(Tick::Quote(quote)) => quote.bid.unwrap().price,
-                Body::Tick(Tick::Status(_) | Tick::Loss(_)) | Body::Ticker(_) | Body::Bar(_) => continue,
+                Body::Tick(Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_))
+                | Body::Ticker(_)
+                | Body::Bar(_) => continue,
             };
             found.push(((event.received - start).as_millis(), price.to_string()));
         }

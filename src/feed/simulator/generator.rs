@@ -15,7 +15,7 @@ use super::{
     draw::exponential,
     instrument::{Happening, Instrument},
 };
-use crate::market::{Level, Quote, Source, Tick, Trade, TradeId, UnixMicros};
+use crate::market::{Level, Print, Quote, Source, Tick, Trade, TradeId, UnixMicros};
 
 /// A sequence of arrivals. The same instruments, rate and seed give the same sequence on every machine.
 ///
@@ -102,6 +102,7 @@ impl Generator {
                 source,
                 te,
                 tr,
+                print: Print::default(),
             }),
             Happening::Quote { bid, bid_size, ask, ask_size } => {
                 let level = |price, size| {

@@ -58,7 +58,9 @@ fn a_seed_makes_the_same_market_on_every_machine() {
             format!("{} {} {} {} {:?}", arrival.at.as_nanos(), t.symbol, t.price, t.size, t.side)
         }
         Tick::Quote(q) => format!("{} {} {:?} {:?}", arrival.at.as_nanos(), q.symbol, q.bid, q.ask),
-        Tick::Status(_) | Tick::Loss(_) => panic!("a simulator has neither states nor losses"),
+        Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => {
+            panic!("a simulator has trades and quotes only")
+        }
     };
     let mut lines = Vec::new();
     for _ in 0..20_000 {
@@ -157,7 +159,9 @@ fn prices_stay_on_the_grid_with_their_scale() {
                 *next += 1;
                 assert!(!trade.size.decimal().is_zero());
             }
-            Tick::Status(_) | Tick::Loss(_) => panic!("a simulator has neither states nor losses"),
+            Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => {
+                panic!("a simulator has trades and quotes only")
+            }
         }
     }
     assert!(moved.len() > 10, "prices move");

@@ -100,6 +100,7 @@ fn finish(tick: &mut Tick, plan: &Plan) -> Option<i64> {
         Tick::Trade(trade) => (&mut trade.source, trade.te.map(|te| trade.tr.0.saturating_sub(te.0))),
         Tick::Quote(quote) => (&mut quote.source, quote.te.map(|te| quote.tr.0.saturating_sub(te.0))),
         Tick::Status(status) => (&mut status.source, None),
+        Tick::Correction(correction) => (&mut correction.source, None),
         Tick::Loss(_) => return None,
     };
     *source = plan.source.unwrap_or(*source);

@@ -101,7 +101,7 @@ impl Order {
         match tick {
             Tick::Trade(trade) => self.symbols.entry(trade.symbol).or_default().trade(trade, sequence),
             Tick::Quote(quote) => self.symbols.entry(quote.symbol).or_default().quote(quote, sequence),
-            Tick::Status(_) | Tick::Loss(_) => Verdict::New,
+            Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => Verdict::New,
         }
     }
 }
@@ -226,7 +226,7 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Level, Source, TradeId};
+    use crate::market::{Level, Print, Source, TradeId};
 
     fn symbol() -> Symbol {
         Symbol::new("A").unwrap()
@@ -242,6 +242,7 @@ mod tests {
             source: Source::new("v").unwrap(),
             te: Some(UnixMicros(te)),
             tr: UnixMicros(te),
+            print: Print::default(),
         })
     }
 

@@ -142,7 +142,7 @@ impl Successor {
         kept.reverse();
         kept.retain(|(tick, sequence)| match tick {
             Tick::Quote(quote) if sequence.is_none() && quote.te.is_none() => newer.insert(quote.symbol),
-            Tick::Quote(_) | Tick::Trade(_) | Tick::Status(_) | Tick::Loss(_) => true,
+            Tick::Quote(_) | Tick::Trade(_) | Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => true,
         });
         kept.reverse();
         Some((*link, kept))

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Exact, Excluded, Traded};
+use super::{Exact, Excluded, Traded, points::Past, retract::Reach};
 use crate::{
     limits::{MAX_DECIMAL_SCALE, VWAP_DIGITS},
     market::{Bar, Interval, Price, Size, Symbol, UnixMicros},
@@ -22,19 +22,27 @@ pub(super) struct Series {
     forming: Option<Forming>,
 }
 
+/// The bar that forms; none yet while no trade that counts for the last price is in it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Forming {
+pub(super) struct Forming {
     start: UnixMicros,
-    open: (UnixMicros, Price),
-    close: (UnixMicros, Price),
-    high: Price,
-    low: Price,
+    open: Option<(UnixMicros, Price)>,
+    close: Option<(UnixMicros, Price)>,
+    high: Option<Price>,
+    low: Option<Price>,
     volume: Exact,
     /// Sum of price times size.
     notional: Exact,
     /// Digits after the point of the finest price.
     finest: u32,
+    /// How many count for volume.
     trades: u64,
+    /// How many there are in all.
+    #[serde(default)]
+    prints: u64,
+    /// Number of the first one; 0 when that is not known.
+    #[serde(default)]
+    first: u64,
 }
 
 impl Series {
@@ -54,9 +62,11 @@ impl Series {
                 Ok(None)
             }
             older => {
-                let older = older.replace(Forming::new(start, traded)?);
+                let mut next = Forming::empty(start, traded.n);
+                next.add(traded)?;
+                let older = older.replace(next);
                 self.open_from = start;
-                Ok(older.map(|older| older.bar(symbol, self.interval, true)))
+                Ok(older.and_then(|older| older.bar(symbol, self.interval, true)))
             }
         }
     }
@@ -65,12 +75,17 @@ impl Series {
     pub(super) fn finish(&mut self, symbol: Symbol, over: UnixMicros) -> Option<Bar> {
         let end = self.end().filter(|end| *end <= over)?;
         self.open_from = end;
-        self.forming.take().map(|forming| forming.bar(symbol, self.interval, true))
+        self.forming.take().and_then(|forming| forming.bar(symbol, self.interval, true))
     }
 
     /// The forming bar.
     pub(super) fn forming(&self, symbol: Symbol) -> Option<Bar> {
-        self.forming.as_ref().map(|forming| forming.bar(symbol, self.interval, false))
+        self.forming.as_ref().and_then(|forming| forming.bar(symbol, self.interval, false))
+    }
+
+    /// What the forming bar is made from.
+    pub(super) const fn state(&self) -> Option<&Forming> {
+        self.forming.as_ref()
     }
 
     /// Whether that is what trades of an interval can come to; what was read from a file may be anything.
@@ -79,7 +94,6 @@ impl Series {
             && self.forming.as_ref().is_none_or(|forming| {
                 forming.start == interval.start_of(forming.start)
                     && forming.start >= self.open_from
-                    && forming.trades > 0
                     && forming.finest <= MAX_DECIMAL_SCALE
                     && forming.volume.is_amount()
                     && forming.volume.decimal().is_some()
@@ -99,58 +113,142 @@ impl Series {
     }
 }
 
+impl Series {
+    /// Takes a trade out of the forming bar, or puts another one in its place. `base` finds what the bar came to at an earlier
+    /// number from which on every trade is remembered; `past` has what is remembered without the trade that goes. Returns
+    /// how far that could be done, and the bar as it was when nothing is left of it.
+    pub(super) fn retract(
+        &mut self,
+        symbol: Symbol,
+        (gone, instead): (&Traded, Option<&Traded>),
+        base: Option<(u64, Forming)>,
+        past: Past<'_>,
+    ) -> (Reach, Option<Bar>) {
+        let interval = self.interval;
+        let Some(forming) = self.forming.as_mut().filter(|forming| forming.holds(gone, interval)) else {
+            return (if gone.at < self.open_from { Reach::Final } else { Reach::Nothing }, None);
+        };
+        let before = forming.bar(symbol, interval, false);
+        let reach = forming.retract(interval, (gone, instead), base, (past, u64::MAX));
+        let is_void = forming.bar(symbol, interval, false).is_none();
+        (reach, before.filter(|_| is_void).map(|bar| Bar { is_void, ..bar }))
+    }
+}
+
 impl Forming {
-    fn new(start: UnixMicros, traded: &Traded) -> Result<Self, Excluded> {
-        Ok(Self {
-            start,
-            open: (traded.at, traded.price),
-            close: (traded.at, traded.price),
-            high: traded.price,
-            low: traded.price,
-            volume: Exact::of(traded.size.decimal()),
-            notional: traded.notional.ok_or(Excluded::Overflow)?,
-            finest: traded.price.decimal().scale(),
-            trades: 1,
-        })
+    const fn empty(start: UnixMicros, first: u64) -> Self {
+        let (volume, notional) = (Exact::ZERO, Exact::ZERO);
+        let (open, close, high, low) = (None, None, None, None);
+        Self { start, open, close, high, low, volume, notional, finest: 0, trades: 0, prints: 0, first }
+    }
+
+    /// Whether the trade is one of its own.
+    pub(super) fn holds(&self, traded: &Traded, interval: Interval) -> bool {
+        interval.start_of(traded.at) == self.start && self.first <= traded.n
+    }
+
+    /// What another state of the same bar can be computed from: nothing at all, when every trade of it is remembered.
+    pub(super) fn blank(&self, past: Past<'_>) -> Option<(u64, Self)> {
+        let first = self.first.checked_sub(1).filter(|before| *before >= past.forgotten())?;
+        Some((first, Self::empty(self.start, self.first)))
+    }
+
+    /// Whether it is a state of the same bar.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.start, self.first) == (other.start, other.first)
+    }
+
+    /// Takes a trade out of what the bar came to at the number `until`.
+    pub(super) fn retract(
+        &mut self,
+        interval: Interval,
+        (gone, instead): (&Traded, Option<&Traded>),
+        base: Option<(u64, Self)>,
+        (past, until): (Past<'_>, u64),
+    ) -> Reach {
+        let Some((from, mut again)) = base else { return self.subtract(gone, instead) };
+        for traded in past.between(from, until).filter(|traded| self.holds(traded, interval)) {
+            // What does not fit is left out, as it was.
+            let _overflow = again.add(&traded);
+        }
+        *self = again;
+        Reach::Exact
+    }
+
+    /// Where what is needed is forgotten: sums are right all the same, and prices unless the trade was one of them.
+    fn subtract(&mut self, gone: &Traded, instead: Option<&Traded>) -> Reach {
+        let is = |price: Option<Price>| price == Some(gone.price);
+        let was_end = [self.open, self.close].contains(&Some((gone.at, gone.price)));
+        let was_price = gone.is_last() && was_end || gone.is_high_low() && (is(self.high) || is(self.low));
+        if gone.is_volume() {
+            self.volume = self.volume.minus(Exact::of(gone.size.decimal())).unwrap_or(self.volume);
+            self.notional = gone.notional.and_then(|it| self.notional.minus(it)).unwrap_or(self.notional);
+            self.trades = self.trades.saturating_sub(1);
+        }
+        self.prints = self.prints.saturating_sub(1);
+        if let Some(instead) = instead.filter(|instead| instead.counts()) {
+            let _overflow = self.add(instead);
+        }
+        if was_price { Reach::Inexact } else { Reach::Exact }
     }
 
     /// Adds a trade, or leaves everything as it was.
     fn add(&mut self, traded: &Traded) -> Result<(), Excluded> {
-        let volume = self.volume.plus(Exact::of(traded.size.decimal()));
-        let volume = volume.filter(|volume| volume.decimal().is_some()).ok_or(Excluded::Overflow)?;
-        let notional = traded.notional.and_then(|notional| self.notional.plus(notional));
-        self.notional = notional.ok_or(Excluded::Overflow)?;
-        self.volume = volume;
-        if traded.at < self.open.0 {
-            self.open = (traded.at, traded.price);
+        if traded.is_volume() {
+            let volume = self.volume.plus(Exact::of(traded.size.decimal()));
+            let volume = volume.filter(|volume| volume.decimal().is_some()).ok_or(Excluded::Overflow)?;
+            let notional = traded.notional.and_then(|notional| self.notional.plus(notional));
+            self.notional = notional.ok_or(Excluded::Overflow)?;
+            self.volume = volume;
+            self.trades += 1;
         }
-        if traded.at >= self.close.0 {
-            self.close = (traded.at, traded.price);
+        if traded.is_last() {
+            if self.open.is_none_or(|(at, _)| traded.at < at) {
+                self.open = Some((traded.at, traded.price));
+            }
+            if self.close.is_none_or(|(at, _)| traded.at >= at) {
+                self.close = Some((traded.at, traded.price));
+            }
         }
-        self.high = if traded.price > self.high { traded.price } else { self.high };
-        self.low = if traded.price < self.low { traded.price } else { self.low };
+        if traded.is_high_low() {
+            self.high = Some(self.high.map_or(traded.price, |high| higher(high, traded.price)));
+            self.low = Some(self.low.map_or(traded.price, |low| lower(low, traded.price)));
+        }
         self.finest = self.finest.max(traded.price.decimal().scale());
-        self.trades += 1;
+        self.prints += 1;
         Ok(())
     }
 
-    fn bar(&self, symbol: Symbol, interval: Interval, is_final: bool) -> Bar {
+    /// None while no trade in it counts for the last price. Open and close always lie between low and high.
+    fn bar(&self, symbol: Symbol, interval: Interval, is_final: bool) -> Option<Bar> {
+        let ((_, open), (_, close)) = self.open.zip(self.close)?;
         let scale = (self.finest + VWAP_DIGITS).min(MAX_DECIMAL_SCALE);
         let volume = self.volume.decimal().and_then(|volume| Size::new(volume).ok());
-        Bar {
+        Some(Bar {
             symbol,
             interval,
             start: self.start,
-            open: self.open.1,
-            high: self.high,
-            low: self.low,
-            close: self.close.1,
+            open,
+            high: higher(higher(self.high.unwrap_or(open), open), close),
+            low: lower(lower(self.low.unwrap_or(open), open), close),
+            close,
             volume: volume.expect("trades whose sizes add up to no decimal were left out"),
             vwap: self.notional.divided_by(self.volume, scale).map(Price::new),
             trades: self.trades,
             is_final,
-        }
+            is_void: false,
+        })
     }
+}
+
+/// The first one where both are the same.
+pub(super) fn higher(a: Price, b: Price) -> Price {
+    if b > a { b } else { a }
+}
+
+/// Likewise.
+pub(super) fn lower(a: Price, b: Price) -> Price {
+    if b < a { b } else { a }
 }
 
 #[cfg(test)]
@@ -167,7 +265,7 @@ mod tests {
     }
 
     fn traded(at: i64, price: &str, size: &str) -> Traded {
-        Traded::new(UnixMicros(at), price.parse().unwrap(), size.parse().unwrap())
+        Traded::at(at, price.parse().unwrap(), size.parse().unwrap())
     }
 
     fn short(bar: &Bar) -> String {

@@ -18,6 +18,8 @@ pub(super) struct Exact {
 }
 
 impl Exact {
+    pub(super) const ZERO: Self = Self { units: 0, scale: 0 };
+
     pub(super) const fn of(decimal: Decimal) -> Self {
         Self { units: decimal.mantissa(), scale: decimal.scale() }
     }

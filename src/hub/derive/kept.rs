@@ -1,14 +1,21 @@
 //! Ticker and bars on their way to a file and back. What comes back may be anything: it is taken as a whole when it is
 //! what trades can come to, or not at all.
 
-use super::{Derived, TickerMinute};
+use super::{Derived, Point, Points, TickerMinute};
 use crate::market::{Bar, Interval, Intervals, Symbol};
 
 impl Derived {
     /// Everything but the ticker's minutes.
     pub(in crate::hub) fn outline(&self) -> Self {
-        let Self { symbol, ticker, bars, newest, ahead } = self;
-        Self { symbol: *symbol, ticker: ticker.outline(), bars: bars.clone(), newest: *newest, ahead: *ahead }
+        let Self { symbol, ticker, bars, newest, ahead, .. } = self;
+        Self {
+            symbol: *symbol,
+            ticker: ticker.outline(),
+            bars: bars.clone(),
+            newest: *newest,
+            ahead: *ahead,
+            points: Points::default(),
+        }
     }
 
     /// Whether trades of the bar's time come too late for its interval.
@@ -31,13 +38,15 @@ impl Derived {
         Interval::ALL.into_iter().filter(|interval| self.bars[interval.index()].is_some()).collect()
     }
 
-    /// An [outline](Self::outline) with its minutes again, for bars of these intervals; one that is new starts now. `None`
-    /// when it is not what trades of that symbol can come to.
+    /// An [outline](Self::outline) with its minutes again, for bars of these intervals; one that is new starts now. `trades`
+    /// are how many the topic remembers, and the number of the newest. `None` when it is not what trades of that symbol
+    /// can come to.
     pub(in crate::hub) fn completed(
         self,
         symbol: Symbol,
         minutes: Vec<TickerMinute>,
         intervals: Intervals,
+        (trades, head): (usize, u64),
     ) -> Option<Self> {
         let sound = |interval: &Interval| {
             self.bars[interval.index()].as_ref().is_none_or(|series| series.is_sound(*interval))
@@ -46,12 +55,17 @@ impl Derived {
             return None;
         }
         let Self { bars: kept, ticker, newest, ahead, .. } = self;
-        let mut bars = Self::new(symbol, intervals).bars;
+        let mut bars = Self::new(symbol, intervals, trades).bars;
         for (series, kept) in bars.iter_mut().zip(kept) {
             if series.is_some() && kept.is_some() {
                 *series = kept;
             }
         }
-        Some(Self { symbol, ticker: ticker.with_minutes(minutes)?, bars, newest, ahead })
+        let ticker = ticker.with_minutes(minutes)?;
+        let mut points = Points::new(trades, head);
+        // What is known now is a copy too: trades from here on can be taken out of it.
+        let states = bars.each_ref().map(|series| series.as_ref()?.state().cloned());
+        points.push(Point { n: head, bars: states, ticker: ticker.point() });
+        Some(Self { symbol, ticker, bars, newest, ahead, points })
     }
 }

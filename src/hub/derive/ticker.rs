@@ -3,16 +3,23 @@
 //! The window is the newest minute and the 1,439 before it. A trade counts in the minute of its time, or in the newest
 //! one when that minute is past, so that what is summed up is never searched for; a trade older than the window is left
 //! out. Each tick costs the same however many trades the window holds: sums lose what a minute that leaves had added,
-//! and highs and lows are kept as the falling and rising runs that can still become the extreme.
+//! and highs and lows are kept as the falling and rising runs that can still become the extreme. The prices of each minute
+//! are kept beside them, for the day on which the extreme is taken back.
 
 mod kept;
+mod retract;
+
+pub(super) use self::retract::TickerPoint;
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::kept::TickerMinute;
-use super::{Exact, Excluded, Traded};
+use super::{
+    Exact, Excluded, Traded,
+    bars::{higher, lower},
+};
 use crate::{
     limits::{PERCENT_DIGITS, TICKER_MINUTES},
     market::{Level, Percent, Price, Quote, Size, Symbol, Ticker, UnixMicros},
@@ -36,18 +43,35 @@ pub(super) struct Rolling {
     highs: VecDeque<(i64, Price)>,
     #[serde(skip)]
     lows: VecDeque<(i64, Price)>,
+    /// The first price of the window that is one, and its minute.
+    #[serde(skip)]
+    open: Option<(i64, Price)>,
     /// Sum of the sizes; its scale is the finest that the symbol's sizes have had.
     volume: Exact,
     trades: u64,
 }
 
-/// A minute with trades.
+/// A minute with trades. Its prices are none while no trade counts for them.
 #[derive(Debug)]
 struct Minute {
     minute: i64,
-    open: Price,
+    /// Number of its first trade; 0 when that is not known. A trade is in the last minute whose number is not above its own.
+    first: u64,
+    open: Option<Price>,
+    high: Option<Price>,
+    low: Option<Price>,
     volume: Exact,
+    /// How many count for volume.
     trades: u64,
+    /// How many there are in all.
+    prints: u64,
+}
+
+impl Minute {
+    const fn new(minute: i64, first: u64) -> Self {
+        let (open, high, low) = (None, None, None);
+        Self { minute, first, open, high, low, volume: Exact::ZERO, trades: 0, prints: 0 }
+    }
 }
 
 impl Rolling {
@@ -62,7 +86,8 @@ impl Rolling {
             minutes: VecDeque::new(),
             highs: VecDeque::new(),
             lows: VecDeque::new(),
-            volume: Exact::default(),
+            open: None,
+            volume: Exact::ZERO,
             trades: 0,
         }
     }
@@ -75,22 +100,32 @@ impl Rolling {
         }
         self.advance(minute);
         let minute = self.newest;
-        let size = Exact::of(traded.size.decimal());
+        let size = if traded.is_volume() { Exact::of(traded.size.decimal()) } else { Exact::ZERO };
         let volume = self.volume.plus(size).filter(|volume| volume.decimal().is_some());
         self.volume = volume.ok_or(Excluded::Overflow)?;
-        self.trades += 1;
-        match self.minutes.back_mut() {
-            Some(now) if now.minute == minute => {
-                // A part of a sum that fits.
-                now.volume = now.volume.plus(size).ok_or(Excluded::Overflow)?;
-                now.trades += 1;
-            }
-            _ => self.minutes.push_back(Minute { minute, open: traded.price, volume: size, trades: 1 }),
+        if self.minutes.back().is_none_or(|now| now.minute != minute) {
+            self.minutes.push_back(Minute::new(minute, traded.n));
         }
-        extend(&mut self.highs, minute, traded.price, |old, new| old >= new);
-        extend(&mut self.lows, minute, traded.price, |old, new| old <= new);
-        if self.last.is_none_or(|(at, _)| traded.at >= at) {
-            self.last = Some((traded.at, traded.price));
+        let Some(now) = self.minutes.back_mut() else { return Ok(()) };
+        now.prints += 1;
+        if traded.is_volume() {
+            // A part of a sum that fits.
+            now.volume = now.volume.plus(size).ok_or(Excluded::Overflow)?;
+            now.trades += 1;
+            self.trades += 1;
+        }
+        if traded.is_high_low() {
+            now.high = Some(now.high.map_or(traded.price, |high| higher(high, traded.price)));
+            now.low = Some(now.low.map_or(traded.price, |low| lower(low, traded.price)));
+            extend(&mut self.highs, minute, traded.price, |old, new| old >= new);
+            extend(&mut self.lows, minute, traded.price, |old, new| old <= new);
+        }
+        if traded.is_last() {
+            now.open = now.open.or(Some(traded.price));
+            self.open = self.open.or(Some((minute, traded.price)));
+            if self.last.is_none_or(|(at, _)| traded.at >= at) {
+                self.last = Some((traded.at, traded.price));
+            }
         }
         (self.te, self.tr) = (traded.te, traded.tr);
         Ok(())
@@ -112,9 +147,9 @@ impl Rolling {
 
     /// Moves the window's end. Returns whether trades have left it.
     pub(super) fn pass(&mut self, now: UnixMicros) -> bool {
-        let before = self.trades;
+        let before = self.minutes.len();
         self.advance(now.0.div_euclid(MINUTE));
-        self.trades != before
+        self.minutes.len() != before
     }
 
     /// When the oldest trades will leave the window.
@@ -135,12 +170,19 @@ impl Rolling {
         }
         while self.highs.pop_front_if(|(minute, _)| *minute <= gone).is_some() {}
         while self.lows.pop_front_if(|(minute, _)| *minute <= gone).is_some() {}
+        if self.open.is_some_and(|(minute, _)| minute <= gone) {
+            self.find_open();
+        }
+    }
+
+    fn find_open(&mut self) {
+        self.open = self.minutes.iter().find_map(|minute| Some((minute.minute, minute.open?)));
     }
 
     /// The ticker as it is now.
     pub(super) fn ticker(&self, symbol: Symbol) -> Ticker {
         let last = self.last.map(|(_, price)| price);
-        let open = self.minutes.front().map(|oldest| oldest.open);
+        let open = self.open.map(|(_, price)| price);
         let change = last.zip(open).and_then(|(last, open)| exact(last).minus(exact(open)));
         let change_pct = change.zip(open.filter(|open| open.decimal() > rust_decimal::Decimal::ZERO));
         let change_pct =
@@ -193,7 +235,7 @@ mod tests {
     }
 
     fn traded(at: i64, price: Decimal, size: Decimal) -> Traded {
-        Traded::new(UnixMicros(at), Price::new(price), Size::new(size).unwrap())
+        Traded::at(at, Price::new(price), Size::new(size).unwrap())
     }
 
     fn show(ticker: &Ticker) -> String {

@@ -31,13 +31,21 @@ impl Topic {
             events: ring.since(since.heads[channel.index()]).cloned().collect(),
         };
         let memory = inner.derived.as_deref();
+        let corrected = Channel::Corrections.index();
+        let trades_changed = inner.heads[corrected] > since.heads[corrected];
+        let whole = Run {
+            forgotten: inner.trades.forgotten(),
+            events: if trades_changed { inner.trades.since(0).cloned().collect() } else { Vec::new() },
+        };
         Some(Image {
             symbol: self.symbol,
             feed: inner.voices.home(),
             heads: inner.heads,
             last: LOSABLE.map(|channel| inner.last[channel.index()].clone()),
             lost: LOSABLE.map(|channel| inner.lost[channel.index()].clone()),
-            trades: run(&inner.trades, Channel::Trades),
+            trades: if trades_changed { whole } else { run(&inner.trades, Channel::Trades) },
+            trades_changed,
+            corrections: run(&inner.corrections, Channel::Corrections),
             bars: Interval::ALL.map(|interval| {
                 let ring = memory.map(|memory| &memory.bars[interval.index()]);
                 ring.map(|ring| run(ring, Channel::Bars(interval))).unwrap_or_default()
@@ -54,7 +62,7 @@ impl Topic {
     /// Takes over what another topic of the symbol remembered. `None` when no topic can have come to that.
     pub(in crate::hub) fn restore(&self, image: Image<Numbered>, received: Instant) -> Option<()> {
         let inner = &mut *self.inner.lock();
-        let Image { heads, last, lost, trades, bars, computed, minutes, .. } = image;
+        let Image { heads, last, lost, trades, corrections, bars, computed, minutes, .. } = image;
         let head = |channel: Channel| heads[channel.index()];
         let event = |Numbered { n, body }: Numbered| Arc::new(Event::new(self.id, n, body, received));
         for ((channel, last), lost) in LOSABLE.into_iter().zip(last).zip(lost) {
@@ -65,23 +73,28 @@ impl Topic {
             inner.last[channel.index()] = last.map(event);
             inner.lost[channel.index()] = lost.map(event);
         }
-        // Every number of trades has its event.
-        let mut expected = trades.forgotten;
-        for trade in &trades.events {
-            expected = expected.checked_add(1)?;
-            if trade.n != expected || !self.is_mine(trade, Channel::Trades) {
+        for (channel, run) in [(Channel::Trades, &trades), (Channel::Corrections, &corrections)] {
+            // Every number has its event.
+            let mut expected = run.forgotten;
+            for it in &run.events {
+                expected = expected.checked_add(1)?;
+                if it.n != expected || !self.is_mine(it, channel) {
+                    return None;
+                }
+            }
+            if expected != head(channel) {
                 return None;
             }
         }
-        if expected != head(Channel::Trades) {
-            return None;
-        }
         fill(&mut inner.trades, trades, event);
+        fill(&mut inner.corrections, corrections, event);
+        inner.last[Channel::Corrections.index()] = inner.corrections.events().back().cloned();
         inner.heads = heads;
         inner.is_absent = true;
         if let Some(Computed { derived, unsaid }) = computed {
             let intervals = self.shared.config.intervals;
-            let derived = derived.completed(self.symbol, minutes, intervals)?;
+            let remembered = (self.shared.config.trades_per_symbol, head(Channel::Trades));
+            let derived = derived.completed(self.symbol, minutes, intervals, remembered)?;
             let mut memory = Box::new(Memory {
                 computed: derived,
                 unsaid,

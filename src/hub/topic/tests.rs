@@ -1,5 +1,7 @@
 //! What is numbered, remembered and handed on, with ticks and times that the tests make.
 
+mod corrections;
+
 use std::collections::VecDeque;
 
 use super::*;
@@ -7,7 +9,7 @@ use crate::{
     clock::Clock,
     hub::{Hub, HubConfig},
     limits::{BAR_GRACE, MAX_BURST_TICKS},
-    market::{Quote, Trade},
+    market::{Print, Quote, Trade},
     metrics::Metrics,
 };
 
@@ -40,6 +42,7 @@ fn trade_of(i: usize, at: i64, price: &str) -> Tick {
         source: source(),
         te: None,
         tr: UnixMicros(at),
+        print: Print::default(),
     })
 }
 

@@ -260,7 +260,7 @@ impl Topic {
         }
         match tick {
             Tick::Status(status) => voice.freshness.told(status.state),
-            Tick::Loss(_) => {}
+            Tick::Correction(_) | Tick::Loss(_) => {}
             Tick::Trade(_) | Tick::Quote(_) => {
                 let _nobody_is_told = voice.freshness.heard(tick, round.steady);
                 if let Tick::Quote(_) = tick {

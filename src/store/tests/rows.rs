@@ -5,7 +5,7 @@ use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
 use super::*;
 use crate::{
     hub::{Mark, Numbered},
-    market::{Bar, Loss, LossWhy, Side},
+    market::{Bar, Change, Correction, Loss, LossWhy, Marks, Print, Side},
     store::{
         file::{EVENTS, File, MINUTES, Run, Stopped, TOPICS},
         record::{FORMAT, TopicRecord, decode, decode_events, encode, encode_events},
@@ -20,12 +20,28 @@ fn events() -> Vec<Event> {
     let bare = Trade { id: None, te: None, ..plain.clone() };
     let symbol = plain.symbol;
     let loss = Loss { symbol, channel: Channel::Trades, why: LossWhy::Venue, events: Some(3) };
-    let bodies = [Tick::Trade(plain), Tick::Trade(full), Tick::Trade(bare), Tick::Loss(loss)].map(Body::from);
-    bodies
-        .into_iter()
-        .zip(1..)
-        .map(|(body, n)| Event::new(id, n, body, tokio::time::Instant::now()))
-        .collect()
+    let partial =
+        Trade { print: Print { marks: Marks::NOT_LAST.and(Marks::BUSTED), rule: None }, ..bare.clone() };
+    let busted = Correction {
+        symbol,
+        id: TradeId::Number(7),
+        source: source(),
+        change: Change::Busted { price: Some(bare.price), size: None },
+        te: Some(UnixMicros(5)),
+        tr: UnixMicros(6),
+        of: Some(3),
+    };
+    let change = Change::Corrected {
+        price: bare.price,
+        size: bare.size,
+        marks: Marks::VOLUME_ONLY,
+        id: Some(TradeId::Text("b".into())),
+    };
+    let corrected = Correction { change, of: None, ..busted.clone() };
+    let trades = [plain, full, bare, partial].map(Tick::Trade);
+    let corrections = [busted, corrected].map(|it| Tick::Correction(Box::new(it)));
+    let bodies = trades.into_iter().chain([Tick::Loss(loss)]).chain(corrections).map(Body::from);
+    bodies.zip(1..).map(|(body, n)| Event::new(id, n, body, tokio::time::Instant::now())).collect()
 }
 
 #[test]
@@ -54,6 +70,7 @@ fn the_bytes_of_a_format_do_not_change() {
         vwap: None,
         trades: 4,
         is_final: true,
+        is_void: false,
     };
     let mut events = events();
     let (topic, received) = (events[0].topic, events[0].received);

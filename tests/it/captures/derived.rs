@@ -16,7 +16,7 @@ use tickcast::{
     dialect::{Message, Venue},
     feed::{End, Feed as _, Publisher, replay::Definition},
     hub::{BarSpan, Event, Hub, HubConfig},
-    market::{Bar, Body, Channel, Interval, Price, Source, Symbol, Tick, Trade, UnixMicros},
+    market::{Bar, Body, Channel, Interval, Price, Print, Source, Symbol, Tick, Trade, UnixMicros},
     metrics::Metrics,
 };
 use tokio_util::sync::CancellationToken;
@@ -108,7 +108,7 @@ fn play(keys: &str, folder: &Path) -> (String, Vec<String>) {
                 writeln!(ticks, "q {} {bid} {ask}", q.symbol).unwrap();
             }
             Body::Ticker(_) => came.push(ticker_line(event)),
-            Body::Tick(Tick::Status(_) | Tick::Loss(_)) | Body::Bar(_) => {}
+            Body::Tick(Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_)) | Body::Bar(_) => {}
         }
     }
     came.extend(symbols.iter().flat_map(|symbol| bars(&hub, *symbol)));
@@ -251,6 +251,7 @@ fn bybit_minutes_are_those_of_the_venue() {
         source: Source::new("bybit").unwrap(),
         te: Some(UnixMicros(t["T"].as_i64().unwrap() * 1_000)),
         tr: NOW,
+        print: Print::default(),
     };
     let whole = klines.iter().map(|(_, kline)| kline["start"].as_i64()).max().unwrap();
     let mut compared = 0;

@@ -11,12 +11,16 @@ use crate::{hub::derive::exact::Exact, limits::TICKER_MINUTES, market::Price};
 pub struct TickerMinute {
     /// Minutes since the Unix epoch.
     pub minute: i64,
-    open: Price,
+    open: Option<Price>,
     volume: Exact,
     trades: u64,
-    /// When it can become the window's highest price; none when a later minute beats it.
+    /// None in minutes without a price; in format 1 also where a later minute beats it.
     high: Option<Price>,
     low: Option<Price>,
+    #[serde(default)]
+    first: u64,
+    #[serde(default)]
+    prints: u64,
 }
 
 impl Rolling {
@@ -34,12 +38,9 @@ impl Rolling {
     /// The minutes of the window from that one on.
     pub(in crate::hub::derive) fn minutes_from(&self, first: i64) -> Vec<TickerMinute> {
         let start = self.minutes.partition_point(|minute| minute.minute < first);
-        let minutes = self.minutes.range(start..).map(|Minute { minute, open, volume, trades }| {
-            let at = |run: &std::collections::VecDeque<(i64, Price)>| {
-                run.binary_search_by_key(minute, |(of, _)| *of).ok().map(|found| run[found].1)
-            };
-            let (high, low) = (at(&self.highs), at(&self.lows));
-            TickerMinute { minute: *minute, open: *open, volume: *volume, trades: *trades, high, low }
+        let minutes = self.minutes.range(start..).map(|minute| {
+            let Minute { minute, first, open, high, low, volume, trades, prints } = *minute;
+            TickerMinute { minute, open, volume, trades, high, low, first, prints }
         });
         minutes.collect()
     }
@@ -49,7 +50,7 @@ impl Rolling {
     pub(in crate::hub::derive) fn with_minutes(mut self, minutes: Vec<TickerMinute>) -> Option<Self> {
         let gone = self.newest.saturating_sub(TICKER_MINUTES);
         let (mut volume, mut trades) = (Exact::default(), 0_u64);
-        for TickerMinute { minute, open, volume: its, trades: count, high, low } in minutes {
+        for TickerMinute { minute, open, volume: its, trades: count, high, low, first, prints } in minutes {
             if minute <= gone {
                 continue;
             }
@@ -65,8 +66,20 @@ impl Rolling {
             if let Some(low) = low {
                 extend(&mut self.lows, minute, low, |old, new| old <= new);
             }
-            self.minutes.push_back(Minute { minute, open, volume: its, trades: count });
+            // Format 1 does not tell; all its trades count for volume.
+            let prints = prints.max(count);
+            self.minutes.push_back(Minute {
+                minute,
+                first,
+                open,
+                high,
+                low,
+                volume: its,
+                trades: count,
+                prints,
+            });
         }
+        self.find_open();
         let same = self.volume.is_amount() && self.volume.minus(volume)?.is_zero();
         (same && self.volume.decimal().is_some() && self.trades == trades).then_some(self)
     }

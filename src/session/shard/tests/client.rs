@@ -14,7 +14,7 @@ use crate::{
     clock::{Clock, Instant},
     dialect::native::Encoding,
     hub::{Hub, HubConfig},
-    market::{Channel, Level, Loss, LossWhy, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
+    market::{Channel, Level, Loss, LossWhy, Print, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
     session::{Census, Outgoing, SessionConfig, SessionKey, Shard, Transport},
 };
@@ -290,6 +290,7 @@ pub(super) fn trade_at(i: usize, id: u64, at: i64) -> Tick {
         source: source(),
         te: None,
         tr: UnixMicros(at),
+        print: Print::default(),
     })
 }
 
