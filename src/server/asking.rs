@@ -22,12 +22,12 @@ use std::{
 };
 
 use actix_http::{
-    RequestHead,
+    ConnectionType, RequestHead,
     header::{self, HeaderValue},
 };
 use actix_web::{
     HttpMessage as _, HttpRequest,
-    body::BoxBody,
+    body::{BodySize, BoxBody, MessageBody as _},
     dev::{ServiceRequest, ServiceResponse},
     http::Version,
     middleware::Next,
@@ -160,10 +160,10 @@ pub(super) async fn pass(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     path::make_plain(&mut request);
-    let is_api = path::is_api(request.path());
+    let path = path::plain(request.path()).into_owned();
     let is_old = request.version() < Version::HTTP_11;
     let preflight = cors::is_preflight(request.head());
-    let (page, mut response) = match door.ask(request.head(), request.path()) {
+    let (page, mut response) = match door.ask(request.head(), &path) {
         Ok(asking) => {
             let page = asking.page.clone();
             request.extensions_mut().insert(asking);
@@ -171,12 +171,17 @@ pub(super) async fn pass(
         }
         Err(refusal) => (None, request.into_response(refusal.response())),
     };
-    if is_api {
+    if path::is_api(&path) {
         cors::tell(response.headers_mut(), page.as_ref(), preflight);
     }
     if is_old {
         // RFC 9112, section 6.1: such a client does not know chunks; the end of the connection is the body's.
-        response.response_mut().head_mut().no_chunking(true);
+        let ends_with_connection = response.response().body().size() == BodySize::Stream;
+        let head = response.response_mut().head_mut();
+        head.no_chunking(true);
+        if ends_with_connection {
+            head.set_connection_type(ConnectionType::Close);
+        }
     }
     Ok(response)
 }

@@ -25,9 +25,11 @@ pub(super) fn is_probe(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz")
 }
 
-/// The path without doubled slashes and without one at its end; a symbol stays as it is.
+/// The path without doubled slashes and without one at its end, and with letters and digits as they are (RFC 3986, section
+/// 6.2.2): the router takes `/%761/symbols` for `/v1/symbols`, and what is judged must be what is answered. A symbol
+/// stays as it is.
 pub(super) fn plain(path: &str) -> Cow<'_, str> {
-    let is_plain = !path.contains("//") && (path.len() == 1 || !path.ends_with('/'));
+    let is_plain = !path.contains("//") && !path.contains('%') && (path.len() == 1 || !path.ends_with('/'));
     if is_plain || !path.starts_with('/') {
         return Cow::Borrowed(path);
     }
@@ -41,7 +43,7 @@ pub(super) fn plain(path: &str) -> Cow<'_, str> {
             continue;
         }
         plain.push('/');
-        plain.push_str(segment);
+        decode(segment, &mut plain);
         let is_symbol = |start: &&str| start.strip_suffix('/') == Some(plain.as_str());
         if SYMBOLS.iter().any(is_symbol) && rest.len() > 1 {
             plain.push_str(rest);
@@ -52,6 +54,25 @@ pub(super) fn plain(path: &str) -> Cow<'_, str> {
         plain.push('/');
     }
     Cow::Owned(plain)
+}
+
+/// Adds a segment in which characters that need no encoding have none.
+fn decode(segment: &str, plain: &mut String) {
+    let mut parts = segment.split('%');
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let code = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match code.filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')) {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                plain.push_str(&part[2..]);
+            }
+            None => {
+                plain.push('%');
+                plain.push_str(part);
+            }
+        }
+    }
 }
 
 /// Gives a request its plain path, before it is routed.
@@ -75,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slashes_count_only_inside_a_symbol() {
+    fn slashes_and_encoding_count_only_inside_a_symbol() {
         for (path, expected) in [
             ("/", "/"),
             ("//", "/"),
@@ -92,6 +113,11 @@ mod tests {
             ("/v1/trades/", "/v1/trades"),
             ("/v1/trades//", "/v1/trades//"),
             ("/v1/tradesman//x", "/v1/tradesman/x"),
+            ("/%761/symbols", "/v1/symbols"),
+            ("/v1/%50ublis%68", "/v1/Publish"),
+            ("/v1%2Fsymbols/%", "/v1%2Fsymbols/%"),
+            ("/%2576%zz%+1%7", "/%2576%zz%+1%7"),
+            ("/v1/tr%61des/%41%2FB", "/v1/trades/%41%2FB"),
             ("*", "*"),
             ("", ""),
         ] {

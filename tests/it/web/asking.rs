@@ -6,6 +6,7 @@ use super::{Answer, ask, request, routes, upgrade};
 use crate::util::TestGateway;
 
 on_both_drivers! {
+    a_path_that_is_written_differently_is_judged_like_the_route_it_leads_to,
     a_name_that_leads_here_but_is_not_ours_is_refused_on_every_route,
     names_that_are_always_right_and_names_that_are_ours,
     an_allowed_page_reads_every_answer_and_another_one_none,
@@ -61,6 +62,37 @@ async fn a_name_that_leads_here_but_is_not_ours_is_refused_on_every_route(driver
     assert!(newest.is_none(), "nothing was published");
     assert!(gateway.metric("tickcast_sessions_refused_total{reason=\"host\"}") >= 10.0);
     assert!(gateway.metric("tickcast_requests_refused_total{reason=\"host\"}") >= 10.0);
+}
+
+async fn a_path_that_is_written_differently_is_judged_like_the_route_it_leads_to(driver: Driver) {
+    let gateway = gateway(driver, |_| {});
+    let evil = ["Origin: http://evil.example"];
+    for path in
+        ["/%761/publish", "/v%31/publish", "//v1/publish", "/v1//publish/", "/v1/publis%68", "/%2Fv1/publish"]
+    {
+        let path = format!("{path}?feed=desk");
+        let found = !path.contains("%2F");
+        for (host, headers, status) in
+            [("localhost", &evil[..], 403), ("evil.example", &[], 421), ("localhost", &[], 200)]
+        {
+            let answer = ask(&gateway, &tick(&path, host, headers));
+            assert_eq!(
+                answer.status,
+                if found || status == 421 { status } else { 404 },
+                "{path} {host}: {answer:?}"
+            );
+        }
+    }
+    for path in ["/v1/%77s", "/%76%31/ws", "/v1/ws"] {
+        assert_eq!(ask(&gateway, &upgrade(path, "localhost", &evil)).status, 403, "{path}");
+        assert_eq!(ask(&gateway, &upgrade(path, "evil.example", &[])).status, 421, "{path}");
+        assert_eq!(ask(&gateway, &upgrade(path, "localhost", &[])).status, 101, "{path}");
+    }
+    // A probe's freedom is the probe's alone.
+    for path in ["/healthz/../metrics", "/healthz%2F..%2Fmetrics", "/readyz/x"] {
+        assert_eq!(ask(&gateway, &request("GET", path, "evil.example", &[])).status, 421, "{path}");
+    }
+    assert_eq!(ask(&gateway, &request("GET", "/health%7A", "evil.example", &[])).status, 200);
 }
 
 async fn names_that_are_always_right_and_names_that_are_ours(driver: Driver) {
