@@ -8,6 +8,7 @@
 mod document;
 mod error;
 mod feeds;
+mod injected;
 mod layers;
 mod sections;
 mod settings;
@@ -16,11 +17,13 @@ pub use error::{ConfigError, ConfigErrors, Origin};
 
 use std::{
     ffi::OsString,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use document::Document;
 use feeds::Feeds;
+use layers::Layers;
 use settings::Settings;
 
 use crate::{
@@ -36,9 +39,6 @@ use crate::{
     session::SessionConfig,
     store::StoreConfig,
 };
-
-/// The file that is read when none is named.
-const DEFAULT_FILE: &str = "tickcast.toml";
 
 /// A whole gateway, checked.
 #[derive(Debug)]
@@ -180,38 +180,34 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         directory: &Path,
     ) -> Result<Self, ConfigErrors> {
-        let mut settings = Settings::default();
-        let mut feeds = Feeds::default();
         let environment: Vec<_> = environment.into_iter().collect();
+        let mut feeds = Feeds::default();
         feeds.credentials = credentials(&environment);
-        let variables = layers::variables(environment, &mut settings);
-        let named = |variable: &(String, String)| variable.0 == layers::FILE_VARIABLE;
-        let file = match (&flags.config, variables.iter().find(|variable| named(variable))) {
-            (Some(path), _) => Some((path.clone(), None)),
-            (None, Some((name, path))) => Some((path.into(), Some(Origin::Variable(name.clone())))),
-            (None, None) => directory.join(DEFAULT_FILE).exists().then(|| (DEFAULT_FILE.into(), None)),
-        };
-        // A layer above that names feeds replaces the file's, so that `--feed` shows that feed and no other.
-        let replaced = !flags.feeds.is_empty() || variables.iter().any(|(name, _)| name == "TICKCAST_FEEDS");
-        let mut base = directory.to_owned();
-        if let Some((path, origin)) = file {
-            let full = directory.join(&path);
-            base = full.parent().unwrap_or(directory).to_owned();
-            match document::read(&full) {
-                Ok(text) => {
-                    let name = path.display().to_string();
-                    let inline = if replaced { None } else { Some((&mut feeds, base.as_path())) };
-                    layers::read_file(&name, &text, &mut settings, inline);
-                }
-                Err(why) => settings.error(ConfigError::Unreadable { path, origin, why }),
-            }
-        }
-        for (name, text) in variables.into_iter().filter(|variable| !named(variable)) {
-            settings.insert_untyped(layers::key(&name), text, Origin::Variable(name));
-        }
-        layers::insert_flags(flags, &mut settings);
+        let Layers { mut settings, base, replaced } =
+            layers::read(flags, environment, directory, Some(&mut feeds));
         open_feeds(flags, &mut settings, &mut feeds, if replaced { directory } else { &base });
         Self::validated(settings, feeds, (&base, directory))
+    }
+
+    /// Reads where a gateway with these layers listens, and nothing else of them.
+    ///
+    /// # Errors
+    /// What is wrong with that value, or keeps a layer from being read. Other mistakes are for those who start it.
+    pub fn load_bind(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        directory: &Path,
+    ) -> Result<SocketAddr, ConfigErrors> {
+        let mut settings = layers::read(flags, environment, directory, None).settings;
+        let bind = sections::bind(&mut settings);
+        let errors = settings.into_errors();
+        let concerns = |error: &ConfigError| match error {
+            ConfigError::Unreadable { .. } | ConfigError::Syntax { .. } => true,
+            ConfigError::Invalid { key, .. } | ConfigError::Refused { key, .. } => key == sections::BIND,
+            ConfigError::Unknown { .. } => false,
+        };
+        let errors: Vec<_> = errors.into_iter().filter(concerns).collect();
+        if errors.is_empty() { Ok(bind) } else { Err(ConfigErrors(errors)) }
     }
 
     /// Reads one feed definition file, as `--feed` would, with the credentials of the environment.

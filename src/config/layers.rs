@@ -1,46 +1,97 @@
 //! How a file, the environment and the flags become settings.
 
-use std::{ffi::OsString, ops::Range, path::Path};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use toml::{Spanned, de::DeValue};
 
 use super::{
     ConfigError, Flags, Origin,
-    document::Document,
+    document::{self, Document},
     feeds::Feeds,
+    injected::is_injected,
     settings::{Setting, Settings},
 };
 
 /// Prefix of every variable.
-const PREFIX: &str = "TICKCAST_";
+pub(super) const PREFIX: &str = "TICKCAST_";
 
 /// The variable that names the file.
-pub(super) const FILE_VARIABLE: &str = "TICKCAST_CONFIG";
+const FILE_VARIABLE: &str = "TICKCAST_CONFIG";
 
 /// The variable that tells the tests where recorded data lies: none of the gateway's business.
 const TEST_VARIABLE: &str = "TICKCAST_CAPTURES";
 
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "tickcast.toml";
+
+/// All layers, read and not yet understood.
+pub(super) struct Layers {
+    pub(super) settings: Settings,
+    /// The folder of the file, to which its names are relative.
+    pub(super) base: PathBuf,
+    /// Whether a layer above the file names feeds, which replace the file's: `--feed` shows that feed and no other.
+    pub(super) replaced: bool,
+}
+
+/// Reads the file, the environment and the flags. The file's `[[feed]]` tables go to `feeds`, where they are wanted.
+pub(super) fn read(
+    flags: &Flags,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    directory: &Path,
+    feeds: Option<&mut Feeds>,
+) -> Layers {
+    let mut settings = Settings::default();
+    let variables = variables(environment, &mut settings);
+    let named = |variable: &(String, String)| variable.0 == FILE_VARIABLE;
+    let file = match (&flags.config, variables.iter().find(|variable| named(variable))) {
+        (Some(path), _) => Some((path.clone(), None)),
+        (None, Some((name, path))) => Some((path.into(), Some(Origin::Variable(name.clone())))),
+        (None, None) => directory.join(DEFAULT_FILE).exists().then(|| (DEFAULT_FILE.into(), None)),
+    };
+    let replaced = !flags.feeds.is_empty() || variables.iter().any(|(name, _)| name == "TICKCAST_FEEDS");
+    let mut base = directory.to_owned();
+    if let Some((path, origin)) = file {
+        let full = directory.join(&path);
+        base = full.parent().unwrap_or(directory).to_owned();
+        match document::read(&full) {
+            Ok(text) => {
+                let name = path.display().to_string();
+                let inline = feeds.filter(|_| !replaced).map(|feeds| (feeds, base.as_path()));
+                read_file(&name, &text, &mut settings, inline);
+            }
+            Err(why) => settings.error(ConfigError::Unreadable { path, origin, why }),
+        }
+    }
+    for (name, text) in variables.into_iter().filter(|variable| !named(variable)) {
+        settings.insert_untyped(key(&name), text, Origin::Variable(name));
+    }
+    insert_flags(flags, &mut settings);
+    Layers { settings, base, replaced }
+}
+
 /// The key of a variable: `TICKCAST_SERVER__BIND` is `server.bind`.
-pub(super) fn key(variable: &str) -> String {
+fn key(variable: &str) -> String {
     variable.strip_prefix(PREFIX).unwrap_or(variable).to_ascii_lowercase().replace("__", ".")
 }
 
-/// The gateway's own variables. Those that container platforms inject for a service called `tickcast`
-/// (`TICKCAST_SERVICE_HOST`, `TICKCAST_PORT_8080_TCP`, …) are not its own.
-pub(super) fn variables(
+/// The gateway's own variables, without what [platforms inject](is_injected) under names like its.
+fn variables(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     settings: &mut Settings,
 ) -> Vec<(String, String)> {
-    let mut own = Vec::new();
+    let mut found = BTreeMap::new();
     for (name, value) in environment {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
-        let injected = |start: &str| name.strip_prefix(start).is_some_and(|rest| !rest.starts_with('_'));
-        let foreign = injected("TICKCAST_SERVICE_") || injected("TICKCAST_PORT_") || name == "TICKCAST_PORT";
-        if foreign || name == TEST_VARIABLE {
+        if name == TEST_VARIABLE {
             continue;
         }
         match value.into_string() {
-            Ok(value) => own.push((name.to_owned(), value)),
+            Ok(value) => drop(found.insert(name.to_owned(), value)),
             Err(value) => settings.error(ConfigError::Invalid {
                 origin: Origin::Variable(name.to_owned()),
                 key: "value".into(),
@@ -49,17 +100,13 @@ pub(super) fn variables(
             }),
         }
     }
-    own.sort();
-    own
+    let value_of = |name: &str| found.get(name).map(String::as_str);
+    let ours = found.iter().filter(|(name, value)| !is_injected(name, value, value_of));
+    ours.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Takes a file's settings, and its `[[feed]]` tables where they are wanted.
-pub(super) fn read_file(
-    name: &str,
-    text: &str,
-    settings: &mut Settings,
-    mut inline: Option<(&mut Feeds, &Path)>,
-) {
+fn read_file(name: &str, text: &str, settings: &mut Settings, mut inline: Option<(&mut Feeds, &Path)>) {
     let document = match Document::parse(name, text) {
         Ok(document) => document,
         Err(errors) => return settings.errors(errors),
@@ -88,7 +135,7 @@ fn setting(document: &Document<'_>, key: Range<usize>, value: &Spanned<DeValue<'
 }
 
 /// Takes what the flags say.
-pub(super) fn insert_flags(flags: &Flags, settings: &mut Settings) {
+fn insert_flags(flags: &Flags, settings: &mut Settings) {
     let table = [
         ("--bind", "server.bind", &flags.bind),
         ("--workers", "server.workers", &flags.workers),

@@ -14,14 +14,20 @@ use crate::{
     store::StoreConfig,
 };
 
+/// The key of [`bind`].
+pub(super) const BIND: &str = "server.bind";
+
+/// Where clients connect.
+pub(super) fn bind(settings: &mut Settings) -> SocketAddr {
+    let expected = "an address and port like 127.0.0.1:8080 or [::1]:8080";
+    let found = settings.parsed(BIND, expected, |text| text.parse().ok());
+    found.unwrap_or_else(|| ServerConfig::default().bind)
+}
+
 /// `[server]`, and the part of `[limits]` that is the server's.
 pub(super) fn server(settings: &mut Settings) -> ServerConfig {
     let default = ServerConfig::default();
-    let bind = settings
-        .parsed("server.bind", "an address and port like 127.0.0.1:8080 or [::1]:8080", |text| {
-            text.parse::<SocketAddr>().ok()
-        })
-        .unwrap_or(default.bind);
+    let bind = bind(settings);
     let workers = settings.integer("server.workers", &limits::WORKERS_RANGE, default.workers);
     let hosts = settings.list(
         "server.hosts",

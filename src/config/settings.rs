@@ -183,6 +183,11 @@ impl Settings {
         if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
     }
 
+    /// The mistakes so far, without those that only a whole configuration shows.
+    pub(super) fn into_errors(self) -> Vec<ConfigError> {
+        self.errors
+    }
+
     fn take(&mut self, key: &'static str) -> Option<Setting> {
         self.known.push(key);
         self.found.get(key).cloned()

@@ -19,6 +19,7 @@ mod drain;
 mod examples;
 mod feeds;
 mod history;
+mod image;
 mod interface;
 mod notices;
 mod poll;

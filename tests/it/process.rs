@@ -3,6 +3,7 @@
 #[cfg(feature = "test-endpoints")]
 mod faults;
 mod files;
+mod health;
 mod streams;
 
 use std::{
