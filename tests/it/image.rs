@@ -154,6 +154,7 @@ fn bases_are_pinned_and_the_binary_has_no_line_tables() {
         "{built:?}"
     );
     assert_eq!(manifest["profile"]["dist"]["debug"].as_bool(), Some(false));
+    assert_eq!(manifest["profile"]["dist"]["strip"].as_str(), Some("symbols"));
     // The toolchain of the image is one that the manifest takes.
     let rust = manifest["package"]["rust-version"].as_str().unwrap();
     assert!(instructions[0].starts_with(&format!("FROM rust:{rust}.")), "{}", instructions[0]);
