@@ -341,6 +341,22 @@ pub const ECHO_BYTES: usize = 512 * 1024;
 /// Symbols, or as many events, that a request over plain HTTP goes through before other tasks of its thread get a turn.
 pub const HTTP_TURN_SYMBOLS: usize = 1_000;
 
+/// Units of work (see [`COMMAND_UNITS`]) that plain HTTP may cost a second, of one client address on one worker, and how
+/// many at once. At more: 429 with `Retry-After`. Probes and publishing cost none.
+pub const HTTP_UNITS_PER_SECOND: u64 = 250_000;
+/// See [`HTTP_UNITS_PER_SECOND`].
+pub const HTTP_BURST_UNITS: u64 = 1_000_000;
+
+/// Units of work for any request, besides those for what it finds and for 64 bytes of its answer each.
+pub const HTTP_REQUEST_UNITS: u64 = 100;
+
+/// Client addresses whose budgets a worker keeps. More: the others share one.
+pub const HTTP_ACCOUNTS: usize = 10_000;
+
+/// Symbols in one answer of `/v1/symbols`: the largest number is also what it has when the request does not say. Outside:
+/// 400. Where there are more, the answer says behind which symbol the next page begins.
+pub const SYMBOLS_PAGE: RangeInclusive<usize> = 1..=10_000;
+
 /// Symbols in one answer of `/v1/snapshot`. More: 400.
 pub const SNAPSHOT_SYMBOLS: usize = 5_000;
 

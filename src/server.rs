@@ -5,6 +5,7 @@ mod answer;
 mod asking;
 mod bars;
 mod body;
+mod budget;
 mod config;
 #[cfg(feature = "test-endpoints")]
 mod drills;
@@ -29,6 +30,7 @@ mod routes;
 mod snapshot;
 mod socket;
 mod sse;
+mod symbols;
 mod trades;
 mod upgrade;
 mod upgrades;

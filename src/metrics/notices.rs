@@ -21,8 +21,17 @@ pub const SESSION_REFUSALS: &[&str] =
 
 /// Why a plain HTTP request is not carried out although it could be: for a limit, or for who asks. Every value of the label,
 /// present with 0 from the start.
-pub const REQUEST_REFUSALS: &[&str] =
-    &["draining", "host", "origin", "remote", "congested", "body_type", "body_encoding", "body_size"];
+pub const REQUEST_REFUSALS: &[&str] = &[
+    "draining",
+    "host",
+    "origin",
+    "remote",
+    "congested",
+    "body_type",
+    "body_encoding",
+    "body_size",
+    "budget",
+];
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 use super::{
     Driver, Gateway, LocalShard, answer,
     asking::{self, Door},
+    budget::{self, Budget},
     line::{Line, LineTimes},
     local_shard, routes, socket,
 };
@@ -162,6 +163,7 @@ fn application(
     App::new()
         .app_data(web::Data::from(Arc::clone(door.gateway())))
         .app_data(web::Data::from(door))
+        .app_data(web::Data::new(Budget::default()))
         .configure(move |config| {
             if let Some(shard) = shard {
                 config.app_data(web::Data::<LocalShard>::new(shard));
@@ -169,6 +171,7 @@ fn application(
             }
         })
         .configure(routes::plain)
+        .wrap(from_fn(budget::pay))
         .wrap(from_fn(asking::pass))
 }
 

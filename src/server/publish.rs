@@ -8,6 +8,7 @@ use std::rc::Rc;
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::task::yield_now;
 
 use super::{
     Gateway, PushView, admit,
@@ -23,7 +24,7 @@ use crate::{
         without_mark,
     },
     feed::Publisher,
-    limits::{PUBLISH_BYTES, PUBLISH_CORRECTIONS, PUBLISH_ERRORS},
+    limits::{HTTP_TURN_SYMBOLS, MAX_BURST_TICKS, PUBLISH_BYTES, PUBLISH_CORRECTIONS, PUBLISH_ERRORS},
     market::{Source, Tick, UnixMicros},
 };
 
@@ -114,8 +115,8 @@ pub(super) async fn publish(
         }
     };
     let mut batch = Batch::new(&push.publisher);
-    match batch.read(&body, packed) {
-        Ok(()) => HttpResponse::Ok().json(batch.publish()),
+    match batch.read(&body, packed).await {
+        Ok(()) => HttpResponse::Ok().json(batch.publish().await),
         Err(why) => rest::refusal(400, 400, &why),
     }
 }
@@ -178,12 +179,13 @@ impl<'a> Batch<'a> {
     }
 
     /// Reads a body: an array, or lines.
-    fn read(&mut self, body: &[u8], packed: bool) -> Result<(), String> {
+    async fn read(&mut self, body: &[u8], packed: bool) -> Result<(), String> {
         if packed {
             let ticks: Vec<serde_json::Value> =
                 rmp_serde::from_slice(body).map_err(|why| format!("not a MessagePack array: {why}"))?;
             for (i, value) in ticks.into_iter().enumerate() {
                 self.take(Place::Index(i), TickMessage::deserialize(&value));
+                turn(i).await;
             }
             return Ok(());
         }
@@ -194,6 +196,7 @@ impl<'a> Batch<'a> {
                 serde_json::from_slice(text).map_err(|why| format!("not a JSON array: {why}"))?;
             for (i, raw) in ticks.into_iter().enumerate() {
                 self.take(Place::Index(i), serde_json::from_str(raw.get()));
+                turn(i).await;
             }
             return Ok(());
         }
@@ -201,6 +204,7 @@ impl<'a> Batch<'a> {
             if !line.trim_ascii().is_empty() {
                 self.take(Place::Line(i + 1), serde_json::from_slice(line));
             }
+            turn(i).await;
         }
         Ok(())
     }
@@ -232,10 +236,27 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Publishes what was read.
-    fn publish(mut self) -> Outcome {
-        self.outcome.accepted = self.ticks.len();
-        self.out.publish(&mut self.ticks);
-        self.outcome
+    /// Publishes what was read, also when the producer goes away meanwhile.
+    async fn publish(self) -> Outcome {
+        let Self { out, mut ticks, mut outcome, .. } = self;
+        outcome.accepted = ticks.len();
+        let out = out.clone();
+        let publishing = actix_rt::spawn(async move {
+            while !ticks.is_empty() {
+                let burst = ticks.len().min(MAX_BURST_TICKS);
+                out.publish(&mut ticks.drain(..burst).collect());
+                yield_now().await;
+            }
+        });
+        // It ends early only with its worker.
+        let _ended = publishing.await;
+        outcome
+    }
+}
+
+/// Lets other tasks of the thread have their turns, once in a while.
+async fn turn(i: usize) {
+    if i % HTTP_TURN_SYMBOLS == HTTP_TURN_SYMBOLS - 1 {
+        yield_now().await;
     }
 }

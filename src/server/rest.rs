@@ -11,11 +11,12 @@ use serde::Serialize;
 
 use super::{
     Gateway,
+    budget::Spent,
     query::{Bad, NoParameters, Parameters},
     refusal::Refusal,
     routes,
 };
-use crate::market::{Increments, Price, Size, Source, State, Symbol, UnixMicros};
+use crate::market::{Source, State, UnixMicros};
 
 /// What this interface is, for machines.
 const OPENAPI: &str = include_str!("../../docs/openapi.json");
@@ -35,7 +36,10 @@ pub(super) fn bad(bad: &Bad) -> HttpResponse {
 
 /// An answer that is old as soon as it was read.
 pub(super) fn fresh_json(body: Vec<u8>) -> HttpResponse {
-    fresh_json_head().body(body)
+    let spent = Spent::new(body.len(), 0);
+    let mut response = fresh_json_head().body(body);
+    response.extensions_mut().insert(spent);
+    response
 }
 
 /// What comes before such an answer.
@@ -152,54 +156,4 @@ pub(super) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
         Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text),
         Err(why) => refusal(500, 500, &why.to_string()),
     }
-}
-
-pub(super) async fn symbols(
-    gateway: web::Data<Gateway>,
-    Parameters(query): Parameters<NoParameters>,
-) -> HttpResponse {
-    if let Err(bad) = query {
-        return self::bad(&bad);
-    }
-    #[derive(Serialize)]
-    struct Carrying {
-        name: Source,
-        state: State,
-    }
-    #[derive(Serialize)]
-    struct Known {
-        #[serde(rename = "S")]
-        symbol: Symbol,
-        feed: Source,
-        state: State,
-        /// Those that carry it, when there are several; the preferred one first.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        feeds: Vec<Carrying>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        tick_size: Option<Price>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        lot_size: Option<Size>,
-    }
-    #[derive(Serialize)]
-    struct Symbols<'a> {
-        epoch: &'a str,
-        symbols: Vec<Known>,
-    }
-    let mut symbols: Vec<_> = gateway
-        .hub
-        .all_topics()
-        .iter()
-        .map(|topic| {
-            let Increments { tick: tick_size, lot: lot_size } = topic.increments();
-            let mut feeds = topic.feeds();
-            if feeds.len() == 1 {
-                feeds.clear();
-            }
-            let feeds = feeds.into_iter().map(|(name, state)| Carrying { name, state }).collect();
-            let (feed, state) = (topic.feed(), topic.state());
-            Known { symbol: topic.symbol(), feed, state, feeds, tick_size, lot_size }
-        })
-        .collect();
-    symbols.sort_by_key(|known| known.symbol);
-    HttpResponse::Ok().json(Symbols { epoch: gateway.hub.epoch(), symbols })
 }

@@ -7,7 +7,7 @@ use actix_web::{
     web,
 };
 
-use super::{bars, page, poll, publish, refusal::Refusal, rest, snapshot, sse, trades, upgrade};
+use super::{bars, page, poll, publish, refusal::Refusal, rest, snapshot, sse, symbols, trades, upgrade};
 
 /// Methods of what is read, and of what is written.
 pub(super) const ALLOW_GET: &str = "GET, HEAD, OPTIONS";
@@ -43,7 +43,7 @@ routes! { register_plain, PLAIN:
     get "/readyz" => rest::readyz,
     get "/feedz" => rest::feedz,
     get "/metrics" => rest::metrics,
-    get "/v1/symbols" => rest::symbols,
+    get "/v1/symbols" => symbols::symbols,
     get "/v1/snapshot" => snapshot::snapshot,
     get "/v1/trades/{symbol:.+}" => trades::trades,
     get "/v1/bars/{symbol:.+}" => bars::bars,

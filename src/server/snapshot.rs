@@ -13,6 +13,7 @@ use tokio::task::yield_now;
 
 use super::{
     Gateway,
+    budget::Spent,
     query::{self, Bad, Names, Parameters},
     rest,
 };
@@ -51,6 +52,7 @@ pub(super) async fn snapshot(
         let msg = format!("symbols: more match than the {SNAPSHOT_SYMBOLS} that are answered at once");
         return rest::bad(&Bad { code: Code::SymbolLimit, msg });
     }
+    let looked = topics.len() * channels.len() + unknown.len();
     let mut events = Vec::new();
     for topics in topics.chunks(HTTP_TURN_SYMBOLS / channels.len().max(1)) {
         for topic in topics {
@@ -66,10 +68,12 @@ pub(super) async fn snapshot(
     // Weak: the time in the answer is another each time, and so may its compression be.
     let tag = EntityTag::new_weak(format!("{:016x}", hasher.finish()));
     if has(&request, &tag) {
-        return HttpResponse::NotModified()
+        let mut response = HttpResponse::NotModified()
             .insert_header(ETag(tag))
             .insert_header(("cache-control", "no-cache"))
             .finish();
+        response.extensions_mut().insert(Spent::new(0, looked));
+        return response;
     }
     let mut body = Vec::with_capacity(256 * events.len() + 128);
     body.extend_from_slice(b"{\"epoch\":");
@@ -89,12 +93,15 @@ pub(super) async fn snapshot(
         }
     }
     body.extend_from_slice(b"]}");
-    HttpResponse::Ok()
+    let spent = Spent::new(body.len(), looked);
+    let mut response = HttpResponse::Ok()
         .content_type("application/json")
         .insert_header(ETag(tag))
         // It may be kept, and must be asked for again before it is used.
         .insert_header(("cache-control", "no-cache"))
-        .body(body)
+        .body(body);
+    response.extensions_mut().insert(spent);
+    response
 }
 
 fn has(request: &HttpRequest, tag: &EntityTag) -> bool {

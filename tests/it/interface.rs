@@ -67,7 +67,7 @@ fn message_types() -> BTreeSet<String> {
         ("src/dialect/native/reply.rs", " = \""),
         ("src/dialect/native/event.rs", "kind: \""),
         ("src/session/subscription.rs", "kind: \""),
-        ("src/session/shard/commands.rs", "Answer::new(\""),
+        ("src/session/shard/jobs.rs", "=> (\""),
     ] {
         let text = text(path);
         let code = text.split("#[cfg(test)]").next().unwrap();

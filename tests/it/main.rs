@@ -14,6 +14,7 @@ mod bench;
 mod captures;
 mod config;
 mod connections;
+mod cost;
 mod derived;
 mod drain;
 mod examples;

@@ -1,0 +1,145 @@
+//! What plain HTTP may cost: work for each client address and worker, so much at once and so much a second. A request is
+//! taken while its address has any left and paid when it is answered, since nobody knows before what it finds. Probes cost
+//! nothing, and publishing has limits of its own.
+
+use std::{cell::RefCell, collections::HashMap, net::IpAddr, time::Duration};
+
+use actix_web::{
+    HttpResponse,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{StatusCode, header},
+    middleware::Next,
+    web,
+};
+
+use super::{Gateway, asking::Asking, refusal::Refusal};
+use crate::{
+    clock::Instant,
+    dialect::native::Code,
+    limits::{HTTP_ACCOUNTS, HTTP_BURST_UNITS, HTTP_REQUEST_UNITS, HTTP_UNITS_PER_SECOND},
+};
+
+/// What is asked for by whoever watches over the gateway, and what has limits of its own.
+const FREE: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/v1/publish"];
+
+/// Bytes of an answer that are one unit of work.
+const UNIT_BYTES: usize = 64;
+
+/// Units of work of one answer: a handler puts them into the response's extensions. Behind it the answer may be compressed
+/// and has no length any more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spent(usize);
+
+impl Spent {
+    /// For an answer of so many bytes, and so many units of work besides.
+    pub(super) const fn new(bytes: usize, units: usize) -> Self {
+        Self(bytes / UNIT_BYTES + units)
+    }
+}
+
+/// The budgets of one worker.
+#[derive(Debug, Default)]
+pub(super) struct Budget(RefCell<Accounts>);
+
+/// When each address has its whole budget again; only those that have not are kept.
+#[derive(Debug, Default)]
+struct Accounts {
+    by: HashMap<IpAddr, Instant>,
+    /// That of all others, when there are too many.
+    others: Option<Instant>,
+}
+
+fn time(units: u64) -> Duration {
+    Duration::from_nanos(units.saturating_mul(1_000_000_000 / HTTP_UNITS_PER_SECOND))
+}
+
+impl Accounts {
+    fn account(&mut self, address: IpAddr, now: Instant) -> &mut Instant {
+        if !self.by.contains_key(&address) && self.by.len() >= HTTP_ACCOUNTS {
+            self.by.retain(|_, full_at| *full_at > now);
+            if self.by.len() >= HTTP_ACCOUNTS {
+                return self.others.get_or_insert(now);
+            }
+        }
+        self.by.entry(address).or_insert(now)
+    }
+
+    /// How long the address has to wait before it may ask, if it has to.
+    fn wait(&mut self, address: IpAddr, now: Instant) -> Option<Duration> {
+        let owed = self.account(address, now).saturating_duration_since(now);
+        owed.checked_sub(time(HTTP_BURST_UNITS)).filter(|wait| !wait.is_zero())
+    }
+
+    fn pay(&mut self, address: IpAddr, units: u64, now: Instant) {
+        let account = self.account(address, now);
+        *account = (*account).max(now) + time(units);
+    }
+}
+
+/// Answers with 429 where a budget is used up, and takes what an answer has cost from it.
+pub(super) async fn pay(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let budget = request.app_data::<web::Data<Budget>>().cloned();
+    let address = Asking::address(request.request());
+    let (Some(budget), Some(address)) = (budget, address) else { return next.call(request).await };
+    if FREE.contains(&request.path()) {
+        return next.call(request).await;
+    }
+    let wait = budget.0.borrow_mut().wait(address, Instant::now());
+    if let Some(wait) = wait {
+        if let Some(gateway) = request.app_data::<web::Data<Gateway>>() {
+            gateway.hub.metrics().refuse_request("budget", Some(address));
+        }
+        return Ok(request.into_response(refused(wait)));
+    }
+    let response = next.call(request).await?;
+    let spent = response.response().extensions().get::<Spent>().map_or(0, |spent| spent.0 as u64);
+    budget.0.borrow_mut().pay(address, HTTP_REQUEST_UNITS + spent, Instant::now());
+    Ok(response)
+}
+
+fn refused(wait: Duration) -> HttpResponse {
+    let msg = "this address has asked for too much: ask again later, and for less";
+    let mut response =
+        Refusal::new(StatusCode::TOO_MANY_REQUESTS.as_u16(), Code::TooManyCommands.number(), "budget", msg)
+            .response();
+    let seconds = wait.as_secs() + 1;
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_has_cost_too_much_waits_and_others_do_not() {
+        let mut accounts = Accounts::default();
+        let (a, b) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let now = Instant::now();
+        accounts.pay(a, HTTP_BURST_UNITS, now);
+        assert_eq!(accounts.wait(a, now), None);
+        accounts.pay(a, 2 * HTTP_UNITS_PER_SECOND, now);
+        assert_eq!(accounts.wait(a, now), Some(Duration::from_secs(2)));
+        assert_eq!(accounts.wait(b, now), None);
+        assert_eq!(accounts.wait(a, now + Duration::from_secs(2)), None);
+    }
+
+    #[test]
+    fn too_many_addresses_share_one_budget_and_none_is_kept_that_is_whole() {
+        let mut accounts = Accounts::default();
+        let now = Instant::now();
+        let address = |i: usize| IpAddr::from(u32::try_from(i).unwrap().to_be_bytes());
+        for i in 0..HTTP_ACCOUNTS + 100 {
+            accounts.pay(address(i), HTTP_BURST_UNITS, now);
+        }
+        assert_eq!(accounts.by.len(), HTTP_ACCOUNTS);
+        assert!(accounts.wait(address(HTTP_ACCOUNTS + 200), now).is_some(), "shared");
+        let later = now + time(HTTP_BURST_UNITS) * 200;
+        assert_eq!(accounts.wait(address(HTTP_ACCOUNTS + 200), later), None);
+        assert_eq!(accounts.by.len(), 1);
+    }
+}
