@@ -16,13 +16,16 @@ mod message;
 mod naming;
 pub mod native;
 mod product;
+mod recognise;
 mod request;
 mod text;
+pub(crate) mod units;
 
 pub use mark::{Utf16, without_mark};
 pub use message::{Ack, Message, ParseError, Refusal, Sequence};
 pub use naming::{AsWritten, Naming};
 pub use product::{Listing, Product, ProductList, ProductListError};
+pub use recognise::looks_like;
 pub use text::Text;
 
 use self::naming::Received;

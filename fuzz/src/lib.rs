@@ -1,4 +1,8 @@
-//! What the readers of foreign bytes promise of any bytes.
+//! What the readers of foreign bytes promise of any bytes. Each is also given the same bytes with other escapes, which must
+//! say the same.
+
+#[path = "../../tests/shared/escape.rs"]
+mod escape;
 
 use serde::Deserialize as _;
 use tickcast::{
@@ -18,7 +22,13 @@ const LONGEST_ERROR: usize = 2_000;
 /// When a promise is broken: that is the finding.
 pub fn kept(venue: Venue, frame: &[u8]) {
     let mut said = vec![Message::Shutdown];
-    match venue.parse(frame, UnixMicros(1), &mut said) {
+    let read = venue.parse(frame, UnixMicros(1), &mut said);
+    if let (true, Some(other)) = (read.is_ok(), rewritten(frame)) {
+        let mut again = vec![Message::Shutdown];
+        venue.parse(&other, UnixMicros(1), &mut again).expect("escapes make nothing unreadable");
+        assert_eq!(said, again, "escapes mean nothing");
+    }
+    match read {
         Ok(()) => {
             assert!((2..=frame.len() + 1).contains(&said.len()), "as many messages as the frame can hold");
             for message in &said {
@@ -39,7 +49,13 @@ pub fn kept(venue: Venue, frame: &[u8]) {
 /// # Panics
 /// When a promise is broken.
 pub fn products_kept(venue: Venue, list: &[u8]) {
-    match venue.products(list) {
+    let read = venue.products(list);
+    if let (Ok(read), Some(other)) = (&read, rewritten(list)) {
+        let again = venue.products(&other).expect("escapes make nothing unreadable");
+        assert_eq!(read.products, again.products, "escapes mean nothing");
+        assert_eq!(read.skipped, again.skipped, "nor does anything else become unreadable");
+    }
+    match read {
         Ok(read) => {
             assert!(!read.products.is_empty(), "an empty list is an error");
             assert!(
@@ -68,11 +84,28 @@ pub fn native_kept(bytes: &[u8]) {
     }
     if let Ok(message) = serde_json::from_slice::<TickMessage<'_>>(bytes) {
         published(&message);
+        if let Some(other) = rewritten(bytes) {
+            let again = serde_json::from_slice::<TickMessage<'_>>(&other).expect("escapes make nothing unreadable");
+            let tick = |message: &TickMessage<'_>| message.tick(source(), UnixMicros(1)).ok();
+            assert_eq!(tick(&message), tick(&again), "escapes mean nothing");
+        }
+    }
+    if let (Ok(command), Some(other)) = (parse_command(bytes, Encoding::Json), rewritten(bytes)) {
+        assert_eq!(parse_command(&other, Encoding::Json), Ok(command), "escapes mean nothing");
     }
     let mut packed = rmp_serde::Deserializer::from_read_ref(bytes);
     if let Ok(message) = TickMessage::deserialize(&mut packed) {
         published(&message);
     }
+}
+
+/// The same JSON with other escapes, chosen by its own bytes. None of MessagePack, or of what is not UTF-8.
+fn rewritten(json: &[u8]) -> Option<Vec<u8>> {
+    let mut state = json.iter().fold(1_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
+    escape::escaped(json, || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 16
+    })
 }
 
 fn source() -> Source {

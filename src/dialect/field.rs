@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 
-use super::ParseError;
+use super::{ParseError, units};
 use crate::{
     limits::{MAX_ERROR_CHARS, MAX_SYMBOL_LEN, MAX_TRADE_ID, MAX_VENUE_WORDS},
     market::{Level, Price, Size, Symbol, TradeId, UnixMicros},
@@ -73,7 +73,8 @@ pub(crate) fn decimal_time(
     text: &str,
     per_second: i64,
 ) -> Result<UnixMicros, ParseError> {
-    decimal_micros(text, per_second).and_then(plausible).ok_or_else(|| implausible(field, text))
+    let unit = units::name(per_second);
+    decimal_micros(text, per_second).and_then(plausible).ok_or_else(|| implausible_in(field, text, unit))
 }
 
 /// A decimal count of units of which so many make a second, in microseconds; the rest is cut off.
@@ -94,7 +95,12 @@ pub(crate) fn plausible(micros: i64) -> Option<UnixMicros> {
 
 /// The error of a time that cannot be meant.
 pub(crate) fn implausible(field: &'static str, text: &str) -> ParseError {
-    ParseError::Time { field, text: shown(text) }
+    implausible_in(field, text, "")
+}
+
+/// Likewise of a count of that unit.
+pub(crate) fn implausible_in(field: &'static str, text: &str, unit: &'static str) -> ParseError {
+    ParseError::Time { field, text: shown(text), unit }
 }
 
 /// A venue's own words, no longer than we want to keep.

@@ -1,6 +1,6 @@
 //! What one frame of a venue said, and why a frame could not be read.
 
-use super::field;
+use super::{field, units::Readings};
 use crate::market::{DecimalError, Symbol, SymbolError, Tick};
 
 /// One thing that a venue said. A frame can say several.
@@ -145,13 +145,16 @@ pub enum ParseError {
     /// A venue's symbol that has no name of ours, cut to a bearable length.
     #[error("symbol {0:?} has no name here")]
     Unnamed(String),
-    /// A time that cannot be: unparsable, or before 1971 or after 2200.
-    #[error("{field}: {text:?} is not a plausible time")]
+    /// A time that cannot be: unparsable, or before 1971 or after 2200. Of a number it is said what it would be in each
+    /// unit.
+    #[error("{field}: {text:?} is not a plausible time{}", Readings { text, unit })]
     Time {
         /// The venue's name of the field.
         field: &'static str,
         /// As the venue wrote it.
         text: String,
+        /// The unit that a number was read in; empty where its size tells, or where it is no count.
+        unit: &'static str,
     },
 }
 

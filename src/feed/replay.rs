@@ -11,6 +11,7 @@ mod csv;
 mod dbn;
 mod definition;
 mod envelope;
+mod findings;
 mod frames;
 mod input;
 mod names;
@@ -20,13 +21,16 @@ mod player;
 mod progress;
 mod reader;
 mod recording;
+mod sample;
 mod times;
 
 #[cfg(test)]
 mod tests;
 
 pub use definition::Definition;
+pub use findings::Findings;
 pub use frames::{Frames, RawFrame};
+pub use sample::Sample;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -63,6 +67,18 @@ enum Format {
     Dbn,
 }
 
+impl Format {
+    /// The name in definitions.
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Venue(venue) => venue.as_str(),
+            Self::Native => "native",
+            Self::Csv(_) => "csv",
+            Self::Dbn => "dbn",
+        }
+    }
+}
+
 /// The feed.
 #[derive(Debug)]
 pub struct Replay {
@@ -78,14 +94,20 @@ impl Feed for Replay {
         let mut progress = Progress::new(self.progress, out.name(), self.plan.bytes);
         let mut times = Times::default();
         loop {
-            let before = progress.ticks();
-            let end = self.pass(out, &mut progress, &mut times).await?;
-            if end == End::Cancelled || !self.looping {
+            let mut findings = Findings::default();
+            let end = self.pass(out, &mut progress, &mut times, &mut findings).await?;
+            if end == End::Cancelled {
                 return Ok(end);
             }
-            if progress.ticks() == before {
-                let files = &self.plan.files;
-                return Err(FeedError::Fatal(format!("nothing to play in a loop: no tick in {files:?}")));
+            if findings.ticks() == 0 {
+                let (files, why) = (&self.plan.files, findings.why_nothing(self.plan.format.as_str()));
+                if self.looping {
+                    return Err(FeedError::Fatal(format!("nothing to play in a loop from {files:?}: {why}")));
+                }
+                tracing::warn!(feed = %out.name(), ?files, "nothing was played: {why}");
+            }
+            if !self.looping {
+                return Ok(end);
             }
             times.over_again();
         }
@@ -99,6 +121,7 @@ impl Replay {
         out: &Publisher,
         progress: &mut Progress,
         times: &mut Times,
+        findings: &mut Findings,
     ) -> Result<End, FeedError> {
         let mut player = Player::new(out, self.speed, progress, times);
         let mut reading = read_on(Reader::new(Arc::clone(&self.plan), out.name()));
@@ -116,6 +139,7 @@ impl Replay {
                 }
             };
             let end = batch.end.take();
+            findings.take(&batch);
             if end.is_none() {
                 reading = read_on(reader);
             }

@@ -29,6 +29,7 @@ mod products;
 mod requests;
 mod secret;
 mod socket;
+mod strange;
 mod successor;
 mod symbols;
 mod tap;

@@ -28,6 +28,18 @@ pub const MAX_CSV_COLUMNS: usize = 256;
 /// Each is skipped and counted; when it is still not closed the next line is a row again.
 pub const CSV_QUOTED_LINES: usize = 100;
 
+/// Lines or records of each file of a recording that `tickcast check` reads. What comes behind them it does not know.
+pub const CHECK_LINES: u64 = 10_000;
+
+/// Bytes of the lines that `tickcast check` reads of each file; the last of them is read whole.
+pub const CHECK_BYTES: usize = 64 * 1024 * 1024;
+
+/// Lines of a file without a tick that are looked at to tell whose they are. Later ones are only counted.
+pub const RECOGNISED_LINES: usize = 64;
+
+/// Frames of a connection of which none was understood, when that is said. At the end of a connection it is said of fewer.
+pub const UPSTREAM_STRANGE_FRAMES: u64 = 20;
+
 /// Slowest and fastest `speed` of a replay. Outside: the definition is refused.
 pub const REPLAY_SPEED: RangeInclusive<f64> = 0.001..=1_000_000.0;
 

@@ -8,8 +8,9 @@ mod csv;
 mod dbn;
 mod derived;
 #[path = "../shared/escape.rs"]
-mod escape;
+pub(crate) mod escape;
 mod escaped;
+mod foreign;
 mod json;
 mod literal;
 mod live;

@@ -12,6 +12,7 @@ mod util;
 
 mod bench;
 mod captures;
+mod check;
 mod config;
 mod connections;
 mod cost;

@@ -4,7 +4,7 @@
 
 /// Writes characters of all texts of the JSON, keys included, as escapes; `choice` says which and how, so that a seed
 /// gives the same again. `None` when it is not UTF-8 or ends inside a text.
-pub(super) fn escaped(json: &[u8], mut choice: impl FnMut() -> u32) -> Option<Vec<u8>> {
+pub(crate) fn escaped(json: &[u8], mut choice: impl FnMut() -> u32) -> Option<Vec<u8>> {
     let mut out = String::with_capacity(json.len() * 2);
     let mut chars = std::str::from_utf8(json).ok()?.chars();
     let mut is_text = false;

@@ -189,7 +189,7 @@ pub(crate) fn print(nc: Option<&str>, (busted, corrected): (bool, bool)) -> Resu
 }
 
 fn time(micros: i64) -> Result<UnixMicros, ParseError> {
-    field::plausible(micros).ok_or_else(|| field::implausible("te", &micros.to_string()))
+    field::plausible(micros).ok_or_else(|| field::implausible_in("te", &micros.to_string(), "us"))
 }
 
 fn missing(key: &str) -> TickError {

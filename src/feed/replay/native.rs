@@ -149,7 +149,7 @@ fn level(
 }
 
 fn time(key: &'static str, micros: i64) -> Result<UnixMicros, Skipped> {
-    field::plausible(micros).ok_or_else(|| field::implausible(key, &micros.to_string()).into())
+    field::plausible(micros).ok_or_else(|| field::implausible_in(key, &micros.to_string(), "us").into())
 }
 
 fn missing(key: &str) -> Skipped {

@@ -55,11 +55,6 @@ impl Progress {
         Self { line, feed, total_bytes, bytes: 0, ticks: 0, at: None, told: (Instant::now(), 0) }
     }
 
-    /// Ticks published so far.
-    pub(super) const fn ticks(&self) -> u64 {
-        self.ticks
-    }
-
     /// More ticks were published.
     pub(super) fn add(&mut self, ticks: usize) {
         self.ticks = self.ticks.saturating_add(u64::try_from(ticks).unwrap_or_default());

@@ -35,6 +35,10 @@ pub(super) struct Batch {
     pub(super) messages: u64,
     pub(super) ignored: Vec<(&'static str, u64)>,
     pub(super) skipped: Vec<Skipped>,
+    /// Whose frames some lines without a tick look like.
+    pub(super) looks: Vec<&'static str>,
+    /// Bytes of the lines.
+    pub(super) length: usize,
     /// Bytes taken from the files since the beginning.
     pub(super) bytes: u64,
     /// Set on the last batch: all was read, or why no more can be.
@@ -77,6 +81,25 @@ impl From<serde_json::Error> for Skipped {
 }
 
 impl Batch {
+    /// Reads one line or record of a file; false at its end.
+    pub(super) fn step(
+        &mut self,
+        recording: &mut Recording,
+        plan: &Plan,
+        feed: Source,
+    ) -> Result<bool, String> {
+        let before = self.ticks.len();
+        match recording.step(plan, feed, self) {
+            Ok(None) => return Ok(false),
+            Ok(Some(decoded)) => self.count(decoded, before),
+            Err(why) => {
+                self.skipped.push(Skipped::new("cut_off", why.as_str()));
+                return Err(why);
+            }
+        }
+        Ok(true)
+    }
+
     fn count(&mut self, decoded: Result<Decoded, Skipped>, before: usize) {
         self.messages += 1;
         match decoded {
@@ -137,14 +160,8 @@ impl Reader {
             self.recording = Some(Recording::open(path, &self.plan.format, &self.taken)?);
             return Ok(None);
         };
-        let before = batch.ticks.len();
-        match recording.step(&self.plan, self.feed, batch) {
-            Ok(None) => self.recording = None,
-            Ok(Some(decoded)) => batch.count(decoded, before),
-            Err(why) => {
-                batch.skipped.push(Skipped::new("cut_off", why.as_str()));
-                return Err(why);
-            }
+        if !batch.step(recording, &self.plan, self.feed)? {
+            self.recording = None;
         }
         Ok(None)
     }

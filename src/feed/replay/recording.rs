@@ -15,8 +15,8 @@ use super::{
     reader::{Batch, Decoded, Skipped},
 };
 use crate::{
-    dialect::{Message, Venue},
-    limits::MAX_RECORDED_FRAME,
+    dialect::{Message, Venue, looks_like},
+    limits::{MAX_RECORDED_FRAME, RECOGNISED_LINES},
     market::{Source, Symbol, Tick, UnixMicros},
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Recording {
     content: Opened,
     /// It was told that the file breaks off.
     told_cut: bool,
+    /// Lines without a tick that are still to be looked at.
+    to_recognise: usize,
 }
 
 enum Opened {
@@ -70,7 +72,7 @@ impl Recording {
                 Opened::Records(Box::new(records))
             }
         };
-        Ok(Self { name, content, told_cut: false })
+        Ok(Self { name, content, told_cut: false, to_recognise: RECOGNISED_LINES })
     }
 
     /// Reads one line or record; `None` at the end of the file. `feed` is the source of ticks that name none.
@@ -81,7 +83,7 @@ impl Recording {
         out: &mut Batch,
     ) -> Result<Option<Result<Decoded, Skipped>>, String> {
         let name = &self.name;
-        let before = out.skipped.len();
+        let (before, ticks_before) = (out.skipped.len(), out.ticks.len());
         let (number, decoded) = match &mut self.content {
             Opened::Records(records) => {
                 let next = records.advance(plan, &mut out.ticks).map_err(|why| format!("{name}: {why}"))?;
@@ -94,7 +96,8 @@ impl Recording {
             Opened::Lines(lines, format) => {
                 let next = lines.advance();
                 let number = lines.number();
-                match next.map_err(|error| format!("{name}: line {number}: {error}"))? {
+                out.length += lines.line().len();
+                let read = match next.map_err(|error| format!("{name}: line {number}: {error}"))? {
                     Next::End if lines.broke_off() && !self.told_cut => (number, Err(cut())),
                     Next::End => return Ok(None),
                     Next::Oversize => (number, Err(oversize())),
@@ -104,7 +107,12 @@ impl Recording {
                         (number, decoded.map_err(cut_off))
                     }
                     Next::Line => (number, format.decode((lines.line(), false), plan, feed, out)),
+                };
+                if self.to_recognise > 0 && out.ticks.len() == ticks_before && !lines.line().is_empty() {
+                    self.to_recognise -= 1;
+                    out.looks.extend(format.looks_like(lines.line()));
                 }
+                read
             }
         };
         self.told_cut |= decoded.as_ref().is_err_and(|skipped| skipped.kind == CUT_OFF);
@@ -139,6 +147,20 @@ impl LineFormat {
             out.ticks.iter_mut().skip(before).for_each(|tick| names::resource(tick, source));
         }
         Ok(decoded)
+    }
+}
+
+impl LineFormat {
+    /// Whose frame a line looks like, however it is read.
+    fn looks_like(&self, line: &[u8]) -> Option<&'static str> {
+        let known = match self {
+            Self::Venue(frames) => frames.envelope,
+            Self::Native | Self::Csv(_) => None,
+        };
+        match known.or_else(|| Envelope::detect(line))?.open(line) {
+            Ok(Content::Frame(_, frame)) => looks_like(&frame),
+            Ok(Content::Other(_)) | Err(_) => None,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The whole feed on small recordings that the tests write themselves.
 
+mod nothing;
+
 use std::{
     fs,
     io::Write as _,

@@ -74,6 +74,9 @@ impl<'a> Connected<'a> {
     pub(super) async fn run(mut self) -> Result<Left, Break> {
         let left = self.work().await;
         self.measure();
+        if let Some(why) = self.link.complaint(&self.plan) {
+            tracing::warn!(feed = %self.out.name(), "{why}");
+        }
         self.metrics.connections.set(0);
         self.metrics.subscriptions.set(0);
         // What came before the break is worth as much as what comes after it.

@@ -8,6 +8,7 @@ use super::{
     broken::{Break, Reason},
     requests::Requests,
     socket::{Received, Socket},
+    strange::Strange,
     tap::Frame,
 };
 use crate::{
@@ -68,6 +69,7 @@ pub(super) struct Link {
     heard: Instant,
     pinged: bool,
     messages: Vec<Message>,
+    strange: Strange,
 }
 
 impl Link {
@@ -81,7 +83,16 @@ impl Link {
         let phase = if plan.credentials.is_some() { Phase::Greeting(now) } else { Phase::Open };
         let mut requests = Requests::new(plan.venue, now);
         symbols.iter().for_each(|symbol| requests.want(*symbol));
-        Ok(Self { socket, phase, requests, opened: now, heard: now, pinged: false, messages: Vec::new() })
+        Ok(Self {
+            socket,
+            phase,
+            requests,
+            opened: now,
+            heard: now,
+            pinged: false,
+            messages: Vec::new(),
+            strange: Strange::default(),
+        })
     }
 
     /// Waits for a frame.
@@ -118,7 +129,11 @@ impl Link {
                     tap.send(Frame { tr, bytes: bytes.clone() }).await;
                 }
                 out.count_message();
-                if let Err(error) = plan.venue.parse_as(&bytes, tr, &*names, &mut self.messages) {
+                let read = plan.venue.parse_as(&bytes, tr, &*names, &mut self.messages);
+                if let Some(why) = self.strange.take(plan.venue, &bytes, &self.messages) {
+                    tracing::warn!(feed = %out.name(), "{why}");
+                }
+                if let Err(error) = read {
                     out.count_parse_error(&error);
                     news.unreadable = Some(LossWhy::Venue);
                     break;
@@ -263,6 +278,11 @@ impl Link {
     /// Whether it has all its subscriptions.
     pub(super) fn is_settled(&self) -> bool {
         self.phase == Phase::Open && self.requests.is_settled()
+    }
+
+    /// What is to be told of it at its end.
+    pub(super) fn complaint(&self, plan: &Plan) -> Option<String> {
+        self.strange.end(plan.venue)
     }
 
     /// Says goodbye in the background.

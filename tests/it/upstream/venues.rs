@@ -6,7 +6,7 @@ use serde_json::json;
 use tickcast::{
     cli::{
         record::record,
-        venue::{Fault, Planned, Script},
+        venue::{Fault, Planned, Recorded, Script},
     },
     config::{AnyFeed, FeedConfig},
     dialect::Venue,
@@ -16,7 +16,10 @@ use tickcast::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Checked, Setup, build, stand, tape};
-use crate::util::{TestGateway, eventually, symbol};
+use crate::{
+    captures::escape::escaped,
+    util::{TestGateway, eventually, symbol},
+};
 
 const SYMBOLS: [&str; 2] = ["BTC-USD", "ETH-USD"];
 
@@ -43,6 +46,34 @@ async fn every_venue_reaches_a_client_whole_and_in_order() {
         if venue != Venue::Binance {
             setup.gateway.metric_reaches("tickcast_upstream_latency_seconds_count{feed=\"feed\"}", 1.0).await;
         }
+        setup.end().await;
+    }
+}
+
+/// As it is listed at Binance.
+const FOREIGN: &str = "币安人生USDT";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_symbol_in_any_letters_reaches_a_client_under_its_name_however_it_is_written() {
+    let ours = ["BTC-USD", "LIFE-USDT"];
+    for venue in Venue::ALL {
+        let names = format!("{{ BTC-USD = {:?}, LIFE-USDT = {FOREIGN:?} }}", venue.symbol("BTC-USD"));
+        let steps = 40;
+        let mut choice = 0_u32;
+        let recorded = |text: String| {
+            let text = escaped(text.as_bytes(), || {
+                choice += 1;
+                choice
+            });
+            Recorded::new(venue, None, String::from_utf8(text.unwrap()).unwrap()).unwrap()
+        };
+        let frames = tape::texts(venue, &["BTC-USD", FOREIGN], steps).into_iter().map(recorded).collect();
+        let setup = Setup::with(venue, (&names, &ours), frames, &[], (None, "")).await;
+        let mut client = setup.streaming(&ours).await;
+        setup.play(2).await;
+        let mut checked = Checked::default();
+        checked.follow(&mut client, &ours, tape::FIRST + steps - 1).await;
+        assert_eq!((checked.trades, checked.quotes, checked.gaps), (2 * steps, 2 * steps, 0), "{venue:?}");
         setup.end().await;
     }
 }

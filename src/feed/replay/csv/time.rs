@@ -3,7 +3,11 @@
 use jiff::{ToSpan as _, civil, fmt::strtime, tz::TimeZone};
 
 use super::super::reader::Skipped;
-use crate::{dialect::field, feed::DefinitionError, market::UnixMicros};
+use crate::{
+    dialect::{field, units},
+    feed::DefinitionError,
+    market::UnixMicros,
+};
 
 /// Milliseconds of a day with an hour to spare: days with a change of the clock have up to 25.
 const DAY_MS: i64 = 25 * 60 * 60 * 1_000;
@@ -62,18 +66,27 @@ impl TimeFormat {
         }
     }
 
-    /// The time in a field.
+    /// The time in a field. An error says which unit the text would be a time in.
     pub(super) fn parse(&self, text: &str) -> Result<UnixMicros, Skipped> {
-        match self {
-            Self::Count(per_second) => Ok(field::decimal_time("time", text, *per_second)?),
-            Self::Rfc3339 => Ok(field::rfc3339("time", text)?),
-            Self::OfDay(date, zone) => Ok(of_day(text, *date, zone)
+        let time = match self {
+            Self::Count(per_second) => field::decimal_time("time", text, *per_second),
+            Self::Rfc3339 => field::rfc3339("time", text),
+            Self::OfDay(date, zone) => of_day(text, *date, zone)
                 .and_then(field::plausible)
-                .ok_or_else(|| field::implausible("time", text))?),
-            Self::Pattern(pattern, zone) => Ok(by_pattern(text, pattern, zone)
+                .ok_or_else(|| field::implausible("time", text)),
+            Self::Pattern(pattern, zone) => by_pattern(text, pattern, zone)
                 .and_then(field::plausible)
-                .ok_or_else(|| field::implausible("time", text))?),
-        }
+                .ok_or_else(|| field::implausible("time", text)),
+        };
+        time.map_err(|why| {
+            let skipped = Skipped::from(why);
+            match units::meant(text) {
+                Some(unit) => {
+                    Skipped { why: format!("{}; set csv.time_unit = {unit:?}", skipped.why), ..skipped }
+                }
+                None => skipped,
+            }
+        })
     }
 }
 
@@ -123,6 +136,30 @@ mod tests {
         }
         // Winter: UTC-5.
         assert_eq!(micros("ms_of_day", Some("2014-01-06"), new_york, "0"), 1_388_984_400_000_000);
+    }
+
+    #[test]
+    fn a_time_in_another_unit_names_the_key_to_set() {
+        let texts = [
+            ("s", "1700000000"),
+            ("ms", "1700000000000"),
+            ("us", "1700000000000000"),
+            ("ns", "1700000000000000000"),
+            ("rfc3339", "2023-11-14T22:13:20Z"),
+        ];
+        for (meant, text) in texts {
+            for unit in ["s", "ms", "us", "ns", "rfc3339", "ms_of_day", "%Y-%m-%d %H:%M:%S"] {
+                let date = (unit == "ms_of_day").then_some("2023-11-14");
+                let read = TimeFormat::new(unit, date, None).unwrap().parse(text);
+                if unit == meant {
+                    assert_eq!(read.unwrap().0, 1_700_000_000_000_000);
+                    continue;
+                }
+                let why = read.unwrap_err().why;
+                assert!(why.contains(&format!("set csv.time_unit = {meant:?}")), "{text} as {unit}: {why}");
+                assert!(why.contains(text), "{why}");
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! The first lines of a recording, read to say what it holds and not to play it.
+
+use std::path::{Path, PathBuf};
+
+use super::{Plan, Replay, findings::Findings, reader::Batch, recording::Recording};
+use crate::{
+    limits::{CHECK_BYTES, CHECK_LINES, REPLAY_BATCH},
+    market::Source,
+};
+
+/// What the first lines of one file hold.
+#[derive(Debug)]
+pub struct Sample {
+    /// The file.
+    pub file: PathBuf,
+    /// What was found.
+    pub findings: Findings,
+    /// Whether that is all of it.
+    pub is_whole: bool,
+    /// Why it could not be read on.
+    pub broken: Option<String>,
+    /// How it was read, as `format` in the definition.
+    pub format: &'static str,
+}
+
+impl Sample {
+    /// What is wrong with the recording, if anything is: it has no tick, or breaks off.
+    #[must_use]
+    pub fn complaint(&self) -> Option<String> {
+        let nothing = (self.findings.ticks() == 0).then(|| self.findings.why_nothing(self.format));
+        match (nothing, &self.broken) {
+            (Some(nothing), Some(broken)) => Some(format!("{nothing}; {broken}")),
+            (nothing, broken) => nothing.or_else(|| broken.clone()),
+        }
+    }
+
+    /// Whether it cannot be what was meant: it breaks off, or has no tick and could not have one further on either.
+    #[must_use]
+    pub fn is_useless(&self) -> bool {
+        let has_none = self.findings.ticks() == 0 && (self.is_whole || self.findings.is_strange());
+        has_none || self.broken.is_some()
+    }
+}
+
+impl Replay {
+    /// Reads the first [`CHECK_LINES`] lines or records of each file, at most [`CHECK_BYTES`]. Blocks on the files.
+    ///
+    /// # Errors
+    /// None: what is wrong with a file is in its sample.
+    #[must_use]
+    pub fn sample(&self, feed: Source) -> Vec<Sample> {
+        self.plan.files.iter().map(|file| sample(&self.plan, file, feed)).collect()
+    }
+}
+
+fn sample(plan: &Plan, file: &Path, feed: Source) -> Sample {
+    let mut findings = Findings::default();
+    let (mut is_whole, mut broken) = (false, None);
+    match Recording::open(file, &plan.format, &std::sync::Arc::default()) {
+        Err(why) => broken = Some(why),
+        Ok(mut recording) => {
+            let (mut batch, mut length) = (Batch::default(), 0);
+            while !is_whole && broken.is_none() && findings.lines() < CHECK_LINES && length < CHECK_BYTES {
+                match batch.step(&mut recording, plan, feed) {
+                    Ok(more) => is_whole = !more,
+                    Err(why) => broken = Some(why),
+                }
+                let is_full = batch.messages >= REPLAY_BATCH.0 as u64 || batch.ticks.len() >= REPLAY_BATCH.1;
+                let is_enough =
+                    findings.lines() + batch.messages >= CHECK_LINES || length + batch.length >= CHECK_BYTES;
+                if is_whole || broken.is_some() || is_full || is_enough {
+                    findings.take_whole(&batch);
+                    length += batch.length;
+                    batch = Batch::default();
+                }
+            }
+        }
+    }
+    Sample { file: file.to_owned(), findings, is_whole, broken, format: plan.format.as_str() }
+}
