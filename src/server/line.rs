@@ -30,7 +30,7 @@ pub(super) use self::message::Framing;
 use super::{routes, upgrades};
 use crate::{
     clock::Instant,
-    limits::READ_AHEAD_BYTES,
+    limits::{LATE, READ_AHEAD_BYTES},
     metrics::{ClosedConnection, ConnectionMetrics},
 };
 
@@ -192,7 +192,17 @@ impl Gauge {
 /// Whether a time has passed; it begins when this is first asked, and the task is woken at its end.
 fn is_over(timer: &RefCell<Option<Pin<Box<Sleep>>>>, time: Duration, cx: &mut Context<'_>) -> bool {
     let mut timer = timer.borrow_mut();
-    timer.get_or_insert_with(|| Box::pin(sleep(time))).as_mut().poll(cx).is_ready()
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep(time)));
+    if timer.as_mut().poll(cx).is_pending() {
+        return false;
+    }
+    let now = Instant::now();
+    if now.saturating_duration_since(timer.deadline()) <= LATE {
+        return true;
+    }
+    // The gateway itself was held up, and the timer may come before the socket tells what has arrived meanwhile.
+    timer.as_mut().reset(now + LATE);
+    timer.as_mut().poll(cx).is_ready()
 }
 
 fn remember(slot: &RefCell<Option<Waker>>, cx: &Context<'_>) {
@@ -361,5 +371,35 @@ impl ActixStream for Line {
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         self.gauge.refuse_when_cut()?;
         ActixStream::poll_write_ready(&self.stream, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, task::Poll};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_comes_late_itself_judges_nobody_yet() {
+        let timer = RefCell::default();
+        let is_over = || poll_fn(|cx| Poll::Ready(is_over(&timer, SECOND, cx)));
+        assert!(!is_over().await, "it has just begun");
+        // The process was stopped: no timer fired in time.
+        tokio::time::advance(SECOND * 10).await;
+        assert!(!is_over().await, "what has arrived is read first");
+        tokio::time::advance(LATE + Duration::from_millis(1)).await;
+        assert!(is_over().await, "nothing has");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_in_time_is_over() {
+        let timer = RefCell::default();
+        let is_over = || poll_fn(|cx| Poll::Ready(is_over(&timer, SECOND, cx)));
+        assert!(!is_over().await);
+        tokio::time::advance(SECOND + Duration::from_millis(1)).await;
+        assert!(is_over().await);
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// One fault at a time may end or pause the gateway: a paused process cannot be asked to end.
-static PROCESS: Mutex<()> = Mutex::const_new(());
+pub(crate) static PROCESS: Mutex<()> = Mutex::const_new(());
 
 /// Starts every fault that is wanted.
 pub(crate) fn start(world: &Arc<World>, tasks: &mut JoinSet<()>, random: &mut ChaCha8Rng) {

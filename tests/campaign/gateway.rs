@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{http, world::World};
+use crate::{faults::PROCESS, http, world::World};
 
 /// Symbols of the built-in market here.
 pub(crate) const SYMBOLS: [&str; 12] =
@@ -206,6 +206,7 @@ fresh = {{ silence_ms = 3000 }}
 
     /// Makes sure that it runs, unpaused and with the right time.
     pub(crate) async fn settle(&self, world: &World) {
+        let _alone = PROCESS.lock().await;
         self.set_clock(0);
         if self.child.lock().unwrap().is_none() {
             self.start(world).await;

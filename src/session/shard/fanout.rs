@@ -21,6 +21,11 @@ impl Shard {
     /// Takes everything out of the lane. After a lap the shard catches up from the topics: its events come first,
     /// as far as they reached, then what the topics remember, then a gap for what they do not.
     pub fn drain_lane(&mut self) {
+        if !self.burst.is_empty() {
+            // A command has taken these out and not handed out all of them yet. What came later waits its turn behind them.
+            self.lane.wake();
+            return;
+        }
         let drained = self.lane.drain(&mut self.burst);
         if drained.skipped > 0 {
             self.tally.lapped(drained.skipped);

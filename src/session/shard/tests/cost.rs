@@ -6,7 +6,10 @@ use super::client::{Bench, Client, quote, source, symbol, trade};
 use crate::{
     clock::Instant,
     hub::HubConfig,
-    limits::{ANSWER_SYMBOLS, COMMAND_SYMBOLS, CONTROL_PAUSE_BYTES, RECOVERY_BYTES, SESSION_PATTERNS},
+    limits::{
+        ANSWER_SYMBOLS, COMMAND_SYMBOLS, CONTROL_PAUSE_BYTES, RECOVERY_BYTES, SESSION_PATTERNS,
+        SHARD_TURN_EVENTS,
+    },
     market::Channel,
     session::{Outgoing, SessionConfig},
 };
@@ -176,6 +179,26 @@ fn a_long_answer_comes_in_parts_and_others_are_answered_in_between() {
     let listed = |list: &&Value| list["subscriptions"].as_array().unwrap().len();
     assert_eq!(answers(&client, "list").iter().map(listed).sum::<usize>(), 5_500);
     assert_eq!(client.at.len(), 0);
+}
+
+#[test]
+fn a_drain_before_the_last_one_is_handed_out_mixes_nothing() {
+    let mut bench = bench(1, large());
+    let mut client = bench.connect();
+    client.send(&mut bench, r#"{"op":"subscribe","channel":"quotes","symbols":["*"],"mode":"stream"}"#);
+    let burst = 2 * SHARD_TURN_EVENTS;
+    bench.hub.publish(source(), (0..burst).map(|_| quote(0)));
+    // As a command does that must not be behind another shard, and then waits for its next turn.
+    bench.shard.drain_lane();
+    assert!(bench.shard.fan_out(), "some of it is left");
+    bench.hub.publish(source(), [quote(0)]);
+    bench.shard.drain_lane();
+    while bench.shard.fan_out() {}
+    bench.settle();
+    client.take_all(&mut bench);
+    let last = client.log.iter().rev().find(|message| message["T"] == "q").unwrap();
+    assert_eq!(last["n"], burst as u64 + 1);
+    assert_eq!(client.gaps, 0);
 }
 
 #[test]
