@@ -396,7 +396,7 @@ pub const MAX_HOSTS: usize = 100;
 /// `server.trusted_proxies`: how many networks at most.
 pub const MAX_TRUSTED_PROXIES: usize = 256;
 
-/// `limits.connections` and `limits.connections_per_ip`.
+/// `limits.connections`, `limits.connections_per_ip` and `limits.unproven_per_address`.
 pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 1..=1_000_000;
 
 /// `limits.symbols_per_session`: at most every topic in every channel.

@@ -21,7 +21,7 @@ mod tasks;
 mod time;
 mod upstream;
 
-pub use connections::{ClosedConnection, ConnectionMetrics};
+pub use connections::{ClosedConnection, ConnectionMetrics, RefusedConnection};
 pub use derived::DerivedMetrics;
 pub use feed::FeedMetrics;
 pub use notices::{Notice, Notices, REQUEST_REFUSALS, SESSION_REFUSALS, Subject};

@@ -4,6 +4,7 @@
 //! takes no lock and no atomic operation per session. A session never learns where ticks come from, and it knows its
 //! driver only as a [`Transport`] that can be woken and cut.
 
+mod address;
 mod assemble;
 mod bucket;
 mod census;
@@ -21,6 +22,8 @@ mod subscription;
 mod transport;
 mod wire;
 
+pub use address::ClientAddress;
+pub use bucket::Bucket;
 pub use census::{Admission, Census, Refusal};
 pub use close::{CloseReason, Excess, Flood, Frame, Text, Violation};
 pub use config::SessionConfig;

@@ -84,9 +84,8 @@ impl<'a> Document<'a> {
                 .map(|item| item.get_ref().as_str().map(str::to_owned))
                 .collect::<Option<_>>()
                 .map_or(Value::Other, Value::List),
-            DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => {
-                Value::Other
-            }
+            DeValue::Boolean(value) => Value::Switch(*value),
+            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => Value::Other,
         }
     }
 

@@ -58,6 +58,17 @@ pub(super) fn server(settings: &mut Settings) -> ServerConfig {
             connections,
             default.connections_per_ip,
         ),
+        unproven_per_address: settings.integer(
+            "limits.unproven_per_address",
+            connections,
+            default.unproven_per_address,
+        ),
+        accepts_per_second: settings.integer(
+            "limits.accepts_per_second",
+            &limits::ACCEPTS_PER_SECOND_RANGE,
+            default.accepts_per_second,
+        ),
+        loopback_counts: settings.switch("limits.loopback_counts", default.loopback_counts),
         request_timeout: settings.millis(
             "server.request_timeout_ms",
             &limits::REQUEST_TIMEOUT_MS_RANGE,

@@ -15,6 +15,8 @@ pub(super) enum Value {
     Text(String),
     /// A TOML integer, in decimal.
     Integer(String),
+    /// A TOML boolean.
+    Switch(bool),
     /// A TOML array of strings.
     List(Vec<String>),
     /// Text of an environment variable or flag, which may mean any type.
@@ -87,11 +89,25 @@ impl Settings {
         let Some(setting) = self.take(key) else { return default };
         let number = match &setting.value {
             Value::Integer(text) | Value::Untyped(text) => text.trim().parse().ok(),
-            Value::Text(_) | Value::List(_) | Value::Other => None,
+            Value::Text(_) | Value::Switch(_) | Value::List(_) | Value::Other => None,
         };
         number.filter(|number| range.contains(number)).unwrap_or_else(|| {
             let expected = format!("a whole number from {} to {}", range.start(), range.end());
             self.invalid(key, setting, &expected);
+            default
+        })
+    }
+
+    /// `true` or `false`.
+    pub(super) fn switch(&mut self, key: &'static str, default: bool) -> bool {
+        let Some(setting) = self.take(key) else { return default };
+        let value = match &setting.value {
+            Value::Switch(value) => Some(*value),
+            Value::Untyped(text) => text.trim().parse().ok(),
+            Value::Text(_) | Value::Integer(_) | Value::List(_) | Value::Other => None,
+        };
+        value.unwrap_or_else(|| {
+            self.invalid(key, setting, "true or false");
             default
         })
     }
@@ -117,7 +133,7 @@ impl Settings {
         let setting = self.take(key)?;
         let value = match &setting.value {
             Value::Text(text) | Value::Untyped(text) => parse(text),
-            Value::Integer(_) | Value::List(_) | Value::Other => None,
+            Value::Integer(_) | Value::Switch(_) | Value::List(_) | Value::Other => None,
         };
         if value.is_none() {
             self.invalid(key, setting, expected);
@@ -138,7 +154,7 @@ impl Settings {
             Value::Untyped(text) => {
                 text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
             }
-            Value::Text(_) | Value::Integer(_) | Value::Other => {
+            Value::Text(_) | Value::Integer(_) | Value::Switch(_) | Value::Other => {
                 self.invalid(key, setting, &format!("a list of texts, each {expected}"));
                 return None;
             }

@@ -12,7 +12,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::Metrics;
+use super::{ClosedConnection, Metrics, RefusedConnection};
 use crate::{clock::Instant, limits::NOTICE_INTERVAL};
 
 /// Why a connection does not become a session: every value of the label, present with 0 from the start.
@@ -31,11 +31,18 @@ pub const REQUEST_REFUSALS: &[&str] = &[
     "body_encoding",
     "body_size",
     "budget",
+    "body_timeout",
+    "bodies",
+    "bodies_per_ip",
 ];
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Notice {
+    /// A connection was closed as soon as it came.
+    ConnectionRefused,
+    /// The gateway closed a connection without a session.
+    ConnectionClosed,
     /// A connection did not become a session.
     SessionRefused,
     /// A plain HTTP request was not carried out, for a limit or for who asked.
@@ -171,6 +178,8 @@ impl Line {
         let Subject { address, session, subscriptions } = example;
         let address = address.map(tracing::field::display);
         let what = match notice {
+            Notice::ConnectionRefused => "connections refused",
+            Notice::ConnectionClosed => "connections closed by the gateway",
             Notice::SessionRefused => "sessions refused",
             Notice::RequestRefused => "requests refused",
             Notice::CommandRefused => "commands refused",
@@ -193,6 +202,19 @@ impl Metrics {
         debug_assert!(REQUEST_REFUSALS.contains(&reason), "{reason:?} is not in REQUEST_REFUSALS");
         self.requests_refused.with_label_values(&[reason]).inc();
         self.notices.note(Notice::RequestRefused, reason, || address.into());
+    }
+
+    /// Counts and tells that a connection was closed as soon as it came.
+    pub fn refuse_connection(&self, reason: RefusedConnection, address: IpAddr) {
+        self.connections.refused(reason);
+        self.notices.note(Notice::ConnectionRefused, reason.as_str(), || Some(address).into());
+    }
+
+    /// Counts and tells that a connection was ended for another one.
+    pub fn yield_connection(&self, address: IpAddr) {
+        let reason = ClosedConnection::GaveWay;
+        self.connections.closed(reason);
+        self.notices.note(Notice::ConnectionClosed, reason.as_str(), || Some(address).into());
     }
 }
 

@@ -31,8 +31,9 @@ pub(super) struct Port {
 }
 
 impl Port {
-    pub(super) fn new(gauge: Rc<Gauge>) -> Self {
-        gauge.carries_session(true);
+    /// `admitted`: whether the session has a place; one without is there to say so.
+    pub(super) fn new(gauge: Rc<Gauge>, admitted: bool) -> Self {
+        gauge.carries_session(admitted);
         Self { gauge, writer: RefCell::new(None), resumed: Notify::new(), drained: Cell::new(false) }
     }
 

@@ -54,6 +54,12 @@ pub struct ServerConfig {
     pub connections: usize,
     /// Sessions at once of one client address.
     pub connections_per_ip: usize,
+    /// Connections at once of one client address that have completed neither a handshake nor a request.
+    pub unproven_per_address: usize,
+    /// Connections a second of one client address; zero is no limit.
+    pub accepts_per_second: u32,
+    /// Whether that counts for clients on this machine, too.
+    pub loopback_counts: bool,
     /// A request's head must be complete within this time.
     pub request_timeout: Duration,
     /// A request's body must be complete within this time from the end of its head.
@@ -75,6 +81,9 @@ impl Default for ServerConfig {
             trusted_proxies: Networks::default(),
             connections: limits::DEFAULT_CONNECTIONS,
             connections_per_ip: limits::DEFAULT_CONNECTIONS_PER_IP,
+            unproven_per_address: limits::DEFAULT_UNPROVEN_PER_ADDRESS,
+            accepts_per_second: *limits::ACCEPTS_PER_SECOND_RANGE.start(),
+            loopback_counts: false,
             request_timeout: limits::REQUEST_TIMEOUT,
             body_timeout: limits::DEFAULT_BODY_TIMEOUT,
             grace: limits::DEFAULT_GRACE,

@@ -27,7 +27,7 @@ use tokio::{
 
 use self::exchange::Exchange;
 pub(super) use self::message::Framing;
-use super::{routes, upgrades};
+use super::{routes, slots::Slot, upgrades};
 use crate::{
     clock::Instant,
     limits::{LATE, READ_AHEAD_BYTES},
@@ -68,6 +68,7 @@ pub(super) struct Gauge {
     left: Cell<bool>,
     /// The answer is a session's, which is ended for its own reasons.
     in_session: Cell<bool>,
+    slot: Rc<Slot>,
     /// Why the connection ends by itself.
     late: Cell<Option<ClosedConnection>>,
     exchange: RefCell<Exchange>,
@@ -114,8 +115,13 @@ impl Gauge {
         self.left.get()
     }
 
-    pub(super) const fn is_cut(&self) -> bool {
-        self.cut.get()
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.get() || self.slot.is_evicted()
+    }
+
+    /// Its place among the connections.
+    pub(super) fn slot(&self) -> &Rc<Slot> {
+        &self.slot
     }
 
     /// The application has a request whose body ends so. Its head's time is over.
@@ -133,6 +139,7 @@ impl Gauge {
     /// All of the answer is with actix.
     pub(super) fn answered(&self) {
         self.exchange.borrow_mut().answered();
+        self.slot.prove();
     }
 
     /// Whether the request's body did not come in time.
@@ -140,13 +147,17 @@ impl Gauge {
         self.late.get() == Some(ClosedConnection::BodyTimeout)
     }
 
-    /// Whether a session has the connection from now on.
-    pub(super) fn carries_session(&self, yes: bool) {
-        self.in_session.set(yes);
+    /// A session has the connection from now on, and watches over what is written. It has a place among the sessions if
+    /// it was admitted.
+    pub(super) fn carries_session(&self, admitted: bool) {
+        self.in_session.set(true);
+        if admitted {
+            self.slot.carry_session(true);
+        }
     }
 
     fn refuse_when_cut(&self) -> io::Result<()> {
-        if self.cut.get() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+        if self.is_cut() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }
 
     /// Notes what became of a write, and gives a plain answer up that the socket takes nothing of.
@@ -214,13 +225,14 @@ fn remember(slot: &RefCell<Option<Waker>>, cx: &Context<'_>) {
 }
 
 impl Line {
-    pub(super) fn new(stream: TcpStream, times: LineTimes, metrics: ConnectionMetrics) -> Self {
+    pub(super) fn new(stream: TcpStream, slot: Slot, times: LineTimes, metrics: ConnectionMetrics) -> Self {
         let gauge = Gauge {
             blocked_since: Cell::default(),
             cut: Cell::default(),
             finished: Cell::default(),
             left: Cell::default(),
             in_session: Cell::default(),
+            slot: Rc::new(slot),
             late: Cell::default(),
             exchange: RefCell::new(Exchange::new()),
             times,
@@ -278,6 +290,7 @@ impl Line {
                 upgrades::single_out(&mut buf.filled_mut()[before..], routes::is_socket);
             }
             if taken > 0 {
+                self.gauge.slot.set_idle(exchange.is_idle());
                 return Poll::Ready(Ok(()));
             }
         }
@@ -304,6 +317,7 @@ impl AsyncRead for Line {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.gauge.slot.watch(cx);
         self.gauge.refuse_when_cut()?;
         if self.gauge.finished.get() || self.gauge.late.get().is_some() {
             return Poll::Ready(Ok(()));
@@ -349,9 +363,13 @@ impl AsyncWrite for Line {
     /// actix asks for it when the socket has taken all that it had.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut exchange = self.gauge.exchange.borrow_mut();
-        if exchange.flushed() && !exchange.ahead().is_empty() {
-            // What waited may go up, and no socket will tell of it.
-            cx.waker().wake_by_ref();
+        if exchange.flushed() {
+            if exchange.ahead().is_empty() {
+                self.gauge.slot.set_idle(true);
+            } else {
+                // What waited may go up, and no socket will tell of it.
+                cx.waker().wake_by_ref();
+            }
         }
         drop(exchange);
         Pin::new(&mut self.stream).poll_flush(cx)

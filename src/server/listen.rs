@@ -1,14 +1,13 @@
 //! Sockets, workers and the service on each connection.
 
 use std::{
-    convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
 
-use actix_http::{HttpServiceBuilder, Request, Response};
+use actix_http::{HttpServiceBuilder, Request, Response, error::DispatchError};
 use actix_server::{Server, ServerHandle};
 use actix_service::{Service, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
@@ -25,12 +24,18 @@ use super::{
     Driver, Gateway, LocalShard, answer,
     asking::{self, Door},
     budget::{self, Budget},
+    intake::Intake,
     line::{Line, LineTimes},
-    local_shard, routes, socket,
+    local_shard, routes,
+    slots::{SlotLimits, Slots},
+    socket,
 };
 use crate::{
-    limits::{BACKLOG, DISCONNECT_TIMEOUT, KEEP_ALIVE, NOTSENT_LOWAT, STOP_TIMEOUT, WRITE_BUFFER},
-    metrics::ConnectionMetrics,
+    clock::Instant,
+    limits::{
+        BACKLOG, DISCONNECT_TIMEOUT, KEEP_ALIVE, NOTSENT_LOWAT, PLAIN_CONNECTIONS, SPARE_DESCRIPTORS,
+        STOP_TIMEOUT, WRITE_BUFFER,
+    },
 };
 
 /// A server that accepts connections.
@@ -51,11 +56,13 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
     let config = &gateway.server;
     let listener = bind(config.bind)?;
     let address = listener.local_addr()?;
-    // Room beside the sessions for scrapes, probes and refusals, over all workers.
-    let most = config.connections.div_ceil(config.workers) + config.connections;
+    let slots = slots(&gateway);
+    let intake = Intake::new(gateway.hub.metrics().connections.clone());
     let builder = Server::build()
         .workers(config.workers)
-        .max_concurrent_connections(most)
+        // Places are given and taken in one place, by address. This would stop accepting, and probes with it: it is
+        // beyond all that can get a place.
+        .max_concurrent_connections(config.connections + 2 * PLAIN_CONNECTIONS)
         .shutdown_timeout(STOP_TIMEOUT.as_secs())
         .disable_signals();
     let times = LineTimes {
@@ -63,7 +70,6 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
         body: config.body_timeout,
         stall: gateway.session.stall_timeout,
     };
-    let metrics = gateway.hub.metrics().connections.clone();
     // The drivers differ in who takes an upgrade: a service of its own, or the application.
     let driver = config.driver;
     let door = Arc::new(Door::new(gateway, address.port()));
@@ -82,21 +88,21 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
                 }
             });
             let application =
-                answer::watched(map_config(application(Arc::clone(&door)), |()| AppConfig::default()));
+                answer::watched(map_config(application(Arc::clone(&door), Arc::clone(&intake)), |()| {
+                    AppConfig::default()
+                }));
             let http = connection(address).upgrade(upgrade).h1(application);
-            let (times, metrics) = (times.clone(), metrics.clone());
-            fn_service(move |stream| accept(stream, times.clone(), metrics.clone()))
-                .map_err(|never: Infallible| match never {})
-                .and_then(http)
+            let (slots, times) = (Arc::clone(&slots), times.clone());
+            fn_service(move |stream| accept(stream, Arc::clone(&slots), times.clone())).and_then(http)
         })?,
         Driver::Actix => builder.listen("http", listener, move || {
             let application =
-                answer::watched(map_config(application(Arc::clone(&door)), |()| AppConfig::default()));
+                answer::watched(map_config(application(Arc::clone(&door), Arc::clone(&intake)), |()| {
+                    AppConfig::default()
+                }));
             let http = connection(address).h1(application);
-            let (times, metrics) = (times.clone(), metrics.clone());
-            fn_service(move |stream| accept(stream, times.clone(), metrics.clone()))
-                .map_err(|never: Infallible| match never {})
-                .and_then(http)
+            let (slots, times) = (Arc::clone(&slots), times.clone());
+            fn_service(move |stream| accept(stream, Arc::clone(&slots), times.clone())).and_then(http)
         })?,
     };
     let server = server.run();
@@ -114,17 +120,37 @@ fn shard(gateway: &Gateway) -> Option<LocalShard> {
     }
 }
 
+/// The places for connections that the configuration and the system allow.
+fn slots(gateway: &Gateway) -> Arc<Slots> {
+    let config = &gateway.server;
+    let descriptors = rlimit::Resource::NOFILE.get().map_or(u64::MAX, |(soft, _hard)| soft);
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    let limits = SlotLimits {
+        plain: PLAIN_CONNECTIONS,
+        total: (config.connections + PLAIN_CONNECTIONS).min(descriptors.saturating_sub(SPARE_DESCRIPTORS)),
+        per_address: config.connections_per_ip,
+        unproven: config.unproven_per_address,
+        rate: Some(config.accepts_per_second).filter(|rate| *rate > 0),
+        loopback_counts: config.loopback_counts,
+    };
+    let proxies = config.trusted_proxies.clone();
+    Slots::new(limits, move |ip| proxies.contains(ip), Arc::clone(gateway.hub.metrics()))
+}
+
 async fn accept(
     stream: TcpStream,
+    slots: Arc<Slots>,
     times: LineTimes,
-    metrics: ConnectionMetrics,
-) -> Result<(Line, Option<SocketAddr>), Infallible> {
-    let peer = stream.peer_addr().ok();
+) -> Result<(Line, Option<SocketAddr>), DispatchError> {
+    // A client that is gone already has none.
+    let peer = stream.peer_addr().map_err(DispatchError::Io)?;
+    let slot = slots.take(peer.ip(), Instant::now());
+    let slot = slot.map_err(|_refused| DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))?;
     // Without this a small write waits for the acknowledgement of the one before it.
     if let Err(why) = stream.set_nodelay(true) {
         tracing::debug!("TCP_NODELAY: {why}");
     }
-    Ok((Line::new(stream, times, metrics), peer))
+    Ok((Line::new(stream, slot, times, slots.metrics().connections.clone()), Some(peer)))
 }
 
 /// How every connection is treated.
@@ -150,6 +176,7 @@ where
 /// The routes of one worker.
 fn application(
     door: Arc<Door>,
+    intake: Arc<Intake>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -164,6 +191,7 @@ fn application(
         .app_data(web::Data::from(Arc::clone(door.gateway())))
         .app_data(web::Data::from(door))
         .app_data(web::Data::new(Budget::default()))
+        .app_data(web::Data::from(intake))
         .configure(move |config| {
             if let Some(shard) = shard {
                 config.app_data(web::Data::<LocalShard>::new(shard));

@@ -105,6 +105,7 @@ pub(super) async fn poll(
     let now = Instant::now();
     let port = Rc::new(Port::default());
     let key = shard.borrow_mut().open_road(Framing::Bare, Rc::clone(&port) as Rc<_>, admission, now);
+    gauge.slot().carry_session(true);
     let visit = Visit { shard: LocalShard::clone(&shard), key, port, gauge: Rc::clone(gauge) };
     let after = query.after.as_deref().filter(|text| !text.is_empty());
     // Joined only then: what is merged meanwhile would be a second event of its symbol in one answer.
@@ -225,6 +226,8 @@ impl Drop for Visit {
         let mut shard = self.shard.borrow_mut();
         shard.close(self.key, CloseReason::Client(1000), now);
         shard.leave(self.key, now);
+        // Its answer is a plain one.
+        self.gauge.slot().carry_session(false);
     }
 }
 

@@ -3,8 +3,6 @@
 //! Nobody is asked who they are, so producers must be on this machine unless the feed says otherwise. A request is
 //! taken or refused as a whole for the gateway's reasons; single ticks are refused for theirs.
 
-use std::rc::Rc;
-
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -13,7 +11,7 @@ use tokio::task::yield_now;
 use super::{
     Gateway, PushView, admit,
     asking::Asking,
-    line::Gauge,
+    intake::{Intake, RefusedBody, Unread},
     query::{self, Bad, Parameters},
     refusal::Refusal,
     rest,
@@ -64,6 +62,7 @@ pub(super) async fn publish(
     request: HttpRequest,
     Parameters(query): Parameters<Query>,
     gateway: web::Data<Gateway>,
+    intake: web::Data<Intake>,
     body: web::Payload,
 ) -> HttpResponse {
     let address = Asking::address(&request);
@@ -101,23 +100,34 @@ pub(super) async fn publish(
             return rest::refusal(415, 400, &msg);
         }
     };
-    let body = match body.to_bytes_limited(PUBLISH_BYTES).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(why)) => {
-            if request.conn_data::<Rc<Gauge>>().is_some_and(|gauge| gauge.body_is_late()) {
-                return rest::refusal(408, 400, "the body took too long: see server.body_timeout_ms");
+    let body = match intake.read(&request, address, body).await {
+        Ok(body) => body,
+        Err(unread) => {
+            if let Unread::Refused(reason) = &unread {
+                refused(reason.as_str());
             }
-            return rest::refusal(400, 400, &format!("the body broke off: {why}"));
-        }
-        Err(_larger) => {
-            refused("body_size");
-            return rest::refusal(413, 413, &format!("the body has more than {PUBLISH_BYTES} bytes"));
+            return why_unread(&unread);
         }
     };
     let mut batch = Batch::new(&push.publisher);
     match batch.read(&body, packed).await {
         Ok(()) => HttpResponse::Ok().json(batch.publish().await),
         Err(why) => rest::refusal(400, 400, &why),
+    }
+}
+
+fn why_unread(unread: &Unread) -> HttpResponse {
+    match unread {
+        Unread::Broken(why) => rest::refusal(400, 400, &format!("the body broke off: {why}")),
+        Unread::Refused(RefusedBody::Late) => {
+            rest::refusal(408, 400, "the body took too long: see server.body_timeout_ms")
+        }
+        Unread::Refused(RefusedBody::Large) => {
+            rest::refusal(413, 413, &format!("the body has more than {PUBLISH_BYTES} bytes"))
+        }
+        Unread::Refused(RefusedBody::Full | RefusedBody::Address) => {
+            rest::refusal(503, 503, "too many bodies are under way: nothing was published, try again")
+        }
     }
 }
 

@@ -36,6 +36,7 @@ use super::{
     reader::{self, Purpose},
     refusal::Refusal,
     routes,
+    slots::Slot,
 };
 use crate::{
     clock::Instant,
@@ -218,12 +219,15 @@ pub(super) async fn upgrade(
         _ => Purpose::Commands(admit::encoding(protocol), wishes),
     };
     let refused = |reason| gateway.hub.metrics().refuse_session(reason, Some(ip));
+    let slot = Rc::clone(framed.io_ref().gauge().slot());
     let (stream, read) = shake_hands(&request, framed, protocol).await?;
+    slot.prove();
     let admission = gateway.census.admit(ip).inspect_err(|limit| refused(limit.as_str()));
+    slot.carry_session(admission.is_ok());
     let port = Rc::new(Port::new(stream));
     let (key, most) = purpose.open(&shard, &gateway.session, Rc::clone(&port) as Rc<_>, admission);
     let whose = (LocalShard::clone(&shard), key);
-    let session = Session { shard, key, port, purpose, inbound: Inbound::new(most) };
+    let session = Session { shard, key, port, purpose, inbound: Inbound::new(most), _slot: slot };
     // On its own, so that actix' state of the connection goes.
     actix_rt::spawn(guarded(session.run(read), whose, Arc::clone(&gateway.hub)));
     Ok(())
@@ -273,6 +277,8 @@ struct Session {
     port: Rc<Port>,
     purpose: Purpose,
     inbound: Inbound,
+    /// Given back with the socket.
+    _slot: Rc<Slot>,
 }
 
 /// What reading came to.

@@ -116,7 +116,7 @@ impl Stream {
         after: Option<&str>,
     ) -> Result<Self, Bad> {
         let now = Instant::now();
-        let port = Rc::new(Port::new(Rc::clone(gauge)));
+        let port = Rc::new(Port::new(Rc::clone(gauge), true));
         let key = shard.borrow_mut().open_road(Framing::Sse, Rc::clone(&port) as Rc<_>, admission, now);
         let retry = rand::rng().random_range(SSE_RETRY_MS);
         let first = Some(format!("retry: {retry}\n\n").into());

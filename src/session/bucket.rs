@@ -6,19 +6,21 @@ use crate::clock::Instant;
 
 /// A rate with a burst, kept as the time at which the bucket would be full again.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bucket {
+pub struct Bucket {
     full_at: Instant,
     /// Time for which whatever came could not be read, and so came at once.
     excused: Duration,
 }
 
 impl Bucket {
-    pub(super) const fn new(now: Instant) -> Self {
+    /// A full one.
+    #[must_use]
+    pub const fn new(now: Instant) -> Self {
         Self { full_at: now, excused: Duration::ZERO }
     }
 
     /// Takes one token if there is one.
-    pub(super) fn take(&mut self, now: Instant, per_second: u32, burst: u32) -> bool {
+    pub fn take(&mut self, now: Instant, per_second: u32, burst: u32) -> bool {
         let token = Duration::from_secs(1) / per_second.max(1);
         let full_at = self.full_at.max(now) + token;
         let fits = full_at - now <= token * burst.max(1);
@@ -31,8 +33,14 @@ impl Bucket {
         fits
     }
 
+    /// Whether all tokens are there.
+    #[must_use]
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.full_at <= now
+    }
+
     /// The gateway was held up for so long: what came in that time at the rate fits.
-    pub(super) fn excuse(&mut self, late: Duration) {
+    pub fn excuse(&mut self, late: Duration) {
         self.excused = late;
     }
 

@@ -12,13 +12,15 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::ClientAddress;
+
 /// Counts of all sessions of one gateway.
 #[derive(Debug)]
 pub struct Census {
     most: usize,
     most_per_ip: usize,
     total: Mutex<usize>,
-    per_ip: DashMap<IpAddr, usize>,
+    per_ip: DashMap<ClientAddress, usize>,
     empty: Notify,
     serial: AtomicU64,
 }
@@ -74,7 +76,7 @@ impl Census {
         if *total >= self.most {
             return Err(Refusal::Gateway);
         }
-        let mut here = self.per_ip.entry(ip).or_insert(0);
+        let mut here = self.per_ip.entry(ClientAddress::of(ip)).or_insert(0);
         if *here >= self.most_per_ip {
             return Err(Refusal::Address);
         }
@@ -122,7 +124,7 @@ impl Admission {
 impl Drop for Admission {
     fn drop(&mut self) {
         let mut total = self.census.total.lock();
-        if let dashmap::Entry::Occupied(mut here) = self.census.per_ip.entry(self.ip) {
+        if let dashmap::Entry::Occupied(mut here) = self.census.per_ip.entry(ClientAddress::of(self.ip)) {
             *here.get_mut() -= 1;
             if *here.get() == 0 {
                 here.remove();
@@ -151,5 +153,16 @@ mod tests {
         drop(first);
         assert_eq!(census.total(), 2);
         assert!(census.admit(a).is_ok());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let census = Arc::new(Census::new(10, 2));
+        let admit = |text: &str| census.admit(text.parse().unwrap());
+        let _all = [admit("2001:db8::1").unwrap(), admit("2001:db8::2").unwrap()];
+        assert_eq!(admit("2001:db8::3").unwrap_err(), Refusal::Address);
+        assert!(admit("2001:db8:0:1::3").is_ok());
+        let _mapped = [admit("192.0.2.1").unwrap(), admit("::ffff:192.0.2.1").unwrap()];
+        assert_eq!(admit("192.0.2.1").unwrap_err(), Refusal::Address);
     }
 }

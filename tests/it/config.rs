@@ -32,6 +32,9 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("server.drain_ms", "0", "-1"),
     ("limits.connections", "500", "0"),
     ("limits.connections_per_ip", "400", "1000001"),
+    ("limits.unproven_per_address", "40", "0"),
+    ("limits.accepts_per_second", "200", "-1"),
+    ("limits.loopback_counts", "true", "yes"),
     ("limits.symbols_per_session", "300", "0"),
     ("limits.commands_per_second", "20", "0"),
     ("limits.frame_bytes", "2048", "1023"),
@@ -84,7 +87,7 @@ fn literal(key: &str, value: &str) -> String {
         "server.hosts" | "server.origins" | "server.trusted_proxies" | "history.intervals" => {
             format!("{:?}", value.split(',').collect::<Vec<_>>())
         }
-        _ if value.parse::<f64>().is_ok() => value.to_owned(),
+        _ if value.parse::<f64>().is_ok() || value.parse::<bool>().is_ok() => value.to_owned(),
         _ => format!("{value:?}"),
     }
 }
@@ -114,6 +117,9 @@ fn values(config: &Config) -> BTreeMap<&'static str, String> {
         server.drain.as_millis().to_string(),
         server.connections.to_string(),
         server.connections_per_ip.to_string(),
+        server.unproven_per_address.to_string(),
+        server.accepts_per_second.to_string(),
+        server.loopback_counts.to_string(),
         session.symbols_per_session.to_string(),
         session.commands_per_second.to_string(),
         session.frame_bytes.to_string(),

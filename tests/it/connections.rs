@@ -1,6 +1,7 @@
 //! What a connection may take its time with, and what not: over both drivers, for each transport, as the first request
 //! of a connection and as a later one.
 
+mod crowd;
 mod http;
 mod late;
 

@@ -53,7 +53,6 @@ impl Exchange {
     }
 
     /// Whether it is an empty connection between two requests.
-    #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Head(head) if !head.has_begun()) && !self.first
     }

@@ -2,10 +2,11 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
+use socket2::{Domain, Socket, Type};
 use tokio::time::Instant;
 
 use crate::util::{PATIENCE, TestGateway};
@@ -27,6 +28,14 @@ pub(super) struct Answer {
 impl Http {
     pub(super) fn dial(gateway: &TestGateway) -> Self {
         Self::over(TcpStream::connect(gateway.address).unwrap())
+    }
+
+    /// From another of this machine's addresses: 127.0.0.x.
+    pub(super) fn dial_from(gateway: &TestGateway, last: u8) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
+        socket.connect(&gateway.address.into()).unwrap();
+        Self::over(socket.into())
     }
 
     pub(super) fn over(stream: TcpStream) -> Self {

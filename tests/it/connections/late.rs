@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use tickcast::{
+    limits::BODIES_BYTES_PER_ADDRESS,
     server::{Driver, ServerConfig},
     session::SessionConfig,
 };
@@ -21,6 +22,7 @@ on_both_drivers! {
     a_body_that_drips_is_cut,
     a_body_that_nobody_reads_is_cut_too,
     a_body_has_its_own_time,
+    half_bodies_of_one_address_leave_room_for_others,
     an_answer_that_nobody_takes_is_given_up,
 }
 
@@ -129,6 +131,37 @@ async fn a_body_has_its_own_time(driver: Driver) {
         assert!(http.answer().body.contains("\"accepted\":10000"));
         assert_eq!(http.answer().body, "alive\n");
     }
+}
+
+async fn half_bodies_of_one_address_leave_room_for_others(driver: Driver) {
+    let server = ServerConfig { driver, body_timeout: 4 * HEAD, ..ServerConfig::default() };
+    let gateway = TestGateway::with_everything(server, SessionConfig::default(), &[("desk", true)]);
+    let (most, half) = (990_000, " ".repeat(989_999));
+    let fit = BODIES_BYTES_PER_ADDRESS / most;
+    let mut held: Vec<_> = (0..fit)
+        .map(|_| {
+            let mut http = Http::dial_from(&gateway, 1);
+            http.send(&publish_head(most));
+            http.send(&half);
+            http
+        })
+        .collect();
+    gateway.metric_reaches("tickcast_bodies_bytes", f64::from(u32::try_from(fit * most).unwrap())).await;
+    let mut refused = Http::dial_from(&gateway, 1);
+    refused.send(&publish_head(most));
+    refused.send(&half);
+    let head = refused.until("\r\n\r\n").to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 503") && head.contains("retry-after: 1"), "{head}");
+    let mut other = Http::dial_from(&gateway, 2);
+    assert_eq!(other.ask(&publish(&format!("{half}{TICK}"))).status, 200);
+    for http in &mut held {
+        assert!(http.rest().starts_with("HTTP/1.1 408"));
+    }
+    gateway.metric_is("tickcast_bodies_bytes", |bytes| bytes < 1.0).await;
+    assert_eq!(Http::dial_from(&gateway, 1).ask(&publish(TICK)).status, 200);
+    let count =
+        |reason: &str| gateway.count(&format!("tickcast_requests_refused_total{{reason=\"{reason}\"}}"));
+    assert_eq!(["bodies", "bodies_per_ip", "body_size", "body_timeout"].map(count), [0, 1, 0, fit as u64]);
 }
 
 async fn an_answer_that_nobody_takes_is_given_up(driver: Driver) {
