@@ -14,6 +14,7 @@ mod lane;
 mod ring;
 mod roster;
 mod round;
+mod source_clock;
 mod sweep;
 mod time;
 mod topic;
@@ -28,6 +29,7 @@ pub use history::{BarSpan, Page};
 pub use image::{Computed, Image, Mark, Numbered, RestoreError, Run};
 pub use lane::{Drained, Lane};
 pub use roster::FeedTerms;
+pub use source_clock::SourceClock;
 pub use topic::{Remembered, Topic, TopicId};
 
 pub use crate::market::Body;

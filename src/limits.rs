@@ -80,9 +80,25 @@ pub const DEFAULT_BARS: usize = 1_000;
 /// comes. One that takes longer is late: it is counted and left out of the bar.
 pub const BAR_GRACE: i64 = 500_000;
 
-/// How far a trade's time at its source may be ahead of its receipt, in microseconds. Further: the time of receipt counts
-/// for ticker and bars.
+/// How far a trade's time at its source may be ahead of its receipt, in microseconds, and how far a source's clock is ever taken to
+/// be ahead. Further: the time of receipt counts for ticker and bars.
 pub const MAX_CLOCK_AHEAD: i64 = 60_000_000;
+
+/// How far a trade's time may be ahead of what its source's clock is known to say, in microseconds. Further: the time of receipt
+/// counts for ticker and bars.
+pub const MAX_STAMP_AHEAD: i64 = 5_000_000;
+
+/// Ticks from which a source's clock is learned: the smallest difference of the newest so many, and of up to as many before them.
+pub const CLOCK_WINDOW: u32 = 64;
+
+/// A source whose ticks are later than that, in microseconds, is a recording: its clock goes as fast as it is played.
+pub const RECORDED_AFTER: i64 = 600_000_000;
+
+/// How far a time of a recording jumps, in microseconds, for it to be looked at whether the next ones follow.
+pub const FAR_OFF: i64 = 3_600_000_000;
+
+/// The same where nothing behind it tells, or nothing before it.
+pub const FAR_OFF_ALONE: i64 = 30 * 86_400_000_000;
 
 /// From so many microseconds on a difference between the machine's clock and monotonic time is a step, which is logged and
 /// counted. Less is followed without a word.

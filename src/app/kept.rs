@@ -11,7 +11,8 @@ use crate::{
     clock::Clock,
     config::Config,
     hub::Hub,
-    market::Source,
+    limits::{CLOCK_CARRIED, CLOCK_STEP},
+    market::{Source, UnixMicros},
     store::{House, Opened, Saver, StoreConfig},
 };
 
@@ -54,7 +55,26 @@ pub(super) async fn open(config: &Config, fresh: String, clock: &Clock) -> anyho
         continued = opened.is_continued,
         "store"
     );
+    carry_on(clock, opened.said);
     Ok(Some(Found { config: store, opened, interrupted }))
+}
+
+/// The time goes on where the last run left it, also when the machine's clock was set back since: bars that are kept would take
+/// every trade for late until then.
+fn carry_on(clock: &Clock, said: Option<UnixMicros>) {
+    let Some(said) = said else { return };
+    let behind_ms = said.0.saturating_sub(clock.now().0) / 1_000;
+    if behind_ms > CLOCK_CARRIED / 1_000 {
+        tracing::error!(
+            behind_ms,
+            "the store was saved in the future: until then trades without a time are late"
+        );
+    } else if clock.not_before(said).unsigned_abs() >= CLOCK_STEP {
+        tracing::warn!(
+            behind_ms,
+            "the machine's clock is behind the last run's: the gateway's goes on from there"
+        );
+    }
 }
 
 impl Found {

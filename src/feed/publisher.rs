@@ -261,6 +261,11 @@ impl Publisher {
         }
     }
 
+    /// How far the time of the symbol's source is behind the gateway's, in microseconds, if that is known.
+    pub(super) fn offset(&self, symbol: Symbol) -> Option<i64> {
+        self.hub.topic(symbol)?.offset()
+    }
+
     /// Counts a time at which the feed was held up.
     pub fn count_stall(&self) {
         self.hub.metrics().time.stalled(Stalled::Feed);

@@ -22,6 +22,7 @@ mod progress;
 mod reader;
 mod recording;
 mod sample;
+mod stamps;
 mod times;
 
 #[cfg(test)]

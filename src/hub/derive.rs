@@ -2,8 +2,8 @@
 //! no history and knows neither events nor listeners; the topic does that.
 //!
 //! One clock decides: the time of a trade at its source when the source tells it, else its receipt; a source time that
-//! is further ahead of the receipt than [`MAX_CLOCK_AHEAD`] is not believed, or one bad tick would make all later ones
-//! late. When no trade comes, the source's clock goes on with the gateway's from where the newest trade put it.
+//! is far ahead of what the [source's clock](SourceClock) says is not believed, or one bad tick would make all later ones
+//! late. When no trade comes, the source's clock goes on with the gateway's.
 
 mod bars;
 mod exact;
@@ -29,7 +29,8 @@ pub(super) use self::{
     retract::{Gone, Uncorrected},
 };
 use crate::{
-    limits::{BAR_GRACE, MAX_CLOCK_AHEAD},
+    hub::SourceClock,
+    limits::BAR_GRACE,
     market::{Bar, Body, Channel, Interval, Intervals, Marks, Quote, Symbol, Trade, UnixMicros},
 };
 
@@ -94,7 +95,8 @@ pub(super) struct Derived {
     symbol: Symbol,
     ticker: Rolling,
     bars: [Option<Series>; Interval::COUNT],
-    /// The newest trade's time, and how far it was ahead of its receipt.
+    /// What format 1 of the store knew of the source's clock: the newest trade's time, and how far that was ahead of its
+    /// receipt. The topic knows more.
     newest: i64,
     ahead: i64,
     #[serde(skip)]
@@ -111,18 +113,15 @@ impl Derived {
 
     /// Takes in a trade, the event of that number. Marks of it that it counts at its receipt, or not in the ticker, when
     /// that is so: whoever takes it out again must do it where it was put in.
-    pub(super) fn trade(&mut self, n: u64, trade: &mut Trade) -> Step {
+    pub(super) fn trade(&mut self, n: u64, trade: &mut Trade, clock: &SourceClock) -> Step {
         let marks = &mut trade.print.marks;
-        if trade.te.is_some_and(|te| te.0.saturating_sub(trade.tr.0) > MAX_CLOCK_AHEAD) {
+        if trade.te.is_some_and(|te| !clock.believes(te, trade.tr)) {
             *marks = marks.and(Marks::AT_RECEIPT);
         }
         let traded = Traded::new(n, trade);
-        let at = traded.at;
-        if at.0 >= self.newest {
-            (self.newest, self.ahead) = (at.0, at.0.saturating_sub(trade.tr.0));
-        }
         let mut step = Step::default();
         if !traded.counts() {
+            self.remember(n);
             return step;
         }
         for (series, interval) in self.bars.iter_mut().zip(Interval::ALL) {
@@ -143,11 +142,16 @@ impl Derived {
                 step.excluded[why as usize].insert(Channel::Ticker);
             }
         }
+        self.remember(n);
+        step
+    }
+
+    /// Keeps what the trades up to that number come to, now and then: also behind one that counts for nothing.
+    fn remember(&mut self, n: u64) {
         if self.points.is_due(n) {
             let bars = self.bars.each_ref().map(|series| series.as_ref()?.state().cloned());
             self.points.push(Point { n, bars, ticker: self.ticker.point() });
         }
-        step
     }
 
     /// What it computes.
@@ -172,9 +176,9 @@ impl Derived {
     }
 
     /// Lets time pass until `now` by the gateway's clock.
-    pub(super) fn pass(&mut self, now: UnixMicros) -> Step {
+    pub(super) fn pass(&mut self, now: UnixMicros, clock: &SourceClock) -> Step {
         let mut step = Step::default();
-        let source = UnixMicros(now.0.saturating_add(self.ahead));
+        let source = clock.source(now);
         let over = UnixMicros(source.0.saturating_sub(BAR_GRACE));
         for series in self.bars.iter_mut().flatten() {
             step.finished.extend(series.finish(self.symbol, over));
@@ -186,11 +190,11 @@ impl Derived {
     }
 
     /// When, by the gateway's clock, the passing of time alone will change something; the far future when nothing.
-    pub(super) fn due(&self) -> UnixMicros {
+    pub(super) fn due(&self, clock: &SourceClock) -> UnixMicros {
         let ends = self.bars.iter().flatten().filter_map(Series::end);
         let ends = ends.map(|end| end.0.saturating_add(BAR_GRACE));
         let due = ends.chain(self.ticker.next_leaves().map(|time| time.0)).min();
-        UnixMicros(due.map_or(i64::MAX, |due| due.saturating_sub(self.ahead)))
+        due.map_or(UnixMicros(i64::MAX), |due| clock.gateway(UnixMicros(due)))
     }
 
     /// The newest value of a channel: the ticker, or the forming bar if there is one.
@@ -209,7 +213,10 @@ impl Derived {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Print, Source};
+    use crate::{
+        limits::MAX_CLOCK_AHEAD,
+        market::{Print, Source},
+    };
 
     const SECOND: i64 = 1_000_000;
 
@@ -227,12 +234,16 @@ mod tests {
         }
     }
 
-    fn seconds() -> Derived {
-        Derived::new(Symbol::new("S").unwrap(), [Interval::Second].into_iter().collect(), 256)
+    /// A trade as a topic takes it in.
+    fn take(derived: &mut Derived, clock: &mut SourceClock, mut trade: Trade) -> Step {
+        if let Some(te) = trade.te {
+            clock.note(te, trade.tr);
+        }
+        derived.trade(1, &mut trade, clock)
     }
 
-    fn take(derived: &mut Derived, mut trade: Trade) -> Step {
-        derived.trade(1, &mut trade)
+    fn seconds() -> Derived {
+        Derived::new(Symbol::new("S").unwrap(), [Interval::Second].into_iter().collect(), 256)
     }
 
     fn start(bar: &Bar) -> i64 {
@@ -242,29 +253,29 @@ mod tests {
     #[test]
     fn the_source_s_clock_decides_and_goes_on_with_ours() {
         // A recording of 1970, received now: its bars end when as much time has passed here.
-        let mut derived = seconds();
+        let (mut derived, mut clock) = (seconds(), SourceClock::UNKNOWN);
         let now = 1_700_000_000 * SECOND;
-        assert!(take(&mut derived, trade(Some(3 * SECOND + 400_000), now)).finished.is_empty());
-        assert_eq!(derived.due(), UnixMicros(now + 600_000 + BAR_GRACE));
-        assert!(derived.pass(UnixMicros(derived.due().0 - 1)).finished.is_empty());
-        let step = derived.pass(derived.due());
+        assert!(take(&mut derived, &mut clock, trade(Some(3 * SECOND + 400_000), now)).finished.is_empty());
+        assert_eq!(derived.due(&clock), UnixMicros(now + 600_000 + BAR_GRACE));
+        assert!(derived.pass(UnixMicros(derived.due(&clock).0 - 1), &clock).finished.is_empty());
+        let step = derived.pass(derived.due(&clock), &clock);
         assert_eq!(step.finished.iter().map(start).collect::<Vec<_>>(), [3 * SECOND]);
         assert_eq!(derived.newest(Channel::Bars(Interval::Second)), None);
     }
 
     #[test]
     fn a_trade_without_a_time_counts_when_it_was_received() {
-        let mut derived = seconds();
-        take(&mut derived, trade(None, 7 * SECOND));
-        let step = take(&mut derived, trade(Some(8 * SECOND), 8 * SECOND));
+        let (mut derived, mut clock) = (seconds(), SourceClock::UNKNOWN);
+        take(&mut derived, &mut clock, trade(None, 7 * SECOND));
+        let step = take(&mut derived, &mut clock, trade(Some(8 * SECOND), 8 * SECOND));
         assert_eq!(step.finished.iter().map(start).collect::<Vec<_>>(), [7 * SECOND]);
     }
 
     #[test]
     fn a_time_far_ahead_is_not_believed() {
-        let mut derived = seconds();
-        take(&mut derived, trade(Some(100 * SECOND + MAX_CLOCK_AHEAD + 1), 100 * SECOND));
-        let step = take(&mut derived, trade(Some(101 * SECOND), 101 * SECOND));
+        let (mut derived, mut clock) = (seconds(), SourceClock::UNKNOWN);
+        take(&mut derived, &mut clock, trade(Some(100 * SECOND + MAX_CLOCK_AHEAD + 1), 100 * SECOND));
+        let step = take(&mut derived, &mut clock, trade(Some(101 * SECOND), 101 * SECOND));
         assert!(step.excluded[Excluded::Late as usize].is_empty(), "the next trade is not late");
         assert_eq!(step.finished.iter().map(start).collect::<Vec<_>>(), [100 * SECOND]);
     }
@@ -272,6 +283,7 @@ mod tests {
     #[test]
     fn times_at_the_ends_of_the_range_do_no_harm() {
         let mut derived = Derived::new(Symbol::new("S").unwrap(), Intervals::ALL, 256);
+        let mut clock = SourceClock::UNKNOWN;
         for (te, tr) in [
             (None, i64::MIN),
             (None, 0),
@@ -280,10 +292,10 @@ mod tests {
             (Some(i64::MAX), i64::MAX),
             (Some(i64::MAX), i64::MIN),
         ] {
-            take(&mut derived, trade(te, tr));
-            let _ = derived.due();
-            derived.pass(UnixMicros(i64::MAX));
-            derived.pass(UnixMicros(i64::MIN));
+            take(&mut derived, &mut clock, trade(te, tr));
+            let _ = derived.due(&clock);
+            derived.pass(UnixMicros(i64::MAX), &clock);
+            derived.pass(UnixMicros(i64::MIN), &clock);
         }
         assert!(derived.newest(Channel::Ticker).is_some());
     }
@@ -302,6 +314,53 @@ mod tests {
         };
         for (bid, changes) in [("1.0", true), ("1.0", false), ("1.00", true), ("1.01", true)] {
             assert_eq!(derived.quote(&quote(bid)).changed.contains(Channel::Ticker), changes, "{bid}");
+        }
+    }
+
+    /// The last price and how many trades were late, after trades of one a second whose times are ahead by so many seconds;
+    /// `None` tells no time.
+    fn ahead(seconds_ahead: impl IntoIterator<Item = Option<i64>>) -> (Vec<String>, usize) {
+        let (mut derived, mut clock) = (seconds(), SourceClock::UNKNOWN);
+        let (mut lasts, mut late) = (Vec::new(), 0);
+        for (i, ahead) in seconds_ahead.into_iter().enumerate() {
+            let tr = (1_000 + i64::try_from(i).unwrap()) * SECOND;
+            let price = format!("{i}").parse().unwrap();
+            let told = Trade { price, ..trade(ahead.map(|ahead| tr + ahead * SECOND), tr) };
+            let step = take(&mut derived, &mut clock, told);
+            late +=
+                usize::from(step.excluded[Excluded::Late as usize].contains(Channel::Bars(Interval::Second)));
+            derived.pass(UnixMicros(tr + SECOND / 4), &clock);
+            let Some(Body::Ticker(ticker)) = derived.newest(Channel::Ticker) else { panic!("a ticker") };
+            lasts.push(ticker.last.unwrap().to_string());
+        }
+        (lasts, late)
+    }
+
+    #[test]
+    fn a_venue_whose_clock_is_ahead_does_not_hold_the_last_price() {
+        let expected: Vec<_> = (0..40).map(|i| i.to_string()).collect();
+        type Case = (&'static str, fn(i64) -> Option<i64>);
+        let cases: [Case; 6] = [
+            ("right", |_| Some(0)),
+            ("always ahead", |_| Some(30)),
+            ("always behind", |_| Some(-30)),
+            ("one stamp", |i| Some(if i == 12 { 30 } else { 0 })),
+            ("the first stamp", |i| Some(if i == 0 { 30 } else { 0 })),
+            ("some tell no time", |i| (i % 3 == 0).then_some(30)),
+        ];
+        for (name, case) in cases {
+            let (lasts, _) = ahead((0..40).map(case));
+            assert_eq!(lasts, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn one_stamp_far_off_makes_no_other_trade_late() {
+        for far in [6, 30, 59, 61, 3_600, 31_536_000, -30, -31_536_000] {
+            for place in 3..20 {
+                let (_, late) = ahead((0..40).map(|i| Some(if i == place { far } else { 0 })));
+                assert!(late <= usize::from(far < 0), "{late} are late with {far} at {place}");
+            }
         }
     }
 }

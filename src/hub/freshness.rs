@@ -80,7 +80,7 @@ impl Freshness {
     }
 
     /// A trade or a quote was received. Returns the state that it brings about, if that is another one.
-    pub(super) fn heard(&mut self, tick: &Tick, steady: Duration) -> Option<Change> {
+    pub(super) fn heard(&mut self, tick: &Tick, (ahead, steady): (i64, Duration)) -> Option<Change> {
         let (channel, te, tr) = match tick {
             Tick::Trade(trade) => (0, trade.te, trade.tr),
             Tick::Quote(quote) => (1, quote.te, quote.tr),
@@ -89,13 +89,15 @@ impl Freshness {
         let shown = self.shown();
         self.has_value = true;
         self.heard[channel] = Some(steady);
+        // By the source's clock, when it is ahead. No tick is newer than its receipt, or one stamp would hide what comes after.
+        let now = UnixMicros(tr.0.saturating_add(ahead));
         if let Some(te) = te {
-            self.newest = self.newest.max(te.0);
+            self.newest = self.newest.max(te.0.min(now.0));
         }
         if self.state == State::Halted {
             return None;
         }
-        let (state, why) = match self.complaint(tr, steady) {
+        let (state, why) = match self.complaint(now, steady) {
             None => (State::Live, "receiving".into()),
             Some(why) => (State::Stale, why),
         };
@@ -126,7 +128,12 @@ impl Freshness {
 
     /// The feed proves alive again: what was stale for its sake is as it was before. Returns the state, if that is another
     /// one.
-    pub(super) fn feed_is_back(&mut self, now: UnixMicros, steady: Duration) -> Option<Change> {
+    pub(super) fn feed_is_back(
+        &mut self,
+        (now, ahead): (UnixMicros, i64),
+        steady: Duration,
+    ) -> Option<Change> {
+        let now = UnixMicros(now.0.saturating_add(ahead));
         let stale_for_it = self.state == State::Stale && self.before != State::Stale;
         let returns = stale_for_it && self.complaint(now, steady).is_none();
         returns.then(|| {
@@ -148,7 +155,7 @@ impl Freshness {
         (state, why)
     }
 
-    /// What is wrong with what was received, at the time of receipt `now`.
+    /// What is wrong with what was received, when the source's clock says `now`.
     fn complaint(&self, now: UnixMicros, steady: Duration) -> Option<Cow<'static, str>> {
         if let Some(age) = self.limits.age
             && self.newest != i64::MIN
@@ -216,19 +223,19 @@ mod tests {
                         tr: now,
                         print: Print::default(),
                     }),
-                    steady,
+                    (0, steady),
                 ),
                 Happens::Quote(behind) => {
                     let te = te(behind);
                     let quote = Quote { symbol, bid: None, ask: None, source, te, tr: now };
-                    freshness.heard(&Tick::Quote(quote), steady)
+                    freshness.heard(&Tick::Quote(quote), (0, steady))
                 }
                 Happens::Told(state) => {
                     freshness.told(state);
                     None
                 }
                 Happens::Time => freshness.passed(steady),
-                Happens::FeedBack => freshness.feed_is_back(now, steady),
+                Happens::FeedBack => freshness.feed_is_back((now, 0), steady),
             };
             assert_eq!(freshness.shown(), *expected, "{second} s: {happens:?}");
             if let Some((state, why)) = change {
@@ -291,11 +298,11 @@ mod tests {
         let mut freshness = Freshness::new(FreshnessLimits::default());
         freshness.restored();
         freshness.told(State::Stale);
-        assert_eq!(freshness.feed_is_back(UnixMicros(9), Duration::ZERO), None, "others were heard");
+        assert_eq!(freshness.feed_is_back((UnixMicros(9), 0), Duration::ZERO), None, "others were heard");
         freshness.told(State::Live);
         freshness.told(State::Stale);
         assert_eq!(
-            freshness.feed_is_back(UnixMicros(9), Duration::ZERO).unwrap().0,
+            freshness.feed_is_back((UnixMicros(9), 0), Duration::ZERO).unwrap().0,
             State::Live,
             "from then on as ever"
         );

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event, Hub, HubError, Round, TickerMinute, Topic,
+    Event, Hub, HubError, Round, SourceClock, TickerMinute, Topic,
     derive::{Channels, Derived},
 };
 use crate::market::{Body, Channel, Interval, Intervals, Source, State, Status, Symbol, Tick};
@@ -39,6 +39,8 @@ pub struct Image<E> {
     pub minutes: Vec<TickerMinute>,
     /// Whether it was restored and its feed has neither named nor sent it since.
     pub is_absent: bool,
+    /// What is known of the clock of the feed that made it known.
+    pub clock: SourceClock,
 }
 
 /// A ring, or the newer part of it.
@@ -77,6 +79,12 @@ impl Computed {
     #[must_use]
     pub fn intervals(&self) -> Intervals {
         self.derived.intervals()
+    }
+
+    /// What format 1 of the store knew of the source's clock.
+    #[must_use]
+    pub fn clock_of_format_1(&self) -> SourceClock {
+        self.derived.clock_of_format_1()
     }
 
     /// The ticker's newest minute.

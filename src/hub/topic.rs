@@ -118,6 +118,8 @@ struct Memory {
     /// Where what is computed is newer than the last event: nobody listened.
     unsaid: Channels,
     unsaid_since: Instant,
+    /// The source's offset with which it was computed when time alone changes something.
+    offset: Option<i64>,
     bars: [Ring; Interval::COUNT],
 }
 
@@ -201,7 +203,9 @@ impl Topic {
             Tick::Loss(_) => {}
             Tick::Trade(Trade { source, tr, .. }) | Tick::Quote(Quote { source, tr, .. }) => {
                 inner.is_absent = false;
-                if let Some(change) = inner.voices.source_mut().freshness.heard(&tick, round.steady) {
+                let voice = inner.voices.source_mut();
+                let times = (voice.clock.ahead(), round.steady);
+                if let Some(change) = voice.freshness.heard(&tick, times) {
                     self.changed(inner, change, (*source, *tr), round);
                 }
             }
@@ -234,22 +238,31 @@ impl Topic {
             return None;
         }
         let config = &self.shared.config;
+        let clock = inner.voices.source().clock;
         let memory = inner.derived.get_or_insert_with(|| {
             Box::new(Memory {
                 computed: Derived::new(self.symbol, config.intervals, config.trades_per_symbol),
                 unsaid: Channels::default(),
                 unsaid_since: now,
+                offset: None,
                 bars: Interval::ALL.map(|_| Ring::new(config.bars)),
             })
         });
         match tick {
             Tick::Trade(trade) => {
                 let n = inner.heads[Channel::Trades.index()] + 1;
-                let step = memory.computed.trade(n, trade);
-                self.due.store(memory.computed.due().0, Ordering::Relaxed);
+                let step = memory.computed.trade(n, trade, &clock);
+                memory.offset = clock.offset();
+                self.due.store(memory.computed.due(&clock).0, Ordering::Relaxed);
                 Some(step)
             }
-            Tick::Quote(quote) => Some(memory.computed.quote(quote)),
+            Tick::Quote(quote) => {
+                if memory.offset != clock.offset() {
+                    memory.offset = clock.offset();
+                    self.due.store(memory.computed.due(&clock).0, Ordering::Relaxed);
+                }
+                Some(memory.computed.quote(quote))
+            }
             Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => None,
         }
     }
@@ -334,9 +347,26 @@ impl Topic {
     pub(super) fn pass(&self, now: UnixMicros, round: &mut Round<'_>) {
         let inner = &mut *self.inner.lock();
         let Some(memory) = &mut inner.derived else { return };
-        let step = memory.computed.pass(now);
-        self.due.store(memory.computed.due().0, Ordering::Relaxed);
+        let clock = inner.voices.source().clock;
+        let step = memory.computed.pass(now, &clock);
+        self.due.store(memory.computed.due(&clock).0, Ordering::Relaxed);
         self.say(inner, step, round);
+    }
+
+    /// The gateway's clock has jumped forward by so much: the clocks of its sources have not.
+    pub(super) fn jumped(&self, by: i64) {
+        let inner = &mut *self.inner.lock();
+        inner.voices.jumped(by);
+        if let Some(memory) = &inner.derived {
+            let due = memory.computed.due(&inner.voices.source().clock);
+            self.due.store(due.0, Ordering::Relaxed);
+        }
+    }
+
+    /// How far its source's time is behind the gateway's, in microseconds, if that is known; negative when it is ahead.
+    #[must_use]
+    pub fn offset(&self) -> Option<i64> {
+        self.inner.lock().voices.source().clock.offset()
     }
 
     /// Starts the interest of a shard in a channel and tells where the channel stands, in one step: the lane gets

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use prometheus::{Gauge, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, Opts, Registry};
+
+use crate::market::Source;
 
 /// All of them.
 #[derive(Debug, Clone)]
@@ -11,6 +13,7 @@ pub struct TimeMetrics {
     /// Back, and forward.
     steps: [IntCounter; 2],
     ahead: Gauge,
+    offsets: GaugeVec,
 }
 
 /// What was held up.
@@ -56,10 +59,30 @@ impl TimeMetrics {
         );
         let ahead = ahead.expect("the name is valid");
         registry.register(Box::new(ahead.clone())).expect("the name is used once");
+        let offsets = Opts::new(
+            "tickcast_feed_clock_offset_seconds",
+            "How far a feed's time is behind the gateway's at least, as learned from its ticks; negative when it is ahead.",
+        );
+        let offsets = GaugeVec::new(offsets, &["feed"]).expect("the name and label are valid");
+        registry.register(Box::new(offsets.clone())).expect("the name is used once");
         Self {
             stalls: Stalled::ALL.map(|task| stalls.with_label_values(&[task.as_str()])),
             steps: ["back", "forward"].map(|direction| steps.with_label_values(&[direction])),
             ahead,
+            offsets,
+        }
+    }
+
+    /// How far the time of feeds is behind the gateway's, in microseconds; those that are not named have told none.
+    #[expect(
+        clippy::float_arithmetic,
+        clippy::cast_precision_loss,
+        reason = "a time for a gauge; no price is near"
+    )]
+    pub fn offsets(&self, offsets: &[(Source, i64)]) {
+        self.offsets.reset();
+        for (feed, offset) in offsets {
+            self.offsets.with_label_values(&[feed.as_str()]).set(*offset as f64 / 1e6);
         }
     }
 

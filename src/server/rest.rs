@@ -147,6 +147,7 @@ pub(super) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
 
 pub(super) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     gateway.hub.metrics().symbols(&gateway.hub.states());
+    gateway.hub.metrics().time.offsets(&gateway.hub.offsets());
     for feed in &gateway.feeds {
         if let Some(last) = feed.health.last_tick() {
             gateway.hub.metrics().feed(feed.name.as_str()).last_tick(last.0 / 1_000_000);

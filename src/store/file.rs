@@ -138,6 +138,18 @@ impl File {
         decode(&bytes).map(Some).map_err(|why| self.damaged(&why))
     }
 
+    /// The gateway's time at the last save; none in a file that was never saved, or by an older version.
+    pub(super) fn time(&self) -> Result<Option<UnixMicros>, StoreError> {
+        let bytes = self.head("time")?.and_then(|bytes| bytes.try_into().ok());
+        Ok(bytes.map(|bytes| UnixMicros(i64::from_le_bytes(bytes))))
+    }
+
+    /// Sets the gateway's time within a transaction.
+    pub(super) fn set_time(write: &redb::WriteTransaction, now: UnixMicros) -> Result<(), Fault> {
+        write.open_table(HEAD)?.insert("time", now.0.to_le_bytes().as_slice())?;
+        Ok(())
+    }
+
     /// Whether that run ended with this file as it lay there.
     pub(super) fn ended(&self, run: &Run) -> bool {
         run.stopped.is_some_and(|stopped| self.found.as_ref().is_some_and(|found| stopped.is(found)))

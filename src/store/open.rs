@@ -46,6 +46,8 @@ pub struct Opened {
     pub epoch: String,
     /// Whether that is the last run's.
     pub is_continued: bool,
+    /// The gateway's time at the last save.
+    pub said: Option<UnixMicros>,
 }
 
 /// A symbol that is taken over.
@@ -87,6 +89,7 @@ impl Opened {
         let file = File::open(&config.path)?;
         let last = file.run()?;
         let (records, next_key) = records(&file)?;
+        let said = file.time()?;
         let mut changes = Changes { migrates: file.format < FORMAT, ..Changes::default() };
         if changes.migrates {
             changes.rewritten.clone_from(&records);
@@ -102,6 +105,7 @@ impl Opened {
             is_whole,
             epoch: fresh,
             is_continued: false,
+            said,
         };
         opened.sort(records, now, &mut changes)?;
         if let Some(run) = last.filter(|_| is_whole)

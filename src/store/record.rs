@@ -11,7 +11,7 @@ use self::heads::Heads;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    hub::{Computed, Event, Image, Numbered, Run},
+    hub::{Computed, Event, Image, Numbered, Run, SourceClock},
     market::{
         Bar, Body, Change, Channel, Correction, Interval, Level, Loss, LossWhy, Marks, Price, Print, Quote,
         Side, Size, Source, Symbol, Tick, Trade, TradeId, UnixMicros,
@@ -44,6 +44,9 @@ pub(super) struct TopicRecord {
     /// Newest forgotten number of the corrections.
     #[serde(default)]
     forgotten_corrections: u64,
+    /// What is known of the source's clock; format 1 has it with what is computed.
+    #[serde(default)]
+    clock: Option<SourceClock>,
 }
 
 /// A number and what has it; symbol and channel are known from where it stands.
@@ -142,6 +145,7 @@ impl TopicRecord {
             absent_since,
             is_parked: false,
             forgotten_corrections: image.corrections.forgotten,
+            clock: Some(image.clock),
         }
     }
 
@@ -169,6 +173,10 @@ impl TopicRecord {
             computed: self.computed.clone(),
             minutes: Vec::new(),
             is_absent: true,
+            clock: self
+                .clock
+                .or_else(|| Some(self.computed.as_ref()?.clock_of_format_1()))
+                .unwrap_or_default(),
         }
     }
 }

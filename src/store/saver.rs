@@ -249,6 +249,7 @@ impl Saver {
         }
         self.unpark(&write, &saved)?;
         File::set_run(&write, &Run { epoch: self.epoch.clone(), stopped })?;
+        File::set_time(&write, now)?;
         write.commit()?;
         for (i, symbol, kept) in saved {
             self.kept[i] = kept;

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{Plan, recording::Recording};
+use super::{Plan, recording::Recording, stamps::Stamps};
 use crate::{
     dialect::ParseError,
     limits::{MAX_TOPICS, REPLAY_BATCH},
@@ -127,17 +127,42 @@ pub(super) struct Reader {
     next_file: usize,
     recording: Option<Recording>,
     seen: HashSet<Symbol>,
+    stamps: Stamps,
+    /// Read, and not handed on before what comes behind it is known.
+    ahead: Option<Batch>,
     taken: Arc<AtomicU64>,
 }
 
 impl Reader {
     /// At the beginning; `feed` is the source of ticks whose recording names none.
     pub(super) fn new(plan: Arc<Plan>, feed: Source) -> Self {
-        Self { plan, feed, next_file: 0, recording: None, seen: HashSet::new(), taken: Arc::default() }
+        Self {
+            plan,
+            feed,
+            next_file: 0,
+            recording: None,
+            seen: HashSet::new(),
+            stamps: Stamps::default(),
+            ahead: None,
+            taken: Arc::default(),
+        }
     }
 
-    /// Reads on until the batch is full or the recording ends. Blocks on the files.
+    /// The next batch, whose times are mended. Blocks on the files.
     pub(super) fn read(mut self) -> (Self, Batch) {
+        let mut batch = self.ahead.take().unwrap_or_else(|| self.next());
+        if batch.end.is_none() {
+            self.ahead = Some(self.next());
+        }
+        let mended = self.stamps.mend(&mut batch, self.ahead.as_ref());
+        if mended > 0 {
+            batch.ignored.push(("far_off_time", mended));
+        }
+        (self, batch)
+    }
+
+    /// Reads on until a batch is full or the recording ends.
+    fn next(&mut self) -> Batch {
         let mut batch = Batch::default();
         while batch.end.is_none() && !batch.is_full() {
             batch.end = self.step(&mut batch).transpose();
@@ -149,7 +174,7 @@ impl Reader {
             }
         }
         batch.bytes = self.taken.load(Ordering::Relaxed);
-        (self, batch)
+        batch
     }
 
     /// Reads one line or record; `Some` at the end of the last file.

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     feed::Publisher,
+    limits::RECORDED_AFTER,
     market::{LossWhy, Symbol, Tick},
     metrics::UpstreamMetrics,
 };
@@ -65,7 +66,7 @@ impl Intake {
                 out.count_ignored("not_subscribed");
                 continue;
             }
-            delay = finish(&mut tick, plan).or(delay);
+            delay = finish(&mut tick, plan).map(|way| (tick.symbol(), way)).or(delay);
             match self.order.check(&tick, sequence) {
                 Verdict::New => {}
                 Verdict::NewAfter(loss) => {
@@ -87,10 +88,14 @@ impl Intake {
             }
             self.burst.push(tick);
         }
-        if let Some(delay) = delay {
-            metrics.latency(delay);
-        }
         out.publish(&mut self.burst);
+        if let Some((symbol, way)) = delay
+            && way.abs() <= RECORDED_AFTER
+        {
+            // By the venue's clock when that is ahead of ours. A stamp that is far off is no way.
+            let ahead = out.offset(symbol).unwrap_or(0).saturating_neg().max(0);
+            metrics.latency(way.saturating_add(ahead));
+        }
     }
 }
 

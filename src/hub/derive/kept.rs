@@ -2,7 +2,10 @@
 //! what trades can come to, or not at all.
 
 use super::{Derived, Point, Points, TickerMinute};
-use crate::market::{Bar, Interval, Intervals, Symbol};
+use crate::{
+    hub::SourceClock,
+    market::{Bar, Interval, Intervals, Symbol},
+};
 
 impl Derived {
     /// Everything but the ticker's minutes.
@@ -16,6 +19,11 @@ impl Derived {
             ahead: *ahead,
             points: Points::default(),
         }
+    }
+
+    /// What format 1 of the store knew of the source's clock.
+    pub(in crate::hub) fn clock_of_format_1(&self) -> SourceClock {
+        if self.newest == i64::MIN { SourceClock::UNKNOWN } else { SourceClock::of_newest(self.ahead) }
     }
 
     /// Whether trades of the bar's time come too late for its interval.

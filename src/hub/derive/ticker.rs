@@ -123,8 +123,8 @@ impl Rolling {
         if traded.is_last() {
             now.open = now.open.or(Some(traded.price));
             self.open = self.open.or(Some((minute, traded.price)));
-            if self.last.is_none_or(|(at, _)| traded.at >= at) {
-                self.last = Some((traded.at, traded.price));
+            if self.last.is_none_or(|(at, _)| traded.stands() >= at) {
+                self.last = Some((traded.stands(), traded.price));
             }
         }
         (self.te, self.tr) = (traded.te, traded.tr);

@@ -27,6 +27,12 @@ impl Traded {
         Self { n, at, price, size, marks, notional, te, tr }
     }
 
+    /// By which time it is the last one, or is not. One that is ahead of its receipt would hold the others off until they have
+    /// come to it.
+    pub(super) fn stands(&self) -> UnixMicros {
+        self.at.min(self.tr)
+    }
+
     /// Whether it is part of anything derived.
     pub(super) const fn counts(&self) -> bool {
         !self.marks.has(Marks::NOTHING) && !self.marks.has(Marks::BUSTED)

@@ -52,10 +52,11 @@ impl Topic {
         correction.of = Some(known.n);
         remember(inner, &known, &now);
         self.emit(inner, Tick::Correction(Box::new(correction)).into(), round);
+        let clock = inner.voices.source().clock;
         let Some(Memory { computed, .. }) = inner.derived.as_deref_mut() else { return };
         let gone = Gone { n: known.n, trade, instead: (!is_busted).then_some(&now), times };
         let step = computed.retract(&gone, Past(&inner.trades));
-        self.due.store(computed.due().0, std::sync::atomic::Ordering::Relaxed);
+        self.due.store(computed.due(&clock).0, std::sync::atomic::Ordering::Relaxed);
         self.shared.count_uncorrected(&step.uncorrected);
         self.say_void(inner, &step, round);
         self.say(inner, step, round);

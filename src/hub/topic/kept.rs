@@ -22,7 +22,7 @@ impl Topic {
     /// lock is held for a copy of that, of events the handles only.
     #[must_use]
     pub fn image(&self, since: &Mark, always: bool) -> Option<Image<Arc<Event>>> {
-        let inner = self.inner.lock();
+        let mut inner = self.inner.lock();
         if inner.heads == since.heads && !always {
             return None;
         }
@@ -56,13 +56,18 @@ impl Topic {
             }),
             minutes: memory.map(|memory| memory.computed.minutes_from(since.minute)).unwrap_or_default(),
             is_absent: inner.is_absent,
+            clock: *inner.voices.home_clock(),
         })
     }
 
     /// Takes over what another topic of the symbol remembered. `None` when no topic can have come to that.
     pub(in crate::hub) fn restore(&self, image: Image<Numbered>, received: Instant) -> Option<()> {
         let inner = &mut *self.inner.lock();
-        let Image { heads, last, lost, trades, corrections, bars, computed, minutes, .. } = image;
+        let Image { heads, last, lost, trades, corrections, bars, computed, minutes, clock, .. } = image;
+        if !clock.is_sound() {
+            return None;
+        }
+        *inner.voices.home_clock() = clock;
         let head = |channel: Channel| heads[channel.index()];
         let event = |Numbered { n, body }: Numbered| Arc::new(Event::new(self.id, n, body, received));
         for ((channel, last), lost) in LOSABLE.into_iter().zip(last).zip(lost) {
@@ -99,6 +104,7 @@ impl Topic {
                 computed: derived,
                 unsaid,
                 unsaid_since: received,
+                offset: None,
                 bars: Interval::ALL.map(|_| Ring::new(self.shared.config.bars)),
             });
             for (interval, run) in Interval::ALL.into_iter().zip(bars) {
@@ -107,7 +113,7 @@ impl Topic {
                 }
             }
             self.restore_newest(inner, &memory, event);
-            self.due.store(memory.computed.due().0, Ordering::Relaxed);
+            self.due.store(memory.computed.due(&clock).0, Ordering::Relaxed);
             inner.derived = Some(memory);
         }
         if inner.last.iter().any(Option::is_some) {

@@ -10,8 +10,9 @@ use crate::{
         failover::{Choice, Reason, Standing, Verdict},
         freshness::{Change, Freshness, FreshnessLimits},
         round::Round,
+        source_clock::SourceClock,
     },
-    market::{Channel, Loss, LossWhy, Source, State, Status, Symbol, Tick, UnixMicros},
+    market::{Channel, Loss, LossWhy, Quote, Source, State, Status, Symbol, Tick, Trade, UnixMicros},
 };
 
 /// Place of a feed among all: what is stated, then the order of the configuration.
@@ -32,6 +33,8 @@ pub(in crate::hub) struct Carrier {
 pub(super) struct Voice {
     carrier: Carrier,
     pub(super) freshness: Freshness,
+    /// What its ticks tell of its clock.
+    pub(super) clock: SourceClock,
     /// Whether it said anything since it is live, and whether it ever did.
     has_spoken: bool,
     ever_spoken: bool,
@@ -53,6 +56,7 @@ impl Voice {
         Self {
             carrier,
             freshness: Freshness::new(carrier.limits),
+            clock: SourceClock::UNKNOWN,
             has_spoken: false,
             ever_spoken: false,
             is_up: carrier.is_up,
@@ -111,6 +115,16 @@ impl Voices {
         position == self.choice.current()
     }
 
+    /// What is known of the clock of the most preferred one.
+    pub(super) fn home_clock(&mut self) -> &mut SourceClock {
+        &mut self.all[0].clock
+    }
+
+    /// The gateway's clock has jumped forward by so much.
+    pub(super) fn jumped(&mut self, by: i64) {
+        self.all.iter_mut().for_each(|voice| voice.clock.jumped(by));
+    }
+
     /// Whether several carry the symbol.
     pub(super) const fn are_several(&self) -> bool {
         self.all.len() > 1
@@ -147,7 +161,7 @@ impl Voices {
         let position = self.position(feed)?;
         let voice = &mut self.all[position];
         voice.is_up = true;
-        let change = voice.freshness.feed_is_back(now, steady);
+        let change = voice.freshness.feed_is_back((now, voice.clock.ahead()), steady);
         change.filter(|_| self.is_source(position))
     }
 
@@ -166,6 +180,16 @@ impl Voices {
     /// Lets those who bring the symbol on demand look how they stand.
     pub(super) fn tell_demand(&self, symbol: Symbol) {
         self.all.iter().filter_map(|voice| voice.demand.as_ref()).for_each(|demand| demand.changed(symbol));
+    }
+}
+
+/// When a tick was said and received, if that was told.
+const fn times(tick: &Tick) -> Option<(UnixMicros, UnixMicros)> {
+    match tick {
+        Tick::Trade(Trade { te: Some(te), tr, .. }) | Tick::Quote(Quote { te: Some(te), tr, .. }) => {
+            Some((*te, *tr))
+        }
+        Tick::Trade(_) | Tick::Quote(_) | Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => None,
     }
 }
 
@@ -254,6 +278,9 @@ impl Topic {
             voice.has_spoken = true;
             voice.ever_spoken = true;
             voice.is_up = true;
+            if let Some((te, tr)) = times(tick) {
+                voice.clock.note(te, tr);
+            }
         }
         if is_source {
             return Whose::Source;
@@ -262,7 +289,7 @@ impl Topic {
             Tick::Status(status) => voice.freshness.told(status.state),
             Tick::Correction(_) | Tick::Loss(_) => {}
             Tick::Trade(_) | Tick::Quote(_) => {
-                let _nobody_is_told = voice.freshness.heard(tick, round.steady);
+                let _nobody_is_told = voice.freshness.heard(tick, (voice.clock.ahead(), round.steady));
                 if let Tick::Quote(_) = tick {
                     voice.held = Some(tick.clone());
                 }

@@ -215,7 +215,7 @@ impl TickerPoint {
 
 /// Whether a last price is another one without the trade.
 fn is_concerned(last: Last, gone: &Traded, instead: Option<&Traded>) -> bool {
-    gone.is_last() && last == Some((gone.at, gone.price))
+    gone.is_last() && last == Some((gone.stands(), gone.price))
         || instead.is_some_and(|instead| instead.is_last() != gone.is_last())
 }
 
@@ -227,8 +227,8 @@ fn prices_behind((from, mut prices): (u64, Prices), past: Past<'_>, until: u64) 
 /// The last price is that of the latest of the trades, and among equal times of the last one to come.
 fn latest((from, mut last): (u64, Last), past: Past<'_>, until: u64) -> Last {
     for traded in past.between(from, until).filter(Traded::is_in_ticker).filter(Traded::is_last) {
-        if last.is_none_or(|(at, _)| traded.at >= at) {
-            last = Some((traded.at, traded.price));
+        if last.is_none_or(|(at, _)| traded.stands() >= at) {
+            last = Some((traded.stands(), traded.price));
         }
     }
     last
