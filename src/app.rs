@@ -152,7 +152,8 @@ fn build(
             let publisher = Publisher::new(name, Arc::clone(hub), stop.clone());
             hub.enlist(name, FeedTerms { fresh, preference });
             watches.extend(fresh.silence.map(|silence| Watch::new(name, publisher.health(), silence)));
-            gateway.feeds.push(FeedView { name, kind: feed.kind(), health: publisher.health() });
+            let (kind, quotes_from) = (feed.kind(), feed.quotes_from());
+            gateway.feeds.push(FeedView { name, kind, quotes_from, health: publisher.health() });
             if let AnyFeed::Push(push) = &feed {
                 let (publisher, allow_remote) = (publisher.clone(), push.allows_remote());
                 gateway.push.push(PushView { publisher, allow_remote });

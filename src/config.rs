@@ -133,6 +133,17 @@ impl AnyFeed {
         matches!(self, Self::Upstream(_))
     }
 
+    /// What moves its quotes: `book` or `trades`; none where nobody can tell.
+    #[must_use]
+    pub fn quotes_from(&self) -> Option<&'static str> {
+        match self {
+            Self::Simulator(_) => Some("book"),
+            Self::Replay(replay) => replay.quotes_from(),
+            Self::Push(_) => None,
+            Self::Upstream(feed) => Some(feed.venue().quotes_from()),
+        }
+    }
+
     /// The word that `kind` has in a definition.
     #[must_use]
     pub fn kind(&self) -> &'static str {

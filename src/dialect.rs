@@ -59,6 +59,16 @@ impl Venue {
         }
     }
 
+    /// What moves its quotes: `book`, every change of the best prices; `trades`, they are told with trades only.
+    #[must_use]
+    pub const fn quotes_from(self) -> &'static str {
+        match self {
+            // Its channel `ticker` says the best prices at each trade.
+            Self::Coinbase => "trades",
+            Self::Binance | Self::Kraken | Self::Alpaca => "book",
+        }
+    }
+
     /// Reads one frame, received at `tr`, and appends what it said to `out`: at least one message, in the order in
     /// which it happened at the venue. Symbols keep the venue's names.
     ///

@@ -73,6 +73,8 @@ pub struct FeedView {
     pub name: Source,
     /// `simulator`, `replay`, ….
     pub kind: &'static str,
+    /// What moves its quotes, where that is known: `book` or `trades`.
+    pub quotes_from: Option<&'static str>,
     /// How it is doing.
     pub health: Arc<Health>,
 }

@@ -101,6 +101,12 @@ fn damage(frame: &mut Vec<u8>, others: &[Vec<u8>], random: &mut ChaCha8Rng) {
 }
 
 #[test]
+fn quotes_that_move_with_trades_only_are_said_to() {
+    let from = Venue::ALL.map(|venue| (venue.as_str(), venue.quotes_from()));
+    assert_eq!(from, [("binance", "book"), ("coinbase", "trades"), ("kraken", "book"), ("alpaca", "book")]);
+}
+
+#[test]
 fn damaged_frames_do_no_harm() {
     let seed = 20_261_123;
     println!("seed {seed}");

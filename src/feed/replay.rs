@@ -116,6 +116,15 @@ impl Feed for Replay {
 }
 
 impl Replay {
+    /// What moves the recorded quotes, where the format tells: see [`Venue::quotes_from`].
+    #[must_use]
+    pub fn quotes_from(&self) -> Option<&'static str> {
+        match self.plan.format {
+            Format::Venue(venue) => Some(venue.quotes_from()),
+            Format::Native | Format::Csv(_) | Format::Dbn => None,
+        }
+    }
+
     /// Plays all files once.
     async fn pass(
         &self,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::yield_now;
 
 use super::{
-    Gateway,
+    FeedView, Gateway,
     budget::Spent,
     history,
     query::{self, Bad, Parameters},
@@ -53,6 +53,9 @@ struct Known {
     /// Those that carry it, when there are several; the preferred one first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     feeds: Vec<Carrying>,
+    /// What moves the source's quotes, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quotes_from: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tick_size: Option<Price>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +63,7 @@ struct Known {
 }
 
 impl Known {
-    fn of(topic: &Topic) -> Self {
+    fn of(topic: &Topic, views: &[FeedView]) -> Self {
         let Increments { tick: tick_size, lot: lot_size } = topic.increments();
         let mut feeds = topic.feeds();
         if feeds.len() == 1 {
@@ -68,7 +71,8 @@ impl Known {
         }
         let feeds = feeds.into_iter().map(|(name, state)| Carrying { name, state }).collect();
         let (feed, state) = (topic.feed(), topic.state());
-        Self { symbol: topic.symbol(), feed, state, feeds, tick_size, lot_size }
+        let quotes_from = views.iter().find(|view| view.name == feed).and_then(|view| view.quotes_from);
+        Self { symbol: topic.symbol(), feed, state, feeds, quotes_from, tick_size, lot_size }
     }
 }
 
@@ -95,7 +99,7 @@ pub(super) async fn symbols(
             if count > 0 {
                 body.push(b',');
             }
-            Encoding::Json.encode_into(&Known::of(topic), &mut body);
+            Encoding::Json.encode_into(&Known::of(topic, &gateway.feeds), &mut body);
             (count, after) = (count + 1, Some(topic.symbol()));
         }
         yield_now().await;

@@ -15,6 +15,7 @@ mod captures;
 mod check;
 mod config;
 mod connections;
+mod corrections;
 mod cost;
 mod derived;
 mod drain;

@@ -16,7 +16,7 @@ use tickcast::{
     dialect::{Message, Venue},
     feed::{End, Feed as _, Publisher, replay::Definition},
     hub::{BarSpan, Event, Hub, HubConfig},
-    market::{Bar, Body, Channel, Interval, Price, Print, Source, Symbol, Tick, Trade, UnixMicros},
+    market::{Bar, Body, Channel, Interval, Marks, Price, Print, Source, Symbol, Tick, Trade, UnixMicros},
     metrics::Metrics,
 };
 use tokio_util::sync::CancellationToken;
@@ -99,6 +99,8 @@ fn play(keys: &str, folder: &Path) -> (String, Vec<String>) {
     let (mut ticks, mut came) = (String::new(), Vec::new());
     for event in &events {
         match &event.body {
+            // A print that counts for nothing is nothing to the script.
+            Body::Tick(Tick::Trade(t)) if t.print.marks.has(Marks::NOTHING) => {}
             Body::Tick(Tick::Trade(t)) => {
                 let te = or(t.te.map(|te| te.0));
                 writeln!(ticks, "t {} {} {} {te} {}", t.symbol, t.price, t.size, t.tr.0).unwrap();
@@ -170,6 +172,40 @@ fn tickers_and_bars_equal_a_separate_computation() {
         assert!(count("b ") >= Interval::COUNT && count("k ") > 0, "{file}");
         eprintln!("{file}: {} tickers and {} bars are the same", count("k "), count("b "));
     }
+}
+
+/// Futures have prints of the insurance fund, of deleveraging and of nothing at a price of 0 among their trades: as the venue documents
+/// them, they are put between the recorded ones.
+#[test]
+fn prints_of_futures_that_are_no_trades_change_neither_ticker_nor_bars() {
+    let Some(folder) = folder() else { return };
+    let recorded = text(&folder.join("binance/usdm-ethusdt-20240808.ns.gz"));
+    let place = tempfile::tempdir().unwrap();
+    let (mut mixed, mut count) = (String::new(), 0_u64);
+    for line in recorded.lines() {
+        writeln!(mixed, "{line}").unwrap();
+        if !line.contains("\"e\":\"trade\"") {
+            continue;
+        }
+        count += 1;
+        let how = [("NA", "0"), ("INSURANCE_FUND", "9999999"), ("ADL", "0.01")][(count % 3) as usize];
+        let other = line.replace("\"X\":\"MARKET\"", &format!("\"X\":\"{}\"", how.0));
+        let from = other.find("\"p\":\"").unwrap() + 5;
+        let to = from + other[from..].find('"').unwrap();
+        writeln!(mixed, "{}{}{}", &other[..from], how.1, &other[to..]).unwrap();
+    }
+    std::fs::write(place.path().join("mixed.ns"), mixed).unwrap();
+    std::fs::write(place.path().join("plain.ns"), recorded).unwrap();
+    let (plain, came) = play("path = \"plain.ns\"\nformat = \"binance\"", place.path());
+    let (ticks, mixed) = play("path = \"mixed.ns\"\nformat = \"binance\"", place.path());
+    assert!(count > 2_000 && plain == ticks && came == mixed, "{count} prints changed something");
+    let low = |line: &String| line.starts_with("k ").then(|| line.split(' ').nth(7).unwrap().to_owned());
+    assert!(
+        mixed.iter().filter_map(low).all(|low| low == "-" || low.starts_with('2')),
+        "no price of 0 is the day's low"
+    );
+    let Some(expected) = computed(&ticks) else { return };
+    assert_eq!(mixed, expected);
 }
 
 /// Open, high, low, close, volume; by value, for venues pad with zeros.

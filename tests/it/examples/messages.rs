@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tickcast::{
     dialect::native::{Encoding, parse_command},
-    market::{Channel, Loss, LossWhy, Tick},
+    market::{Change, Channel, Correction, Loss, LossWhy, Tick},
     server::{Driver, ServerConfig},
     session::SessionConfig,
 };
@@ -125,6 +125,22 @@ impl Heard {
     }
 }
 
+/// The trade of that name is taken back.
+fn busted(id: u64) -> Tick {
+    let Tick::Trade(trade) = trade("BTC-USD", id, "67210.10") else { panic!("a trade") };
+    let change = Change::Busted { price: None, size: None };
+    let tickcast::market::Trade { symbol, source, tr, id, .. } = trade;
+    Tick::Correction(Box::new(Correction {
+        symbol,
+        id: id.unwrap(),
+        source,
+        change,
+        te: Some(tr),
+        tr,
+        of: None,
+    }))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_of_the_documents_are_what_a_gateway_says() {
     let simulated = vec![crate::util::source()];
@@ -158,6 +174,8 @@ async fn messages_of_the_documents_are_what_a_gateway_says() {
             heard.until(&mut client, kind).await;
         }
     }
+    gateway.publish([busted(1)]);
+    heard.until(&mut client, "c").await;
     for (command, answer) in [
         (
             json!({"op": "subscribe", "id": 1, "channel": "quotes", "symbols": ["BTC-USD"], "max_rate": 4}),
