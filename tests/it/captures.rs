@@ -7,8 +7,6 @@
 mod csv;
 mod dbn;
 mod derived;
-#[path = "../shared/escape.rs"]
-pub(crate) mod escape;
 mod escaped;
 mod foreign;
 mod json;

@@ -32,6 +32,7 @@ mod publish;
 mod raw;
 mod rest;
 mod schema;
+mod seeds;
 mod slow;
 mod sse;
 mod store;

@@ -7,7 +7,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tickcast::{dialect::Venue, market::UnixMicros};
 
-use super::{answer, escape::escaped, folder, literal::frame, play, text};
+use super::{answer, folder, literal::frame, play, text};
+use crate::seeds::promises::escape::escaped;
 
 fn random() -> ChaCha8Rng {
     let seed = rand::random();

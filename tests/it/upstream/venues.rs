@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Checked, Setup, build, stand, tape};
 use crate::{
-    captures::escape::escaped,
+    seeds::promises::escape::escaped,
     util::{TestGateway, eventually, symbol},
 };
 
