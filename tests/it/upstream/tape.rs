@@ -1,7 +1,9 @@
 //! Made-up sessions in each venue's own words: one trade and one quote of every symbol at each step.
 
+use std::sync::LazyLock;
+
 use serde_json::json;
-use tickcast::{cli::venue::Recorded, dialect::Venue};
+use tickcast::{cli::venue::Recorded, clock::Clock, dialect::Venue};
 
 /// Trade ids start here.
 pub(crate) const FIRST: u64 = 1_000;
@@ -15,14 +17,21 @@ pub(crate) fn step(price: &str) -> u64 {
     price.replace('.', "").parse::<u64>().unwrap() - 10_000
 }
 
+/// The time of a step: recent ones, so that what is measured of them is a latency.
+fn millis(step: u64) -> i64 {
+    static START: LazyLock<i64> = LazyLock::new(|| Clock::system().now().0 / 1_000);
+    *START + i64::try_from(step - FIRST).unwrap()
+}
+
 fn time(step: u64) -> String {
-    format!("2026-01-05T14:{:02}:{:02}.{:06}Z", 30 + step / 60_000, step / 1_000 % 60, step % 1_000 * 1_000)
+    let time = jiff::Timestamp::from_millisecond(millis(step)).unwrap();
+    time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
 /// One trade.
 pub(crate) fn trade(venue: Venue, symbol: &str, id: u64) -> String {
     let symbol = venue.symbol(symbol);
-    let (price, millis) = (price(id), 1_767_623_400_000_u64 + id);
+    let (price, millis) = (price(id), millis(id));
     match venue {
         Venue::Binance => {
             let name = symbol.to_ascii_lowercase();
