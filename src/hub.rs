@@ -204,8 +204,9 @@ impl Hub {
                 continue;
             };
             if let Some(tick) = topic.publish(owner, tick, &mut round) {
+                // The feed was not known to carry it; with too many that do it is refused.
                 let carried = self.enter(symbol, owner, &lanes).ok();
-                if carried.and_then(|topic| topic.publish(owner, tick, &mut round)).is_some() {
+                if carried.is_none_or(|topic| topic.publish(owner, tick, &mut round).is_some()) {
                     self.metrics.refused_ticks.inc();
                 }
             }

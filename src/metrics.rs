@@ -17,6 +17,7 @@ mod notices;
 mod process;
 mod store;
 mod switches;
+mod symbols;
 mod tasks;
 mod time;
 mod upstream;
@@ -28,6 +29,7 @@ pub use notices::{Notice, Notices, REQUEST_REFUSALS, SESSION_REFUSALS, Subject};
 pub use process::ProcessMetrics;
 pub use store::StoreMetrics;
 pub use switches::Switches;
+use symbols::SymbolStates;
 pub use tasks::TaskFailures;
 pub use time::{Stalled, TimeMetrics};
 use upstream::UpstreamFamilies;
@@ -63,7 +65,7 @@ pub struct Metrics {
     feed_last_tick: IntGaugeVec,
     /// Symbols known.
     pub topics: IntGauge,
-    symbols: IntGaugeVec,
+    symbols: SymbolStates,
     /// Ticks dropped because the gateway has no room for another symbol.
     pub refused_ticks: IntCounter,
     events: IntCounterVec,
@@ -203,13 +205,7 @@ impl Metrics {
                 &["feed"]
             ),
             topics: family!(r, IntGauge, "tickcast_topics", "Symbols known."),
-            symbols: family!(
-                r,
-                IntGaugeVec,
-                "tickcast_symbols",
-                "Symbols by feed and state.",
-                &["feed", "state"]
-            ),
+            symbols: SymbolStates::new(&r),
             refused_ticks: family!(
                 r,
                 IntCounter,
@@ -347,6 +343,10 @@ impl Metrics {
     /// The handles of one feed.
     #[must_use]
     pub fn feed(&self, name: &str) -> FeedMetrics {
+        self.symbols.known(name);
+        for kind in feed::PARSE_KINDS {
+            let _at_zero = self.feed_parse_errors.with_label_values(&[name, *kind]);
+        }
         FeedMetrics {
             name: name.to_owned(),
             messages: self.feed_messages.with_label_values(&[name]),
@@ -362,10 +362,7 @@ impl Metrics {
 
     /// Sets how many symbols of which feed are in which state; states that are not told have none.
     pub fn symbols(&self, counts: &[(Source, State, i64)]) {
-        self.symbols.reset();
-        for (feed, state, count) in counts {
-            self.symbols.with_label_values(&[feed.as_str(), state.as_str()]).set(*count);
-        }
+        self.symbols.set(counts);
     }
 
     /// Published events by channel.

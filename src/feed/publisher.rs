@@ -104,6 +104,7 @@ impl Publisher {
     #[must_use]
     pub fn new(name: Source, hub: Arc<Hub>, stop: CancellationToken) -> Self {
         let metrics = hub.metrics().feed(name.as_str());
+        metrics.restart_reasons(["broken", "panic"]);
         Self { name, clock: hub.clock().clone(), hub, stop, metrics, health: Arc::default() }
     }
 

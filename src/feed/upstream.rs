@@ -159,6 +159,9 @@ impl Upstream {
         if self.has_started {
             return Ok(());
         }
+        out.metrics().restart_reasons(Reason::ALL.map(Reason::as_str));
+        // What never happened reads 0 from the start.
+        out.upstream_metrics().waiting(0);
         let names = self.plan.names();
         let symbols = || names.all();
         out.declare(symbols())?;

@@ -76,6 +76,9 @@ pub(super) enum Reason {
 }
 
 impl Reason {
+    /// Every one, as metric labels.
+    pub(super) const LABELS: [&str; 4] = ["pending", "stale", "closed", "preferred"];
+
     /// The name as a metric label.
     pub(super) const fn as_str(self) -> &'static str {
         match self {

@@ -1,10 +1,11 @@
 //! The feeds as the hub knows them: which is preferred, what their symbols are held to, and whether they work. And what
 //! of it concerns the symbols that several of them carry.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     FreshnessLimits, Hub, HubError, Topic,
+    failover::Reason,
     lane::Lane,
     round::{Round, Times},
     topic::Carrier,
@@ -27,9 +28,9 @@ impl Default for FeedTerms {
     }
 }
 
-/// The feeds, in the order in which they were enlisted.
+/// The feeds, in the order in which they were enlisted, and those that carry a symbol together.
 #[derive(Debug, Default)]
-pub(super) struct Roster(Vec<(Source, FeedTerms, bool)>);
+pub(super) struct Roster(Vec<(Source, FeedTerms, bool)>, HashSet<[Source; 2]>);
 
 impl Roster {
     /// Feeds whose symbols time alone can make stale.
@@ -101,6 +102,9 @@ impl Hub {
         let mut round = Round::new(lanes, self.times());
         let count = topic.carry(self.carrier(feed), &mut round);
         round.end(&self.shared);
+        if count.is_some() {
+            self.pair(&topic, feed);
+        }
         match count {
             Some(2) => self.contested.write().push(Arc::clone(&topic)),
             Some(_) => {}
@@ -109,6 +113,16 @@ impl Hub {
             None => return Err(HubError::TooManyFeeds(topic.symbol())),
         }
         Ok(topic)
+    }
+
+    /// Metrics of the feed and the others that carry a symbol, made once for each pair.
+    fn pair(&self, topic: &Topic, feed: Source) {
+        for (other, _) in topic.feeds() {
+            let pairs = &mut self.roster.write().1;
+            if other != feed && !pairs.contains(&[other, feed]) && pairs.insert([feed, other]) {
+                self.metrics.switches.pair(feed.as_str(), other.as_str(), &Reason::LABELS);
+            }
+        }
     }
 
     pub(super) fn times(&self) -> Times {

@@ -116,6 +116,9 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Live, Self::Stale, Self::Halted, Self::Closed];
+
     /// The name used on the wire and in metric labels.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -4,6 +4,12 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
 use crate::market::{Channel, PrintRule, Tick};
 
+/// Kinds of what cannot be read: every value of the label, present with 0 from the start.
+pub(super) const PARSE_KINDS: &[&str] = &[
+    "shape", "number", "symbol", "time", "long", "side", "source", "columns", "cut_off", "envelope",
+    "record", "oversize",
+];
+
 /// One feed's handles.
 #[derive(Debug, Clone)]
 pub struct FeedMetrics {
@@ -70,6 +76,13 @@ impl FeedMetrics {
     /// One more start.
     pub fn restart(&self, reason: &str) {
         self.restarts.with_label_values(&[self.name.as_str(), reason]).inc();
+    }
+
+    /// Why the feed may be started again: these read 0 from now on.
+    pub fn restart_reasons(&self, reasons: impl IntoIterator<Item = &'static str>) {
+        for reason in reasons {
+            let _at_zero = self.restarts.with_label_values(&[self.name.as_str(), reason]);
+        }
     }
 
     /// Whether the feed runs.

@@ -31,6 +31,16 @@ impl Switches {
         }
     }
 
+    /// These two carry a symbol: what may happen between them reads 0 from now on.
+    pub fn pair(&self, one: &str, other: &str, reasons: &[&str]) {
+        for (from, to) in [(one, other), (other, one)] {
+            let _at_zero = self.standby.with_label_values(&[from]);
+            for reason in reasons {
+                let _at_zero = self.switches.with_label_values(&[from, to, *reason]);
+            }
+        }
+    }
+
     /// So many symbols have another source.
     pub fn count(&self, from: &str, to: &str, reason: &str, symbols: u64) {
         self.switches.with_label_values(&[from, to, reason]).inc_by(symbols);

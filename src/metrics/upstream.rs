@@ -200,6 +200,13 @@ impl UpstreamMetrics {
         }
     }
 
+    /// How attempts to fetch a product list may end: these read 0 from now on.
+    pub fn product_lists(&self, outcomes: &[&str]) {
+        for outcome in outcomes {
+            let _at_zero = self.lists.with_label_values(&[self.feed.as_str(), *outcome]);
+        }
+    }
+
     /// A product list was fetched, or why not.
     pub fn product_list(&self, outcome: &str) {
         self.lists.with_label_values(&[&self.feed, outcome]).inc();

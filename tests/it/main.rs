@@ -24,6 +24,7 @@ mod feeds;
 mod history;
 mod image;
 mod interface;
+mod metrics;
 mod notices;
 mod poll;
 mod process;

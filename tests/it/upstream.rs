@@ -2,7 +2,7 @@
 //! made up here; what real sessions look like is shown in `captures/upstream.rs`.
 
 mod demand;
-mod discovery;
+pub(crate) mod discovery;
 mod failover;
 mod faults;
 mod rotation;

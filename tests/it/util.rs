@@ -17,7 +17,7 @@ use tickcast::{
     hub::{Hub, HubConfig},
     market::{Interval, Level, Print, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
-    server::{Driver, Gateway, PushView, ServerConfig, listen},
+    server::{Driver, FeedView, Gateway, PushView, ServerConfig, listen},
     session::{Census, SessionConfig},
 };
 use tokio::{
@@ -124,14 +124,21 @@ impl TestGateway {
             let publisher = Publisher::new(name, Arc::clone(&hub), CancellationToken::new());
             PushView { publisher, allow_remote: *allow_remote }
         });
-        let push = push.collect();
+        let push: Vec<PushView> = push.collect();
+        let feeds = push.iter().map(|PushView { publisher, .. }| FeedView {
+            name: publisher.name(),
+            kind: "push",
+            quotes_from: None,
+            health: publisher.health(),
+        });
+        let feeds = feeds.collect();
         let gateway = Arc::new(Gateway {
             hub,
             census: Arc::new(Census::new(server.connections, server.connections_per_ip)),
             session,
             server: ServerConfig { bind: ([127, 0, 0, 1], 0).into(), workers: 2, ..server },
             node: "test".into(),
-            feeds: Vec::new(),
+            feeds,
             push,
             ready: AtomicBool::new(true),
             drain: CancellationToken::new(),
@@ -361,6 +368,11 @@ pub(crate) fn quote(name: &str, bid: &str) -> Tick {
         te: None,
         tr: Clock::system().now(),
     })
+}
+
+/// Whether all samples whose line starts so are 0, or there is none.
+pub(crate) fn is_zero(metrics: &str, start: &str) -> bool {
+    metrics.lines().filter(|line| line.starts_with(start)).all(|line| line.ends_with(" 0"))
 }
 
 /// Polls until the condition holds.

@@ -40,6 +40,21 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 11] = [
+        Self::Connect,
+        Self::ConnectTimeout,
+        Self::Auth,
+        Self::RateLimited,
+        Self::Closed,
+        Self::Dropped,
+        Self::Silent,
+        Self::Unanswered,
+        Self::Stuck,
+        Self::Oversize,
+        Self::Protocol,
+    ];
+
     /// As a metric label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -42,6 +42,9 @@ pub(super) enum ShopError {
     Unreadable(#[from] ProductListError),
 }
 
+/// Outcomes of attempts, as metric labels.
+const OUTCOMES: [&str; 6] = ["ok", "connect", "timeout", "status", "oversize", "unreadable"];
+
 impl ShopError {
     /// As a metric label.
     pub(super) const fn as_str(&self) -> &'static str {
@@ -114,6 +117,8 @@ impl Drop for Lists {
 async fn keep_fetching(plan: Arc<Plan>, shop: Arc<Shop>, out: Publisher, lists: mpsc::Sender<ProductList>) {
     let mut backoff = Backoff::new(plan.retry.0, plan.retry.1);
     let metrics = out.upstream_metrics();
+    metrics.products(0, [0; 4]);
+    metrics.product_lists(&OUTCOMES);
     loop {
         let late = |_elapsed| ShopError::Late(shop.patience.as_millis());
         let fetched = timeout(shop.patience, fetch(&plan, &shop)).await.map_err(late).and_then(|it| it);

@@ -240,7 +240,7 @@ fn requests_of_the_documents_are_answered() {
             .replace("=US", "=2")
             .replace("wait=25", "wait=0");
         let status = gateway.status(method, &path);
-        let expected = if path.starts_with("/v1/ws") { 400 } else { 200 };
+        let expected = if path.starts_with("/v1/ws") { 426 } else { 200 };
         assert_eq!(status, expected, "{example}: {method} {path}");
         count += 1;
     }

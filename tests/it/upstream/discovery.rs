@@ -20,7 +20,13 @@ use crate::util::{TestGateway, eventually, symbol};
 const STEPS: u64 = 50;
 
 /// A venue that lists those of `names` that are `offered`, and a feed of it with these keys.
-async fn setup(venue: Venue, names: &[&str], offered: &[&str], faults: &[ListFault], keys: &str) -> Setup {
+pub(crate) async fn setup(
+    venue: Venue,
+    names: &[&str],
+    offered: &[&str],
+    faults: &[ListFault],
+    keys: &str,
+) -> Setup {
     let frames = tape::session(venue, names, STEPS);
     let script = Script {
         venue,

@@ -1,0 +1,230 @@
+//! Which series moves in which script, and how. A row for every family: add yours to the script in which it moves, or make
+//! it move in one.
+
+use tickcast::{
+    dialect::native::Op,
+    market::Channel,
+    metrics::{ClosedConnection, REQUEST_REFUSALS, SESSION_REFUSALS},
+    session::CloseReason,
+};
+
+use super::{Moves, Moves::*, Script};
+
+/// A series and how it moves.
+pub(super) struct Row {
+    pub(super) series: &'static str,
+    pub(super) script: Script,
+    pub(super) moves: Moves,
+}
+
+const fn row(script: Script, series: &'static str, moves: Moves) -> Row {
+    Row { series, script, moves }
+}
+
+/// The rows, by script.
+pub(super) const TABLE: &[Row] = &[
+    row(Script::Client, concat!("tickcast_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), Is(1)),
+    row(Script::Client, "tickcast_topics", Stays),
+    row(Script::Client, "tickcast_symbols{feed=\"test\",state=\"live\"}", Stays),
+    row(Script::Client, "tickcast_sessions{encoding=\"json\",road=\"websocket\"}", Returns(1)),
+    row(Script::Client, "tickcast_sessions_opened_total{encoding=\"json\",road=\"websocket\"}", Counts(1)),
+    row(Script::Client, "tickcast_sessions_closed_total{reason=\"client\"}", CountsBack(1)),
+    row(Script::Client, "tickcast_subscriptions{channel=\"trades\"}", Returns(1)),
+    row(Script::Client, "tickcast_subscriptions{channel=\"quotes\"}", Returns(1)),
+    row(Script::Client, "tickcast_commands_total{op=\"subscribe\",outcome=\"ok\"}", Counts(5)),
+    row(Script::Client, "tickcast_commands_total{op=\"unsubscribe\",outcome=\"ok\"}", CountsBack(1)),
+    row(Script::Client, "tickcast_events_published_total{channel=\"trades\"}", Grows),
+    row(Script::Client, "tickcast_events_published_total{channel=\"ticker\"}", Grows),
+    row(Script::Client, "tickcast_events_published_total{channel=\"bars.1s\"}", Grows),
+    row(Script::Client, "tickcast_events_delivered_total{channel=\"trades\",encoding=\"json\"}", Grows),
+    row(Script::Client, "tickcast_events_delivered_total{channel=\"quotes\",encoding=\"msgpack\"}", Is(0)),
+    row(Script::Client, "tickcast_events_merged_total{channel=\"quotes\"}", Grows),
+    row(
+        Script::Client,
+        "tickcast_events_gapped_total{channel=\"trades\",reason=\"not_recoverable\"}",
+        Counts(1),
+    ),
+    row(Script::Client, "tickcast_gaps_total{channel=\"trades\"}", Counts(2)),
+    row(Script::Client, "tickcast_excluded_trades_total{channel=\"bars.1s\",reason=\"late\"}", Counts(1)),
+    row(Script::Client, "tickcast_history_bars{channel=\"bars.1s\"}", Stays),
+    row(Script::Client, "tickcast_history_bars_bytes", Stays),
+    row(Script::Client, "tickcast_feed_clock_offset_seconds{feed=\"test\"}", Stays),
+    row(Script::Client, "tickcast_frames_total", Grows),
+    row(Script::Client, "tickcast_sent_bytes_total", Grows),
+    row(Script::Client, "tickcast_write_latency_seconds_count", Grows),
+    row(Script::Refused, "tickcast_sessions_refused_total{reason=\"origin\"}", Counts(1)),
+    row(Script::Refused, "tickcast_sessions_refused_total{reason=\"connections_per_ip\"}", Counts(1)),
+    row(Script::Refused, "tickcast_requests_refused_total{reason=\"origin\"}", Counts(1)),
+    row(Script::Refused, "tickcast_commands_total{op=\"none\",outcome=\"refused\"}", Counts(1)),
+    row(Script::Slow, "tickcast_outbox_bytes", ReturnsFromAny),
+    row(Script::Slow, "tickcast_events_gapped_total{channel=\"trades\",reason=\"slow_client\"}", Grows),
+    row(Script::Slow, "tickcast_sessions{encoding=\"msgpack\",road=\"websocket\"}", Returns(1)),
+    row(Script::Lapped, "tickcast_lane_laps_total", Counts(1)),
+    row(Script::Lapped, "tickcast_lane_skipped_events_total", Grows),
+    row(Script::Lapped, "tickcast_events_gapped_total{channel=\"trades\",reason=\"overload\"}", Grows),
+    row(Script::Full, "tickcast_refused_ticks_total", Counts(1)),
+    row(Script::Producer, "tickcast_feed_messages_total{feed=\"desk\"}", Counts(3)),
+    row(Script::Producer, "tickcast_feed_ticks_total{channel=\"trades\",feed=\"desk\"}", Counts(2)),
+    row(Script::Producer, "tickcast_feed_parse_errors_total{feed=\"desk\",kind=\"shape\"}", Counts(1)),
+    row(Script::Producer, "tickcast_feed_partial_trades_total{feed=\"desk\",rule=\"declared\"}", Counts(1)),
+    row(Script::Producer, "tickcast_feed_last_tick_timestamp_seconds{feed=\"desk\"}", Stays),
+    row(Script::Producer, "tickcast_feed_ignored_total{feed=\"flaky\",rule=\"empty\"}", Counts(1)),
+    row(Script::Producer, "tickcast_feed_up{feed=\"flaky\"}", FallsAndReturns),
+    row(Script::Producer, "tickcast_feed_restarts_total{feed=\"flaky\",reason=\"broken\"}", Counts(1)),
+    row(Script::Venue, "tickcast_upstream_connections{feed=\"feed\"}", Returns(1)),
+    row(Script::Venue, "tickcast_upstream_subscriptions{feed=\"feed\"}", Returns(2)),
+    row(Script::Venue, "tickcast_upstream_requests_total{feed=\"feed\",op=\"subscribe\"}", Counts(4)),
+    row(Script::Venue, "tickcast_upstream_requests_total{feed=\"feed\",op=\"unsubscribe\"}", CountsBack(1)),
+    row(Script::Venue, "tickcast_upstream_latency_seconds_count{feed=\"feed\"}", Grows),
+    row(
+        Script::Venue,
+        "tickcast_upstream_gaps_total{channel=\"trades\",feed=\"feed\",reason=\"upstream_reconnect\"}",
+        Grows,
+    ),
+    row(Script::Venue, "tickcast_upstream_lost_events_total{channel=\"trades\",feed=\"feed\"}", Grows),
+    row(Script::Venue, "tickcast_feed_restarts_total{feed=\"feed\",reason=\"dropped\"}", Counts(1)),
+    row(Script::Clock, "tickcast_clock_steps_total{direction=\"back\"}", Counts(1)),
+    row(Script::Clock, "tickcast_clock_ahead_seconds", ReturnsFromAny),
+    row(Script::Products, "tickcast_upstream_products{feed=\"feed\"}", Stays),
+    row(
+        Script::Products,
+        "tickcast_upstream_products_left_out{feed=\"feed\",reason=\"unnamed\"}",
+        Returns(1),
+    ),
+    row(Script::Products, "tickcast_upstream_product_lists_total{feed=\"feed\",outcome=\"ok\"}", Grows),
+    row(Script::Products, "tickcast_upstream_waiting{feed=\"feed\"}", Returns(1)),
+    row(
+        Script::Failover,
+        "tickcast_feed_switches_total{from=\"one\",reason=\"closed\",to=\"two\"}",
+        Counts(1),
+    ),
+    row(
+        Script::Failover,
+        "tickcast_feed_switches_total{from=\"two\",reason=\"preferred\",to=\"one\"}",
+        CountsBack(1),
+    ),
+    row(Script::Failover, "tickcast_feed_standby_ticks_total{feed=\"two\"}", Counts(1)),
+];
+
+/// Families that no script here can move, each with the file and the test that asserts it.
+pub(super) const ELSEWHERE: &[(&str, &str, &str)] = &[
+    (
+        "tickcast_upstream_duplicates_total",
+        "tests/it/upstream/rotation.rs",
+        "fn a_new_connection_takes_over_without_a_hole",
+    ),
+    (
+        "tickcast_upstream_rotations_total",
+        "tests/it/upstream/rotation.rs",
+        "fn a_new_connection_takes_over_without_a_hole",
+    ),
+    (
+        "tickcast_connections_closed_total",
+        "tests/it/connections/late.rs",
+        "fn half_a_head_ends_the_connection_wherever_it_begins",
+    ),
+    (
+        "tickcast_connections_refused_total",
+        "tests/it/connections/crowd.rs",
+        "fn connections_that_come_too_fast_are_closed",
+    ),
+    (
+        "tickcast_plain_connections",
+        "tests/it/connections/crowd.rs",
+        "fn silent_connections_of_one_address_are_few",
+    ),
+    (
+        "tickcast_bodies_bytes",
+        "tests/it/connections/late.rs",
+        "fn half_bodies_of_one_address_leave_room_for_others",
+    ),
+    (
+        "tickcast_log_lines_dropped_total",
+        "tests/it/process/streams.rs",
+        "fn a_stderr_that_is_closed_full_or_dead",
+    ),
+    ("tickcast_panics_total", "tests/it/process/faults.rs", "fn a_panic_of_one_session_is_its_end"),
+    ("tickcast_task_failures_total", "tests/it/process/faults.rs", "fn a_panic_of_one_session_is_its_end"),
+    (
+        "tickcast_uncorrected_values_total",
+        "src/hub/topic/tests/corrections.rs",
+        "fn a_final_bar_stays_as_it_is_and_that_is_counted",
+    ),
+    ("tickcast_stalls_total", "src/session/shard/tests/pause.rs", "fn "),
+    ("tickcast_store_saves_total", "src/store/tests/rows.rs", "fn "),
+    ("tickcast_store_failures_total", "src/store/tests/faults.rs", "fn "),
+    ("tickcast_store_save_seconds", "src/store/tests/rows.rs", "fn "),
+    ("tickcast_store_file_bytes", "src/store/tests/rows.rs", "fn "),
+    ("tickcast_store_last_save_timestamp_seconds", "src/store/tests/rows.rs", "fn "),
+];
+
+/// Families with a label whose values are not known before they happen, and why.
+pub(super) const OPEN: &[(&str, &str)] = &[
+    ("tickcast_feed_ignored_total", "a rule is a word of one venue's reader"),
+    (
+        "tickcast_feed_clock_offset_seconds",
+        "unknown before the first tick with a time, and 0 would be a claim",
+    ),
+];
+
+/// The values of a label.
+type Values = fn() -> Vec<&'static str>;
+
+/// Labels that are closed sets: every combination is there before anything happens. Labels stand in the order of the text.
+pub(super) const CLOSED: &[(&str, &[(&str, Values)])] = &[
+    ("tickcast_events_published_total", &[("channel", channels)]),
+    ("tickcast_events_delivered_total", &[("channel", channels), ("encoding", encodings)]),
+    ("tickcast_events_merged_total", &[("channel", channels)]),
+    (
+        "tickcast_events_gapped_total",
+        &[("channel", channels), ("reason", || vec!["slow_client", "overload", "not_recoverable"])],
+    ),
+    ("tickcast_gaps_total", &[("channel", channels)]),
+    ("tickcast_subscriptions", &[("channel", channels)]),
+    ("tickcast_excluded_trades_total", &[("channel", derived), ("reason", || vec!["late", "overflow"])]),
+    (
+        "tickcast_uncorrected_values_total",
+        &[("channel", derived), ("reason", || vec!["final", "inexact", "forgotten"])],
+    ),
+    ("tickcast_history_bars", &[("channel", bars)]),
+    ("tickcast_sessions", &[("encoding", || vec!["json"]), ("road", || vec!["websocket", "sse", "poll"])]),
+    ("tickcast_sessions", &[("encoding", encodings), ("road", || vec!["websocket"])]),
+    (
+        "tickcast_sessions_opened_total",
+        &[("encoding", || vec!["json"]), ("road", || vec!["websocket", "sse", "poll"])],
+    ),
+    ("tickcast_sessions_opened_total", &[("encoding", encodings), ("road", || vec!["websocket"])]),
+    ("tickcast_sessions_closed_total", &[("reason", closes)]),
+    ("tickcast_sessions_refused_total", &[("reason", || SESSION_REFUSALS.to_vec())]),
+    ("tickcast_requests_refused_total", &[("reason", || REQUEST_REFUSALS.to_vec())]),
+    (
+        "tickcast_connections_closed_total",
+        &[("reason", || ClosedConnection::ALL.map(ClosedConnection::as_str).to_vec())],
+    ),
+    ("tickcast_commands_total", &[("op", || Op::NAMES.to_vec()), ("outcome", || vec!["ok", "refused"])]),
+    ("tickcast_commands_total", &[("op", || vec!["any", "none"]), ("outcome", || vec!["refused"])]),
+];
+
+fn channels() -> Vec<&'static str> {
+    Channel::ALL.map(Channel::as_str).to_vec()
+}
+
+fn derived() -> Vec<&'static str> {
+    Channel::DERIVED.map(Channel::as_str).to_vec()
+}
+
+fn bars() -> Vec<&'static str> {
+    Channel::ALL
+        .into_iter()
+        .filter(|channel| matches!(channel, Channel::Bars(_)))
+        .map(Channel::as_str)
+        .collect()
+}
+
+fn encodings() -> Vec<&'static str> {
+    vec!["json", "msgpack"]
+}
+
+fn closes() -> Vec<&'static str> {
+    CloseReason::ALL.map(|reason| reason.frame().label).to_vec()
+}
