@@ -369,6 +369,9 @@ pub const HTTP_REQUEST_UNITS: u64 = 100;
 /// Client addresses whose budgets a worker keeps. More: the others share one.
 pub const HTTP_ACCOUNTS: usize = 10_000;
 
+/// How often the budgets that are whole again are looked for when there is no room for another one.
+pub const HTTP_ACCOUNTS_SWEEP: Duration = Duration::from_secs(1);
+
 /// Symbols in one answer of `/v1/symbols`: the largest number is also what it has when the request does not say. Outside:
 /// 400. Where there are more, the answer says behind which symbol the next page begins.
 pub const SYMBOLS_PAGE: RangeInclusive<usize> = 1..=10_000;

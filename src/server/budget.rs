@@ -17,7 +17,10 @@ use super::{Gateway, asking::Asking, refusal::Refusal};
 use crate::{
     clock::Instant,
     dialect::native::Code,
-    limits::{HTTP_ACCOUNTS, HTTP_BURST_UNITS, HTTP_REQUEST_UNITS, HTTP_UNITS_PER_SECOND},
+    limits::{
+        HTTP_ACCOUNTS, HTTP_ACCOUNTS_SWEEP, HTTP_BURST_UNITS, HTTP_REQUEST_UNITS, HTTP_UNITS_PER_SECOND,
+    },
+    session::ClientAddress,
 };
 
 /// What is asked for by whoever watches over the gateway, and what has limits of its own.
@@ -45,9 +48,11 @@ pub(super) struct Budget(RefCell<Accounts>);
 /// When each address has its whole budget again; only those that have not are kept.
 #[derive(Debug, Default)]
 struct Accounts {
-    by: HashMap<IpAddr, Instant>,
+    by: HashMap<ClientAddress, Instant>,
     /// That of all others, when there are too many.
     others: Option<Instant>,
+    /// When the whole ones were last looked for: looking at all of them for every request would be a cost of its own.
+    swept: Option<Instant>,
 }
 
 fn time(units: u64) -> Duration {
@@ -56,8 +61,12 @@ fn time(units: u64) -> Duration {
 
 impl Accounts {
     fn account(&mut self, address: IpAddr, now: Instant) -> &mut Instant {
+        let address = ClientAddress::of(address);
         if !self.by.contains_key(&address) && self.by.len() >= HTTP_ACCOUNTS {
-            self.by.retain(|_, full_at| *full_at > now);
+            if self.swept.is_none_or(|swept| now >= swept + HTTP_ACCOUNTS_SWEEP) {
+                self.swept = Some(now);
+                self.by.retain(|_, full_at| *full_at > now);
+            }
             if self.by.len() >= HTTP_ACCOUNTS {
                 return self.others.get_or_insert(now);
             }
@@ -126,6 +135,18 @@ mod tests {
         assert_eq!(accounts.wait(a, now), Some(Duration::from_secs(2)));
         assert_eq!(accounts.wait(b, now), None);
         assert_eq!(accounts.wait(a, now + Duration::from_secs(2)), None);
+    }
+
+    #[test]
+    fn the_addresses_of_one_network_of_ipv6_are_one() {
+        let mut accounts = Accounts::default();
+        let now = Instant::now();
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        accounts.pay(address("2001:db8:1:2::1"), 2 * HTTP_BURST_UNITS, now);
+        assert!(accounts.wait(address("2001:db8:1:2:ffff::9"), now).is_some());
+        assert_eq!(accounts.wait(address("2001:db8:1:3::1"), now), None);
+        accounts.pay(address("::ffff:10.0.0.1"), 2 * HTTP_BURST_UNITS, now);
+        assert!(accounts.wait(address("10.0.0.1"), now).is_some());
     }
 
     #[test]

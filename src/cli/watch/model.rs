@@ -191,10 +191,13 @@ impl Model {
     }
 
     fn trade(&mut self, trade: Trade, now: UnixMicros) {
+        let counts_for_last = trade.counts_for_last();
         if let Some(row) = self.row(trade.symbol) {
-            row.last.set(Some(trade.price), now);
-            row.last_size = trade.size;
-            row.side = trade.side.unwrap_or_default();
+            if counts_for_last {
+                row.last.set(Some(trade.price), now);
+                row.last_size = trade.size;
+                row.side = trade.side.unwrap_or_default();
+            }
             row.n = trade.n;
             row.received = trade.tr.map(UnixMicros);
         }
@@ -232,6 +235,14 @@ mod tests {
             model.update(Update::Frame((*frame).into()), NOW);
         }
         model
+    }
+
+    #[test]
+    fn a_print_that_counts_for_no_last_price_is_not_shown_as_one() {
+        let model = after(&[r#"[{"T":"t","S":"AAPL","n":1,"p":"126.55","s":"100","x":"V","tr":1},
+                {"T":"t","S":"AAPL","n":2,"p":"1.50","s":"1","nc":"last,hilo","x":"V","tr":2}]"#]);
+        let row = &model.rows["AAPL"];
+        assert_eq!((row.last.text.as_str(), row.last_size.as_str(), row.n), ("126.55", "100", 2));
     }
 
     #[test]

@@ -66,7 +66,16 @@ pub(super) struct Trade {
     #[serde(rename = "s")]
     pub(super) size: String,
     pub(super) side: Option<String>,
+    /// What it does not count for, words with commas between them.
+    pub(super) nc: Option<String>,
     pub(super) tr: Option<i64>,
+}
+
+impl Trade {
+    /// Whether its price is the last one, by its venue's rules.
+    pub(super) fn counts_for_last(&self) -> bool {
+        !self.nc.as_deref().unwrap_or_default().split(',').any(|word| word == "last")
+    }
 }
 
 /// The best bid and ask; what is absent is not there.
