@@ -94,6 +94,8 @@ pub struct Shard {
     timers: BTreeSet<Timer>,
     sweeps: late::Sweeps,
     burst: VecDeque<Arc<Event>>,
+    /// After a lap: the place from which topics are still to be brought up to date.
+    resync: Option<usize>,
     /// Sessions with work that waits for a turn.
     work: VecDeque<usize>,
     has_work: Rc<Notify>,
@@ -121,6 +123,7 @@ impl Shard {
             timers: BTreeSet::new(),
             sweeps: late::Sweeps::new(hub.instant(), tend::sweep_interval(&config)),
             burst: VecDeque::new(),
+            resync: None,
             work: VecDeque::new(),
             has_work: Rc::default(),
             scratch: BytesMut::new(),

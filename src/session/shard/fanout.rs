@@ -18,22 +18,19 @@ use crate::{
 const IDLE_BURST: usize = 4_096;
 
 impl Shard {
-    /// Takes everything out of the lane. After a lap the shard catches up from the topics: its events come first,
-    /// as far as they reached, then what the topics remember, then a gap for what they do not.
+    /// Takes everything out of the lane, once all that was taken before is handed out. After a lap the shard catches up
+    /// from the topics: the lane's events come first, as far as they reached, then what the topics remember, then a gap
+    /// for what they do not, all of it in turns. What comes meanwhile waits in the lane.
     pub fn drain_lane(&mut self) {
-        if !self.burst.is_empty() {
-            // A command has taken these out and not handed out all of them yet. What came later waits its turn behind them.
+        if self.resync.is_some() || !self.burst.is_empty() {
+            // Not all of what was taken out is handed out yet. What came later waits its turn behind it.
             self.lane.wake();
             return;
         }
         let drained = self.lane.drain(&mut self.burst);
         if drained.skipped > 0 {
             self.tally.lapped(drained.skipped);
-            let now = self.hub.instant();
-            while let Some(event) = self.burst.pop_front() {
-                self.deliver(event, now);
-            }
-            self.resynchronise(now);
+            self.resync = Some(0);
         }
     }
 
@@ -44,11 +41,16 @@ impl Shard {
             let Some(event) = self.burst.pop_front() else { break };
             self.deliver(event, now);
         }
+        if self.burst.is_empty()
+            && let Some(place) = self.resync
+        {
+            self.resync = self.resynchronise(place, now);
+        }
         self.follow_new_topics();
         self.tally.flush();
         self.wake_dirty();
         self.pacer.worked(now, self.hub.instant());
-        if self.burst.is_empty() {
+        if self.burst.is_empty() && self.resync.is_none() {
             self.release_burst();
             return false;
         }
@@ -116,14 +118,19 @@ impl Shard {
         }
     }
 
-    /// Brings every topic listened to up to date from the hub's memory. Work is bounded by topics and rings.
-    fn resynchronise(&mut self, now: Instant) {
-        let topics: Vec<_> =
-            self.views.iter().map(|view| (Arc::clone(&view.topic), view.joined, view.seen)).collect();
-        for (topic, joined, seen) in topics {
+    /// Brings the topics listened to up to date from the hub's memory, from a place on and as many as a turn has. Returns
+    /// the next place, if there is one.
+    fn resynchronise(&mut self, mut place: usize, now: Instant) -> Option<usize> {
+        let mut left = SHARD_TURN_EVENTS;
+        while left > 0 {
+            let found = self.views.behind(place)?;
+            let (topic, joined, seen) = (Arc::clone(&found.topic), found.joined, found.seen);
+            place = topic.id().index() + 1;
+            left -= 1;
             for channel in Channel::ALL.into_iter().filter(|channel| joined[channel.index()]) {
                 let mut next = seen[channel.index()] + 1;
                 let remembered = topic.since(channel, seen[channel.index()]);
+                left = left.saturating_sub(remembered.events.len());
                 for event in remembered.events {
                     if event.n > next {
                         let lost = Lost { from: next, to: event.n - 1, why: Why::Overload };
@@ -137,6 +144,7 @@ impl Shard {
                 }
             }
         }
+        Some(place)
     }
 
     /// Tells the subscribers; those that merge only when something was lost that is never merged away.

@@ -99,8 +99,8 @@ impl Views {
         moved
     }
 
-    /// Every topic listened to.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &View> {
-        self.0.iter().flatten().map(|view| &**view)
+    /// The first topic listened to at that place or behind it.
+    pub(super) fn behind(&self, place: usize) -> Option<&View> {
+        self.0.get(place..)?.iter().flatten().map(|view| &**view).next()
     }
 }

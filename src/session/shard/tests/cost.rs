@@ -7,8 +7,8 @@ use crate::{
     clock::Instant,
     hub::HubConfig,
     limits::{
-        ANSWER_SYMBOLS, COMMAND_SYMBOLS, CONTROL_PAUSE_BYTES, RECOVERY_BYTES, SESSION_PATTERNS,
-        SHARD_TURN_EVENTS,
+        ANSWER_SYMBOLS, COMMAND_SYMBOLS, CONTROL_PAUSE_BYTES, MAX_BURST_TICKS, RECOVERY_BYTES,
+        SESSION_PATTERNS, SHARD_TURN_EVENTS,
     },
     market::Channel,
     session::{Outgoing, SessionConfig},
@@ -301,4 +301,37 @@ fn what_does_not_fit_into_a_recovery_is_not_encoded() {
         .filter(|event| event.is_encoded())
         .count();
     assert!(encoded < RECOVERY_BYTES / 50 + 300, "{encoded} of 60,000 events");
+}
+
+#[test]
+fn a_lapped_shard_catches_up_in_turns() {
+    let hub = HubConfig { lane_events: MAX_BURST_TICKS + 1, ..HubConfig::default() };
+    let mut bench = Bench::new(hub, large());
+    for i in 0..5_000 {
+        bench.hub.declare(symbol(i), source()).unwrap();
+    }
+    let mut client = bench.connect();
+    client.send(&mut bench, &subscribe(r#""*""#));
+    finish(&mut bench, &mut client);
+    bench.hub.publish(source(), (0..5_000).map(quote));
+    bench.hub.publish(source(), (0..5_000).map(quote));
+    bench.shard.drain_lane();
+    let caught_up = |bench: &Bench| {
+        let seen = |i| bench.shard.views.get(bench.hub.topic(symbol(i)).unwrap().id()).unwrap().seen;
+        (0..5_000).filter(|i| seen(*i)[Channel::Quotes.index()] == 2).count()
+    };
+    let mut before = 0;
+    while bench.shard.fan_out() {
+        let now = caught_up(&bench);
+        assert!(now - before <= SHARD_TURN_EVENTS, "{} in one turn", now - before);
+        before = now;
+        // What comes meanwhile waits.
+        bench.shard.drain_lane();
+    }
+    assert_eq!(caught_up(&bench), 5_000);
+    bench.hub.publish(source(), [quote(7)]);
+    bench.settle();
+    client.take_all(&mut bench);
+    assert!(client.at.values().all(|at| at.n >= 2), "each got its newest");
+    assert_eq!(bench.metric("tickcast_lane_laps_total"), "1");
 }
