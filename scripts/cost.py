@@ -248,7 +248,7 @@ def start(binary, symbols, folder):
     with open(config, "w") as out:
         out.write(
             f'[server]\nbind = "127.0.0.1:0"\nworkers = 1\n[limits]\nsymbols_per_session = 1000000\n'
-            f'[[feed]]\nname = "desk"\nkind = "push"\nsymbols = [{listed}]\n'
+            f'[[feed]]\nname = "desk"\nkind = "push"\nmax_symbols = 100000\nsymbols = [{listed}]\n'
         )
     log = open(os.path.join(folder, "log"), "w")
     process = subprocess.Popen([binary, "serve", "--config", config], stdout=log, stderr=log)

@@ -156,7 +156,7 @@ fn build(
             gateway.feeds.push(FeedView { name, kind, quotes_from, health: publisher.health() });
             if let AnyFeed::Push(push) = &feed {
                 let (publisher, allow_remote) = (publisher.clone(), push.allows_remote());
-                gateway.push.push(PushView { publisher, allow_remote });
+                gateway.push.push(PushView { publisher, allow_remote, room: push.room() });
             }
             (feed, publisher)
         })

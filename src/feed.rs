@@ -18,6 +18,7 @@ pub mod upstream;
 
 pub use backoff::Backoff;
 pub use publisher::{Health, Publisher};
+pub use push::SymbolRoom;
 pub use supervisor::{panic_message, supervise};
 pub use watch::Watch;
 

@@ -60,7 +60,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    feed::{Health, Publisher},
+    feed::{Health, Publisher, SymbolRoom},
     hub::{Hub, HubError},
     market::Source,
     session::{Census, SessionConfig, Shard, run},
@@ -86,6 +86,8 @@ pub struct PushView {
     pub publisher: Publisher,
     /// Whether producers may be on other machines.
     pub allow_remote: bool,
+    /// Room for its symbols.
+    pub room: SymbolRoom,
 }
 
 /// What every worker of one gateway shares.

@@ -145,6 +145,23 @@ impl Publisher {
         Ok(())
     }
 
+    /// Whether the gateway knows the symbol, from whichever feed.
+    #[must_use]
+    pub fn is_known(&self, symbol: Symbol) -> bool {
+        self.hub.topic(symbol).is_some()
+    }
+
+    /// How many symbols are this feed's. Looks at all of the gateway's.
+    #[must_use]
+    pub fn symbol_count(&self) -> usize {
+        self.hub.all_topics().iter().filter(|topic| topic.home() == self.name).count()
+    }
+
+    /// Counts a tick for whose symbol there is no room.
+    pub fn refuse_tick(&self) {
+        self.hub.metrics().refused_ticks.inc();
+    }
+
     /// Makes the steps of symbols known, of those that are this feed's.
     pub fn describe(&self, steps: impl IntoIterator<Item = (Symbol, Increments)>) {
         for (symbol, increments) in steps {

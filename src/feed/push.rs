@@ -1,10 +1,18 @@
 //! Ticks that producers send over HTTP. The feed itself only makes its symbols known and waits for the end: producers
 //! publish through a clone of its publisher, each request on the thread that took it.
 
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use serde::Deserialize;
 
 use super::{DefinitionError, End, Feed, FeedError, Publisher};
-use crate::market::Symbol;
+use crate::{
+    limits::{MAX_TOPICS, PUSH_SYMBOLS},
+    market::Symbol,
+};
 
 /// The keys of a `kind = "push"` feed.
 #[derive(Debug, Deserialize)]
@@ -16,20 +24,33 @@ pub struct Definition {
     /// Whether producers may be on other machines: nobody is asked who they are.
     #[serde(default)]
     allow_remote: bool,
+    /// Symbols that the feed may have, with those that come with ticks.
+    #[serde(default = "default_max_symbols")]
+    max_symbols: usize,
+}
+
+const fn default_max_symbols() -> usize {
+    PUSH_SYMBOLS
 }
 
 impl Definition {
     /// Checks the definition.
     ///
     /// # Errors
-    /// When a symbol is none.
+    /// When a symbol is none, or `max_symbols` is out of its range or less than the symbols that are named.
     pub fn build(self) -> Result<Push, DefinitionError> {
+        let most = self.max_symbols;
+        if !(1..=MAX_TOPICS).contains(&most) || most < self.symbols.len() {
+            let named = self.symbols.len();
+            let why = format!("{most} is not from 1 to {MAX_TOPICS}, or less than the {named} in `symbols`");
+            return Err(DefinitionError::new("max_symbols".to_owned(), why));
+        }
         let mut symbols = Vec::with_capacity(self.symbols.len());
         for (i, text) in self.symbols.iter().enumerate() {
             let bad = |why| DefinitionError::new(format!("symbols[{i}]"), format!("{text:?} {why}"));
             symbols.push(Symbol::new(text).map_err(bad)?);
         }
-        Ok(Push { symbols, allow_remote: self.allow_remote })
+        Ok(Push { symbols, allow_remote: self.allow_remote, max_symbols: most })
     }
 }
 
@@ -38,9 +59,51 @@ impl Definition {
 pub struct Push {
     symbols: Vec<Symbol>,
     allow_remote: bool,
+    max_symbols: usize,
+}
+
+/// Room for the symbols of one push feed: a producer that mistypes them fills its own room, not the gateway's.
+#[derive(Debug)]
+pub struct SymbolRoom {
+    most: usize,
+    /// Counted when the first new symbol comes: those that outlived a restart are there by then.
+    taken: OnceLock<AtomicUsize>,
+}
+
+impl SymbolRoom {
+    /// Room for at most `most` symbols.
+    #[must_use]
+    pub const fn new(most: usize) -> Self {
+        Self { most, taken: OnceLock::new() }
+    }
+
+    /// Makes the symbol of a tick known.
+    ///
+    /// # Errors
+    /// Which limit is reached; the tick then has no symbol to go to.
+    pub fn declare(&self, out: &Publisher, symbol: Symbol) -> Result<(), String> {
+        if out.is_known(symbol) {
+            return out.declare([symbol]).map_err(|full| full.to_string());
+        }
+        let taken = self.taken.get_or_init(|| AtomicUsize::new(out.symbol_count()));
+        if taken.fetch_add(1, Ordering::Relaxed) >= self.most {
+            taken.fetch_sub(1, Ordering::Relaxed);
+            return Err(format!("the feed has {} symbols already: see max_symbols", self.most));
+        }
+        out.declare([symbol]).map_err(|full| {
+            taken.fetch_sub(1, Ordering::Relaxed);
+            full.to_string()
+        })
+    }
 }
 
 impl Push {
+    /// Room for its symbols.
+    #[must_use]
+    pub const fn room(&self) -> SymbolRoom {
+        SymbolRoom::new(self.max_symbols)
+    }
+
     /// Whether producers may be on other machines.
     #[must_use]
     pub const fn allows_remote(&self) -> bool {
@@ -58,7 +121,37 @@ impl Feed for Push {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+    use crate::{
+        clock::Clock,
+        hub::{Hub, HubConfig},
+        market::Source,
+        metrics::Metrics,
+    };
+
+    #[test]
+    fn typos_of_a_producer_filled_the_gateway_for_good() {
+        let metrics = Arc::new(Metrics::new());
+        let hub = Arc::new(Hub::new(HubConfig::default(), "e".into(), Clock::system(), metrics));
+        let publisher =
+            |name| Publisher::new(Source::new(name).unwrap(), Arc::clone(&hub), CancellationToken::new());
+        let (desk, other) = (publisher("desk"), publisher("other"));
+        let symbol = |text: &str| Symbol::new(text).unwrap();
+        desk.declare([symbol("NAMED")]).unwrap();
+        let (room, others) = (SymbolRoom::new(3), SymbolRoom::new(3));
+        for text in ["A", "B", "A", "NAMED"] {
+            assert_eq!(room.declare(&desk, symbol(text)), Ok(()), "{text}");
+        }
+        let why = room.declare(&desk, symbol("TYPO")).unwrap_err();
+        assert!(why.contains("max_symbols"), "{why}");
+        assert!(hub.topic(symbol("TYPO")).is_none());
+        assert_eq!(room.declare(&desk, symbol("B")), Ok(()), "what is known goes on");
+        assert_eq!(others.declare(&other, symbol("TYPO")), Ok(()), "another feed has its own room");
+    }
 
     #[test]
     fn definitions_are_checked() {
@@ -67,6 +160,9 @@ mod tests {
         assert!(read("allow_remote = true").unwrap().build().unwrap().allows_remote());
         let error = read("symbols = [\"A\", \"b\"]").unwrap().build().unwrap_err();
         assert_eq!(error.key, "symbols[1]");
+        for bad in ["max_symbols = 0", "max_symbols = 100001", "symbols = [\"A\", \"B\"]\nmax_symbols = 1"] {
+            assert_eq!(read(bad).unwrap().build().unwrap_err().key, "max_symbols", "{bad}");
+        }
         assert!(read("port = 3").is_err());
     }
 }

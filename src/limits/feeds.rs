@@ -100,6 +100,9 @@ pub const ROTATE_MS_RANGE: RangeInclusive<u64> = 1_000..=604_800_000;
 /// The other times of a venue's feed, in milliseconds: never zero, at most an hour.
 pub const UPSTREAM_MS_RANGE: RangeInclusive<u64> = 10..=3_600_000;
 
+/// Symbols of one push feed unless its `max_symbols` says otherwise. A tick of one more is refused and counted.
+pub const PUSH_SYMBOLS: usize = 10_000;
+
 /// Symbols of one venue's feed. More in its definition: refused. More found by its patterns: those that come later in
 /// the order of the venue's names are left out, which is logged and counted.
 pub const UPSTREAM_SYMBOLS: usize = 20_000;

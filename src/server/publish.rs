@@ -21,7 +21,7 @@ use crate::{
         native::{TickError, TickMessage},
         without_mark,
     },
-    feed::Publisher,
+    feed::{Publisher, SymbolRoom},
     limits::{HTTP_TURN_SYMBOLS, MAX_BURST_TICKS, PUBLISH_BYTES, PUBLISH_CORRECTIONS, PUBLISH_ERRORS},
     market::{Source, Tick, UnixMicros},
 };
@@ -109,7 +109,7 @@ pub(super) async fn publish(
             return why_unread(&unread);
         }
     };
-    let mut batch = Batch::new(&push.publisher);
+    let mut batch = Batch::new(push);
     match batch.read(&body, packed).await {
         Ok(()) => HttpResponse::Ok().json(batch.publish().await),
         Err(why) => rest::refusal(400, 400, &why),
@@ -175,6 +175,7 @@ fn packed(request: &HttpRequest) -> Result<bool, String> {
 /// The ticks of one request.
 struct Batch<'a> {
     out: &'a Publisher,
+    room: &'a SymbolRoom,
     name: Source,
     time: UnixMicros,
     ticks: Vec<Tick>,
@@ -183,9 +184,11 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(out: &'a Publisher) -> Self {
+    fn new(push: &'a PushView) -> Self {
+        let PushView { publisher: out, room, .. } = push;
         let time = out.clock().now();
-        Self { out, name: out.name(), time, ticks: Vec::new(), corrections: 0, outcome: Outcome::default() }
+        let (ticks, outcome) = (Vec::new(), Outcome::default());
+        Self { out, room, name: out.name(), time, ticks, corrections: 0, outcome }
     }
 
     /// Reads a body: an array, or lines.
@@ -228,12 +231,15 @@ impl<'a> Batch<'a> {
             Ok(Tick::Correction(_)) if self.corrections == PUBLISH_CORRECTIONS => {
                 format!("more than {PUBLISH_CORRECTIONS} corrections in one body")
             }
-            Ok(tick) => match self.out.declare([tick.symbol()]) {
+            Ok(tick) => match self.room.declare(self.out, tick.symbol()) {
                 Ok(()) => {
                     self.corrections += usize::from(matches!(tick, Tick::Correction(_)));
                     return self.ticks.push(tick);
                 }
-                Err(full) => full.to_string(),
+                Err(full) => {
+                    self.out.refuse_tick();
+                    full
+                }
             },
             Err(error) => {
                 self.out.count_skipped(error.kind(), &error);

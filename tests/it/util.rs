@@ -13,8 +13,9 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tickcast::{
     clock::Clock,
-    feed::Publisher,
+    feed::{Publisher, SymbolRoom},
     hub::{Hub, HubConfig},
+    limits::MAX_TOPICS,
     market::{Interval, Level, Print, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
     server::{Driver, FeedView, Gateway, PushView, ServerConfig, listen},
@@ -122,7 +123,7 @@ impl TestGateway {
         let push = push.iter().map(|(name, allow_remote)| {
             let name = Source::new(name).unwrap();
             let publisher = Publisher::new(name, Arc::clone(&hub), CancellationToken::new());
-            PushView { publisher, allow_remote: *allow_remote }
+            PushView { publisher, allow_remote: *allow_remote, room: SymbolRoom::new(MAX_TOPICS) }
         });
         let push: Vec<PushView> = push.collect();
         let feeds = push.iter().map(|PushView { publisher, .. }| FeedView {
