@@ -366,6 +366,9 @@ pub const HTTP_BURST_UNITS: u64 = 1_000_000;
 /// Units of work for any request, besides those for what it finds and for 64 bytes of its answer each.
 pub const HTTP_REQUEST_UNITS: u64 = 100;
 
+/// Units of work for each subscription that a poll or an event stream begins with.
+pub const HTTP_JOIN_UNITS: usize = 4;
+
 /// Client addresses whose budgets a worker keeps. More: the others share one.
 pub const HTTP_ACCOUNTS: usize = 10_000;
 

@@ -18,7 +18,8 @@ use crate::{
     clock::Instant,
     dialect::native::Code,
     limits::{
-        HTTP_ACCOUNTS, HTTP_ACCOUNTS_SWEEP, HTTP_BURST_UNITS, HTTP_REQUEST_UNITS, HTTP_UNITS_PER_SECOND,
+        HTTP_ACCOUNTS, HTTP_ACCOUNTS_SWEEP, HTTP_BURST_UNITS, HTTP_JOIN_UNITS, HTTP_REQUEST_UNITS,
+        HTTP_UNITS_PER_SECOND,
     },
     session::ClientAddress,
 };
@@ -38,6 +39,11 @@ impl Spent {
     /// For an answer of so many bytes, and so many units of work besides.
     pub(super) const fn new(bytes: usize, units: usize) -> Self {
         Self(bytes / UNIT_BYTES + units)
+    }
+
+    /// For an answer of so many bytes that a session with so many subscriptions was joined for.
+    pub(super) const fn joining(bytes: usize, subscriptions: usize) -> Self {
+        Self::new(bytes, subscriptions * HTTP_JOIN_UNITS)
     }
 }
 
@@ -135,6 +141,17 @@ mod tests {
         assert_eq!(accounts.wait(a, now), Some(Duration::from_secs(2)));
         assert_eq!(accounts.wait(b, now), None);
         assert_eq!(accounts.wait(a, now + Duration::from_secs(2)), None);
+    }
+
+    #[test]
+    fn subscriptions_of_polls_and_event_streams_are_paid_for() {
+        assert_eq!(Spent::joining(640, 500).0, 10 + 500 * HTTP_JOIN_UNITS);
+        let mut accounts = Accounts::default();
+        let (a, now) = (IpAddr::from([10, 0, 0, 1]), Instant::now());
+        for _ in 0..1_000 {
+            accounts.pay(a, Spent::joining(0, 500).0 as u64, now);
+        }
+        assert!(accounts.wait(a, now).is_some(), "1,000 polls of 500 subscriptions at once are too much");
     }
 
     #[test]

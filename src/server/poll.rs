@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{
     Gateway, LocalShard, admit,
+    budget::Spent,
     line::Gauge,
     query::{self, Bad, Parameters, Wish},
     rest,
@@ -140,7 +141,10 @@ fn answer(visit: &Visit, messages: &[u8], unknown: &[String]) -> HttpResponse {
     body.extend_from_slice(b",\"messages\":[");
     body.extend_from_slice(messages);
     body.extend_from_slice(b"]}");
-    rest::fresh_json(body)
+    let spent = Spent::joining(body.len(), visit.shard.borrow_mut().subscription_count(visit.key));
+    let mut response = rest::fresh_json(body);
+    response.extensions_mut().insert(spent);
+    response
 }
 
 /// The session of one request; left with it, also when the client goes away first.

@@ -23,6 +23,7 @@ use serde::Deserialize;
 use super::{
     Gateway, LocalShard, admit,
     body::Port,
+    budget::Spent,
     line::Gauge,
     query::{Bad, Parameters, Wish},
     rest,
@@ -81,7 +82,12 @@ pub(super) async fn sse(
     let header = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let after = header.or(query.last_event_id.as_deref()).filter(|text| !text.is_empty());
     match Stream::open(&shard, gauge, admission, wanted, after).await {
-        Ok(stream) => head().force_close().body(stream),
+        Ok(stream) => {
+            let count = stream.shard.borrow_mut().subscription_count(stream.key);
+            let mut response = head().force_close().body(stream);
+            response.extensions_mut().insert(Spent::joining(0, count));
+            response
+        }
         Err(bad) => rest::bad(&bad),
     }
 }

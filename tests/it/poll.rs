@@ -198,7 +198,8 @@ async fn refusals_name_what_is_wrong(driver: Driver) {
     let mut place = gateway.connect().await;
     // The handshake is answered before the session has its place.
     place.expect("welcome").await;
-    let (status, body) = poll(&http, &gateway, "symbols=S1").await;
+    // Over a connection of its own: the idle one of before has given way.
+    let (status, body) = poll(&reqwest::Client::new(), &gateway, "symbols=S1").await;
     assert_eq!((status, &body["code"]), (503, &json!(406)));
 }
 

@@ -67,6 +67,11 @@ impl Shard {
         session.joining.as_ref().and_then(|joining| joining.result.clone())
     }
 
+    /// How many subscriptions a session has: what its [join](Self::join) has cost. 0 when the session is gone.
+    pub fn subscription_count(&mut self, key: SessionKey) -> usize {
+        self.get(key).map_or(0, |session| session.subs.len())
+    }
+
     /// Where the client stands when it has taken everything that was fetched so far, in a form to
     /// [come back](Self::join) with. Empty when the session is gone.
     pub fn position_of(&mut self, key: SessionKey) -> String {
