@@ -113,13 +113,8 @@ pub(super) enum Offered {
     Queued,
     /// Replaced one that was still waiting.
     Merged,
-    /// Waits for its time, which the shard is to keep.
-    Timer {
-        /// When it may go.
-        due: Instant,
-        /// The time that the shard keeps for it so far: one of a wait that ended early.
-        instead: Option<Instant>,
-    },
+    /// Waits for its time, which the shard is to keep: [`Delivery::keep_time`] tells it.
+    Timer,
 }
 
 impl Session {
@@ -210,6 +205,7 @@ impl Session {
     }
 
     /// Hands one event to a subscription that merges, or to one of the control lane.
+    #[inline]
     pub(super) fn offer(&mut self, sub: SubIndex, event: &Shared, now: Instant) -> Offered {
         let Delivery::Merge { pending, pace } = &mut self.subs[sub].delivery else {
             self.outbox.push_status(sub, Rc::clone(event));
@@ -218,7 +214,7 @@ impl Session {
         match (*pending, pace) {
             (Pending::No, Some(pace)) if pace.next > now => {
                 *pending = Pending::Timer;
-                Offered::Timer { due: pace.next, instead: pace.timer.replace(pace.next) }
+                Offered::Timer
             }
             (Pending::No, _) => {
                 *pending = Pending::Socket;

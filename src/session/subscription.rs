@@ -223,6 +223,15 @@ impl Delivery {
         }
     }
 
+    /// When an event that waits for its time may go, for the shard to keep from now on; and the time that it has kept so
+    /// far, of a wait that ended early.
+    pub(super) fn keep_time(&mut self) -> Option<(Instant, Option<Instant>)> {
+        match self {
+            Self::Merge { pace: Some(pace), .. } => Some((pace.next, pace.timer.replace(pace.next))),
+            Self::Merge { .. } | Self::Stream | Self::Control => None,
+        }
+    }
+
     /// The timer that the shard has for it.
     pub(super) fn timer(&self) -> Option<Instant> {
         match self {

@@ -1,6 +1,6 @@
 //! From the lane to the outboxes.
 
-use std::{rc::Rc, sync::Arc};
+use std::{collections::BTreeSet, rc::Rc, sync::Arc};
 
 use super::Shard;
 use crate::{
@@ -10,12 +10,26 @@ use crate::{
     market::Channel,
     session::{
         state::Offered,
-        subscription::{Local, Lost, Why},
+        subscription::{Local, Lost, SubIndex, Why},
     },
 };
 
 /// Events that an idle shard keeps room for.
 const IDLE_BURST: usize = 4_096;
+
+/// Keeps the time of a subscription's waiting event, instead of another one's. Out of the way of those that do not wait.
+#[cold]
+fn keep_time(
+    timers: &mut BTreeSet<(Instant, usize, SubIndex)>,
+    kept: Option<(Instant, Option<Instant>)>,
+    (index, sub): (usize, SubIndex),
+) {
+    let Some((due, instead)) = kept else { return };
+    if let Some(old) = instead {
+        timers.remove(&(old, index, sub));
+    }
+    timers.insert((due, index, sub));
+}
 
 impl Shard {
     /// Takes everything out of the lane, once all that was taken before is handed out. After a lap the shard catches up
@@ -95,11 +109,9 @@ impl Shard {
                         self.tally.merged[channel] += 1;
                         continue;
                     }
-                    Offered::Timer { due, instead } => {
-                        if let Some(old) = instead {
-                            self.timers.remove(&(old, index, subscriber.sub));
-                        }
-                        self.timers.insert((due, index, subscriber.sub));
+                    Offered::Timer => {
+                        let kept = session.subs[subscriber.sub].delivery.keep_time();
+                        keep_time(&mut self.timers, kept, (index, subscriber.sub));
                         continue;
                     }
                 }
