@@ -34,10 +34,12 @@ impl Drop for Program {
     }
 }
 
-/// The program with these arguments in that folder, with nothing in its environment.
+/// The program with these arguments in that folder, with nothing in its environment. It takes SIGHUP for what it is, also
+/// where the tests themselves run under `nohup`.
 pub(crate) fn tickcast(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tickcast"));
-    command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
+    let mut command = Command::new("/usr/bin/env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_tickcast")]).args(arguments);
+    command.current_dir(folder).env_clear().stdin(Stdio::null());
     command
 }
 

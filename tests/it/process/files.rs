@@ -100,7 +100,8 @@ async fn as_process_1_too_a_signal_ends_a_recording() {
     for name in ["-TERM", "-HUP", "-INT"] {
         let folder = TempDir::new().unwrap();
         let stand = venue(folder.path()).await;
-        let mut command = Command::new("unshare");
+        let mut command = Command::new("/usr/bin/env");
+        command.args(["--default-signal=HUP", "unshare"]);
         command.args(["--pid", "--fork", "--kill-child", env!("CARGO_BIN_EXE_tickcast"), "record"]);
         command.args(["--feed", "live.toml", "--out", "x.ns.zst"]).current_dir(folder.path());
         let program = Program::running(command.stdout(Stdio::null()).stderr(Stdio::null()));
