@@ -17,6 +17,7 @@ on_both_drivers! {
     a_rate_spaces_the_answers_and_merges,
     what_is_not_remembered_is_a_gap,
     refusals_name_what_is_wrong,
+    a_loop_without_a_place_is_told,
     a_drain_ends_the_wait,
     a_drain_ends_the_pause_of_a_rate,
 }
@@ -174,8 +175,7 @@ async fn what_is_not_remembered_is_a_gap(driver: Driver) {
 }
 
 async fn refusals_name_what_is_wrong(driver: Driver) {
-    let server = ServerConfig { driver, connections_per_ip: 1, ..ServerConfig::default() };
-    let gateway = TestGateway::with(server, SessionConfig::default());
+    let gateway = TestGateway::on(driver);
     let many: Vec<_> = (0..251).map(|i| format!("S{i}")).collect();
     gateway.declare(&many.iter().map(String::as_str).collect::<Vec<_>>());
     let http = reqwest::Client::new();
@@ -195,10 +195,17 @@ async fn refusals_name_what_is_wrong(driver: Driver) {
         assert_eq!((got, &body["code"]), (status, &json!(code)), "{query}: {body}");
         assert!(body["msg"].as_str().unwrap().contains(part), "{query}: {body}");
     }
+}
+
+async fn a_loop_without_a_place_is_told(driver: Driver) {
+    let server = ServerConfig { driver, connections_per_ip: 1, ..ServerConfig::default() };
+    let gateway = TestGateway::with(server, SessionConfig::default());
+    gateway.declare(&["S1"]);
     let mut place = gateway.connect().await;
     // The handshake is answered before the session has its place.
     place.expect("welcome").await;
-    // Over a connection of its own: the idle one of before has given way.
+    // One request by a client of its own: an HTTP client may open a second connection for the next one, which makes
+    // the gateway close the first, idle one, whatever is on its way there.
     let (status, body) = poll(&reqwest::Client::new(), &gateway, "symbols=S1").await;
     assert_eq!((status, &body["code"]), (503, &json!(406)));
 }
