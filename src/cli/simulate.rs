@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::{output::print, signals};
 use crate::{
     config::{AnyFeed, Config, environment},
-    feed::record::{self, Format, Output, Plan},
+    feed::record::{self, Format, Output, RecordPlan},
     limits::MAX_RECORDED_SECONDS,
     market::{Symbol, UnixMicros},
 };
@@ -71,7 +71,7 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     if let Some(unknown) = args.symbols.iter().find(|symbol| !known.contains(symbol)) {
         bail!("--symbols: {unknown} is not in {}", args.feed);
     }
-    let plan = Plan {
+    let plan = RecordPlan {
         start: UnixMicros(args.start.as_microsecond()),
         length: Duration::from_secs(args.seconds),
         symbols: args.symbols.iter().copied().collect(),

@@ -7,14 +7,17 @@
 mod connection;
 mod counter;
 mod fault;
-mod shop;
-mod side;
-mod stand;
+mod mock;
+mod peers;
+mod products;
+mod protocol;
+
 mod tape;
 
 pub use fault::{Fault, Planned};
-pub use shop::ListFault;
-pub use stand::{Counts, Script, Stand};
+
+pub use mock::{Counts, MockVenue, Script};
+pub use peers::ListFault;
 pub use tape::{Recorded, read};
 
 use std::{net::Ipv4Addr, path::PathBuf};
@@ -100,10 +103,10 @@ pub fn run(args: &VenueArgs) -> anyhow::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await;
         let listener = listener.with_context(|| format!("cannot listen on port {}", args.port))?;
         let mut signals = Signals::catch().context("signals cannot be received")?;
-        let stand = Stand::start(listener, script)?;
+        let venue = MockVenue::start(listener, script)?;
         print(|out| {
-            writeln!(out, "ws://{}/ plays {count} data frames", stand.address())?;
-            writeln!(out, "http://{}{} lists their products", stand.address(), stand.list_path())
+            writeln!(out, "ws://{}/ plays {count} data frames", venue.address())?;
+            writeln!(out, "http://{}{} lists their products", venue.address(), venue.list_path())
         })?;
         signals.next().await;
         Ok(())

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 
-use super::{ParseError, units};
+use super::ParseError;
 use crate::{
     limits::{MAX_ERROR_CHARS, MAX_SYMBOL_LEN, MAX_TRADE_ID, MAX_VENUE_WORDS},
     market::{Level, Price, Size, Symbol, TradeId, UnixMicros},
@@ -67,13 +67,22 @@ pub(crate) fn rfc3339(field: &'static str, text: &str) -> Result<UnixMicros, Par
     time.and_then(|time| plausible(time.as_microsecond())).ok_or_else(|| implausible(field, text))
 }
 
+/// The units of counts since the epoch: how many make a second, and their names in definitions.
+pub(super) const UNITS: [(i64, &str); 4] =
+    [(1, "s"), (1_000, "ms"), (1_000_000, "us"), (1_000_000_000, "ns")];
+
+/// The name of the unit of which so many make a second.
+fn unit_name(per_second: i64) -> &'static str {
+    UNITS.iter().find(|(units, _)| *units == per_second).map_or("", |(_, name)| name)
+}
+
 /// A decimal count since the epoch, of units of which so many make a second, to the microsecond.
 pub(crate) fn decimal_time(
     field: &'static str,
     text: &str,
     per_second: i64,
 ) -> Result<UnixMicros, ParseError> {
-    let unit = units::name(per_second);
+    let unit = unit_name(per_second);
     decimal_micros(text, per_second).and_then(plausible).ok_or_else(|| implausible_in(field, text, unit))
 }
 

@@ -5,15 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::field;
-
-/// The units of counts since the epoch: how many make a second, and their names in definitions.
-const UNITS: [(i64, &str); 4] = [(1, "s"), (1_000, "ms"), (1_000_000, "us"), (1_000_000_000, "ns")];
-
-/// The name of the unit of which so many make a second.
-pub(crate) fn name(per_second: i64) -> &'static str {
-    UNITS.iter().find(|(units, _)| *units == per_second).map_or("", |(_, name)| name)
-}
+use super::field::{self, UNITS};
 
 /// The way to write times in which the text is a plausible one, as `csv.time_unit` calls it.
 pub(crate) fn meant(text: &str) -> Option<&'static str> {

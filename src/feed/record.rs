@@ -43,7 +43,7 @@ pub enum Format {
 
 /// What to record.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct RecordPlan {
     /// Time of the market's beginning.
     pub start: UnixMicros,
     /// For how long, in the market's time.
@@ -84,7 +84,7 @@ pub enum RecordError {
 /// When the file cannot be written or a value does not fit the format. What was written by then stays, and is whole.
 pub fn record(
     market: &mut Generator,
-    plan: &Plan,
+    plan: &RecordPlan,
     format: Format,
     mut out: Output,
     stop: &CancellationToken,
@@ -96,7 +96,7 @@ pub fn record(
 
 fn write(
     market: &mut Generator,
-    plan: &Plan,
+    plan: &RecordPlan,
     format: Format,
     out: &mut impl Write,
     stop: &CancellationToken,
@@ -140,7 +140,7 @@ fn write(
     }
 }
 
-impl Plan {
+impl RecordPlan {
     fn wants(&self, symbol: Symbol) -> bool {
         self.symbols.is_empty() || self.symbols.contains(&symbol)
     }

@@ -9,6 +9,7 @@
 
 mod csv;
 mod dbn;
+mod decoded;
 mod definition;
 mod envelope;
 mod findings;
@@ -16,7 +17,7 @@ mod frames;
 mod input;
 mod names;
 mod native;
-mod pace;
+mod playback;
 mod player;
 mod progress;
 mod reader;
@@ -38,11 +39,12 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::task::{JoinError, JoinHandle};
 
 use self::{
+    decoded::Batch,
     names::Symbols,
-    pace::Speed,
+    playback::Speed,
     player::{Flow, Player},
     progress::Progress,
-    reader::{Batch, Reader},
+    reader::Reader,
     times::Times,
 };
 use super::{End, Feed, FeedError, Publisher};
@@ -50,7 +52,7 @@ use crate::{dialect::Venue, market::Source};
 
 /// What to read: checked, and shared with the blocking threads.
 #[derive(Debug)]
-struct Plan {
+struct ReplayPlan {
     files: Vec<PathBuf>,
     /// Bytes of all files as they lie there, for the progress line.
     bytes: u64,
@@ -83,7 +85,7 @@ impl Format {
 /// The feed.
 #[derive(Debug)]
 pub struct Replay {
-    plan: Arc<Plan>,
+    plan: Arc<ReplayPlan>,
     speed: Speed,
     looping: bool,
     progress: bool,

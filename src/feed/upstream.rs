@@ -5,8 +5,8 @@
 //!  over all    while one    one       TLS,
 //!  attempts    is open      connection  deadlines
 //!     │           └─ Successor: a second Link that takes over from the first
-//!     ├─ Wanted: which symbols        Requests: asking for them, within the venue's limits
-//!     ├─ Intake: our names, Order: no repetition, and a loss where ticks are missing
+//!     ├─ Desired: which symbols        Requests: asking for them, within the venue's limits
+//!     ├─ Intake: our names, Sequencer: no repetition, and a loss where ticks are missing
 //!     └─ Lists ── fetch ── the venue's product list, over HTTPS
 //!          Catalogue: what the patterns find in it
 //! ```
@@ -18,22 +18,22 @@ mod broken;
 mod catalogue;
 mod connected;
 mod definition;
+mod desired;
 mod fetch;
 mod found;
 mod intake;
 mod link;
 mod names;
-mod order;
 mod patterns;
 mod products;
 mod requests;
 mod secret;
+mod sequencer;
 mod socket;
 mod strange;
 mod successor;
 mod symbols;
 mod tap;
-mod wanted;
 
 pub use broken::{Break, Reason};
 pub use definition::Definition;
@@ -46,13 +46,14 @@ use parking_lot::RwLock;
 
 use self::{
     catalogue::Catalogue,
-    connected::{Connected, Left},
+    connected::{Connected, LinkExit},
+    desired::Desired,
+    fetch::ProductSource,
     intake::Intake,
     link::Link,
     names::Names,
-    products::{Lists, Shop},
+    products::Lists,
     socket::{Address, Tls},
-    wanted::Wanted,
 };
 use super::{Backoff, End, Feed, FeedError, Publisher};
 use crate::{
@@ -64,13 +65,13 @@ use crate::{
 
 /// What is to be done, checked.
 #[derive(Debug)]
-struct Plan {
+struct UpstreamPlan {
     venue: Venue,
     address: Address,
     tls: Tls,
     /// Grows when patterns find something; nobody holds the lock for longer than a copy of the pointer.
     names: RwLock<Arc<Names>>,
-    shop: Option<Arc<Shop>>,
+    product_source: Option<Arc<ProductSource>>,
     /// Symbols that one connection carries.
     places: usize,
     source: Option<Source>,
@@ -87,7 +88,7 @@ struct Plan {
     tap: Option<Tap>,
 }
 
-impl Plan {
+impl UpstreamPlan {
     fn names(&self) -> Arc<Names> {
         Arc::clone(&self.names.read())
     }
@@ -96,10 +97,10 @@ impl Plan {
 /// A venue as a feed.
 #[derive(Debug)]
 pub struct Upstream {
-    plan: Arc<Plan>,
+    plan: Arc<UpstreamPlan>,
     catalogue: Option<Catalogue>,
     lists: Option<Lists>,
-    wanted: Wanted,
+    desired: Desired,
     /// Symbols that are wanted since the last look, and were not.
     asked: Vec<Symbol>,
     /// How many symbols wait for a place, as the metric tells it.
@@ -110,9 +111,9 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    fn new(plan: Plan, catalogue: Option<Catalogue>) -> Self {
+    fn new(plan: UpstreamPlan, catalogue: Option<Catalogue>) -> Self {
         Self {
-            wanted: Wanted::new(plan.linger, plan.places),
+            desired: Desired::new(plan.linger, plan.places),
             plan: Arc::new(plan),
             catalogue,
             lists: None,
@@ -166,8 +167,8 @@ impl Upstream {
         let symbols = || names.all();
         out.declare(symbols())?;
         self.has_started = true;
-        if let Some(shop) = &self.plan.shop {
-            self.lists = Some(Lists::start(Arc::clone(&self.plan), Arc::clone(shop), out.clone()));
+        if let Some(product_source) = &self.plan.product_source {
+            self.lists = Some(Lists::start(Arc::clone(&self.plan), Arc::clone(product_source), out.clone()));
         }
         if self.plan.is_on_demand {
             out.watch(symbols(), &self.demand);
@@ -175,7 +176,7 @@ impl Upstream {
         }
         let now = Instant::now();
         for symbol in symbols() {
-            self.wanted.update(symbol, true, now);
+            self.desired.update(symbol, true, now);
         }
         Ok(())
     }
@@ -199,26 +200,26 @@ impl Upstream {
         for symbol in self.demand.take() {
             // What the venue has no more nobody can have, whoever listens.
             let is_closed = self.catalogue.as_ref().is_some_and(|catalogue| catalogue.is_closed(symbol));
-            if self.wanted.update(symbol, !is_closed && out.is_wanted(symbol), now) {
+            if self.desired.update(symbol, !is_closed && out.is_wanted(symbol), now) {
                 asked.push(symbol);
             }
         }
-        let released = self.wanted.release(now);
-        asked.extend(self.wanted.admit());
+        let released = self.desired.release(now);
+        asked.extend(self.desired.admit());
         if !released.is_empty() {
             self.intake.interrupt(released.iter().copied(), LossWhy::Reconnect);
             let why = "nobody listens: not subscribed at the venue";
             out.change_state(released.iter().copied(), &[State::Live, State::Halted], State::Stale, why);
         }
-        let away = self.wanted.turned_away();
+        let away = self.desired.turned_away();
         if !away.is_empty() {
             let (feed, places) = (out.name(), self.plan.places);
             tracing::warn!(%feed, "{} symbols wait: a connection carries {places}", away.len());
             let why = "it waits for a place: the connection carries as many symbols as it can";
             out.change_state(away, &[State::Pending, State::Live, State::Stale], State::Stale, why);
         }
-        if self.waiting != self.wanted.waiting() {
-            self.waiting = self.wanted.waiting();
+        if self.waiting != self.desired.waiting() {
+            self.waiting = self.desired.waiting();
             out.upstream_metrics().waiting(self.waiting);
         }
         (asked, released)
@@ -234,7 +235,7 @@ impl Feed for Upstream {
             }
             // The next connection asks for everything that is wanted.
             let _moves = self.settle(out);
-            if self.wanted.symbols().is_empty() {
+            if self.desired.symbols().is_empty() {
                 out.rests();
                 let demand = Arc::clone(&self.demand);
                 tokio::select! {
@@ -249,9 +250,9 @@ impl Feed for Upstream {
             let plan = Arc::clone(&self.plan);
             let link = tokio::select! {
                 () = out.cancelled() => return Ok(End::Cancelled),
-                link = Link::open(&plan, self.wanted.symbols()) => link?,
+                link = Link::open(&plan, self.desired.symbols()) => link?,
             };
-            if Connected::new(self, out, link).run().await? == Left::Cancelled {
+            if Connected::new(self, out, link).run().await? == LinkExit::Cancelled {
                 return Ok(End::Cancelled);
             }
         }

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::{Value, json};
 use tickcast::{
-    cli::venue::{Planned, Recorded, Script, Stand},
+    cli::venue::{MockVenue, Planned, Recorded, Script},
     dialect::Venue,
     feed::{
         Publisher, supervise,
@@ -38,13 +38,13 @@ pub(crate) fn build(venue: Venue, keys: &str) -> Upstream {
 /// A venue, a feed that is connected to it, and a gateway for its ticks.
 pub(crate) struct Setup {
     pub(crate) gateway: TestGateway,
-    pub(crate) stand: Stand,
+    pub(crate) mock: MockVenue,
     stop: CancellationToken,
     feed: Option<JoinHandle<()>>,
 }
 
-pub(crate) async fn stand(script: Script) -> Stand {
-    Stand::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), script).unwrap()
+pub(crate) async fn mock(script: Script) -> MockVenue {
+    MockVenue::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), script).unwrap()
 }
 
 impl Setup {
@@ -86,13 +86,13 @@ impl Setup {
     ) -> Self {
         let faults: Vec<_> = faults.iter().map(|fault| Planned::parse(fault).unwrap()).collect();
         let script = Script { venue, frames, faults, speed, lose: 3, held: true, list_faults: Vec::new() };
-        let stand = stand(script).await;
+        let mock = mock(script).await;
         // A client that is late must not be mistaken for a feed that loses.
         let session = SessionConfig { stream_bytes: 1 << 28, ..SessionConfig::default() };
         let gateway = TestGateway::with(ServerConfig::default(), session);
         let keys = format!(
             "url = \"ws://{}/\"\nsymbols = {}\nretry_ms = 20\nretry_max_ms = 40\n{keys}",
-            stand.address(),
+            mock.address(),
             names
         );
         let feed = build(venue, &keys);
@@ -101,7 +101,7 @@ impl Setup {
         let publisher = Publisher::new(Source::new("feed").unwrap(), hub, stop.clone());
         publisher.declare(symbols.iter().map(|name| name.parse().unwrap())).unwrap();
         let feed = Some(tokio::spawn(supervise(feed, publisher)));
-        Self { gateway, stand, stop, feed }
+        Self { gateway, mock, stop, feed }
     }
 
     /// A client that streams trades, quotes and states of these symbols.
@@ -119,11 +119,11 @@ impl Setup {
     /// Lets the tape play once so many symbols are subscribed at the venue.
     pub(crate) async fn play(&self, symbols: usize) {
         self.subscribed(symbols).await;
-        self.stand.release(true);
+        self.mock.release(true);
     }
 
     pub(crate) async fn subscribed(&self, symbols: usize) {
-        crate::util::eventually("the symbols are subscribed", || self.stand.counts().active.len() == symbols)
+        crate::util::eventually("the symbols are subscribed", || self.mock.counts().active.len() == symbols)
             .await;
     }
 

@@ -17,39 +17,28 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{fault::Fault, side, stand::Shared};
+use super::{
+    fault::Fault,
+    peers::{NextFault, PeerCommand, PeerState},
+    protocol,
+};
 use crate::dialect::Venue;
 
-/// What the tape wants of a connection.
-#[derive(Debug)]
-pub(super) enum Order {
-    /// This frame is to be sent.
-    Text(String),
-    /// The connection is to end in that way, with this frame where one is needed.
-    End(Fault, String),
-}
-
-/// What is wrong with the next connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// It is taken and not answered.
-    NoAnswer,
-    /// The client is not let in.
-    NotLetIn,
-    /// There were too many.
-    TooMany,
-}
-
 /// One client from the first byte to the last.
-pub(super) async fn serve(mut stream: TcpStream, key: usize, shared: Arc<Shared>, trouble: Option<Trouble>) {
-    if trouble == Some(Trouble::NoAnswer) {
+pub(super) async fn serve(
+    mut stream: TcpStream,
+    key: usize,
+    shared: Arc<PeerState>,
+    next_fault: Option<NextFault>,
+) {
+    if next_fault == Some(NextFault::NoAnswer) {
         return drain(&mut stream).await;
     }
     let alpaca = shared.venue == Venue::Alpaca;
-    let status = match trouble {
-        Some(Trouble::TooMany) => Some(429),
-        Some(Trouble::NotLetIn) if !alpaca => Some(403),
-        Some(Trouble::NotLetIn | Trouble::NoAnswer) | None => None,
+    let status = match next_fault {
+        Some(NextFault::TooMany) => Some(429),
+        Some(NextFault::NotLetIn) if !alpaca => Some(403),
+        Some(NextFault::NotLetIn | NextFault::NoAnswer) | None => None,
     };
     #[expect(clippy::result_large_err, reason = "the library's own signature")]
     let answer = move |_request: &Request, response: Response| match status {
@@ -61,29 +50,29 @@ pub(super) async fn serve(mut stream: TcpStream, key: usize, shared: Arc<Shared>
         }
     };
     let Ok(mut socket) = accept_hdr_async(stream, answer).await else { return };
-    if let Some(greeting) = side::greeting(shared.venue)
+    if let Some(greeting) = protocol::greeting(shared.venue)
         && socket.send(Message::Text(greeting.into())).await.is_err()
     {
         return;
     }
-    if trouble == Some(Trouble::NotLetIn) {
+    if next_fault == Some(NextFault::NotLetIn) {
         // The credentials, and what we think of them.
         let _credentials = socket.next().await;
-        let _told = socket.send(Message::Text(side::NOT_LET_IN.into())).await;
+        let _told = socket.send(Message::Text(protocol::NOT_LET_IN.into())).await;
         let _closed = socket.close(None).await;
         return;
     }
-    let orders = shared.enter(key);
+    let commands = shared.enter(key);
     // However it ends, it ends.
-    let _why = work(&mut socket, key, &shared, orders).await;
+    let _why = work(&mut socket, key, &shared, commands).await;
     shared.leave(key);
 }
 
 async fn work(
     socket: &mut WebSocketStream<TcpStream>,
     key: usize,
-    shared: &Shared,
-    mut orders: mpsc::Receiver<Order>,
+    shared: &PeerState,
+    mut commands: mpsc::Receiver<PeerCommand>,
 ) -> Result<(), tungstenite::Error> {
     let mut let_in = shared.venue != Venue::Alpaca;
     loop {
@@ -95,9 +84,9 @@ async fn work(
                     let_in |= answer(socket, key, shared, (&text, let_in)).await?;
                 }
             }
-            order = orders.recv() => match order {
-                Some(Order::Text(text)) => socket.send(Message::Text(text.into())).await?,
-                Some(Order::End(fault, frame)) => return end(socket, fault, &frame).await,
+            command = commands.recv() => match command {
+                Some(PeerCommand::Text(text)) => socket.send(Message::Text(text.into())).await?,
+                Some(PeerCommand::End(fault, frame)) => return end(socket, fault, &frame).await,
                 None => return Ok(()),
             },
         }
@@ -108,12 +97,12 @@ async fn work(
 async fn answer(
     socket: &mut WebSocketStream<TcpStream>,
     key: usize,
-    shared: &Shared,
+    shared: &PeerState,
     (text, let_in): (&str, bool),
 ) -> Result<bool, tungstenite::Error> {
-    let outcome = side::request(shared.venue, text, &shared.topics(key), &shared.known);
+    let outcome = protocol::request(shared.venue, text, &shared.topics(key), &shared.known);
     if !let_in && !outcome.let_in {
-        socket.send(Message::Text(side::NOT_AUTHENTICATED.into())).await?;
+        socket.send(Message::Text(protocol::NOT_AUTHENTICATED.into())).await?;
         return Ok(false);
     }
     for answer in outcome.answers {

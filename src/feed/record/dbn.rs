@@ -10,7 +10,7 @@ use dbn::{
 };
 use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 
-use super::{Plan, RecordError};
+use super::{RecordError, RecordPlan};
 use crate::market::{Side, Symbol, Trade, UnixMicros};
 
 /// A made-up dataset in the form of Databento's names.
@@ -33,7 +33,7 @@ impl Dbn {
     /// Writes the metadata.
     pub(super) fn begin(
         symbols: Vec<Symbol>,
-        plan: &Plan,
+        plan: &RecordPlan,
         out: &mut impl Write,
     ) -> Result<Self, RecordError> {
         let start = nanos(plan.start);

@@ -13,7 +13,12 @@ const MARKET: &str = "seed = 11\nrate = 40\n\
     [[symbol]]\nsymbol = \"BTC-USD\"\nprice = \"67210.10\"\ntick = \"0.01\"\nvolatility = 900\n\
     [[symbol]]\nsymbol = \"ETH-USD\"\nprice = \"3480.25\"\ntick = \"0.05\"\nlot = \"1\"\n";
 
-fn recorded(market: &mut Generator, plan: &Plan, format: Format, path: &Path) -> Result<u64, RecordError> {
+fn recorded(
+    market: &mut Generator,
+    plan: &RecordPlan,
+    format: Format,
+    path: &Path,
+) -> Result<u64, RecordError> {
     record(market, plan, format, Output::create(path, false)?, &CancellationToken::new())
 }
 
@@ -22,8 +27,8 @@ fn market() -> Generator {
     definition.build(Path::new(".")).unwrap().into_generator()
 }
 
-fn plan() -> Plan {
-    Plan {
+fn plan() -> RecordPlan {
+    RecordPlan {
         start: UnixMicros(1_767_623_400_000_000),
         length: Duration::from_secs(20),
         symbols: HashSet::new(),
@@ -243,7 +248,7 @@ fn what_a_format_cannot_hold_is_named() {
 #[test]
 fn only_the_wanted_symbols_are_recorded() {
     let folder = tempfile::tempdir().unwrap();
-    let wanted = Plan { symbols: HashSet::from([Symbol::new("ETH-USD").unwrap()]), ..plan() };
+    let wanted = RecordPlan { symbols: HashSet::from([Symbol::new("ETH-USD").unwrap()]), ..plan() };
     let path = folder.path().join("eth.csv");
     recorded(&mut market(), &wanted, Format::CsvTrades, &path).unwrap();
     let text = std::fs::read_to_string(path).unwrap();

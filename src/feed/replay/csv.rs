@@ -15,9 +15,9 @@ use self::{
     time::TimeFormat,
 };
 use super::{
+    decoded::{Decoded, Skipped},
     input::{Lines, Next},
     names::Symbols,
-    reader::{Decoded, Skipped},
 };
 use crate::{
     dialect::field,

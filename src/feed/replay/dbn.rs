@@ -13,9 +13,9 @@ use dbn::{
 use rust_decimal::Decimal;
 
 use super::{
-    Plan,
+    ReplayPlan,
+    decoded::{Decoded, Skipped},
     input::Bytes,
-    reader::{Decoded, Skipped},
 };
 use crate::{
     dialect::field,
@@ -101,7 +101,7 @@ impl Records {
     /// Reads the next record; `None` at the end.
     pub(super) fn advance(
         &mut self,
-        plan: &Plan,
+        plan: &ReplayPlan,
         out: &mut Vec<Tick>,
     ) -> Result<Option<Result<Decoded, Skipped>>, String> {
         loop {
@@ -122,7 +122,7 @@ impl Records {
         Ok(Some(self.decode(plan, out)))
     }
 
-    fn decode(&mut self, plan: &Plan, out: &mut Vec<Tick>) -> Result<Decoded, Skipped> {
+    fn decode(&mut self, plan: &ReplayPlan, out: &mut Vec<Tick>) -> Result<Decoded, Skipped> {
         let Some(record) = self.decoder.last_record() else {
             return Err(Skipped::new("record", "the decoder lost its record"));
         };

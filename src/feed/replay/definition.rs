@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Format, Plan, Replay, csv, names::Symbols, pace::Speed, recording::Recording};
+use super::{Format, Replay, ReplayPlan, csv, names::Symbols, playback::Speed, recording::Recording};
 use crate::{
     dialect::Venue,
     feed::DefinitionError,
@@ -128,7 +128,8 @@ impl Definition {
             bytes += check(&path, &format).map_err(|why| DefinitionError::new(key, why))?;
             files.push(path);
         }
-        let plan = Plan { files, bytes, format, symbols: Symbols::new(self.symbols), source: self.source };
+        let plan =
+            ReplayPlan { files, bytes, format, symbols: Symbols::new(self.symbols), source: self.source };
         Ok(Replay { plan: Arc::new(plan), speed, looping: self.looping, progress: self.progress })
     }
 }

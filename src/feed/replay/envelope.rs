@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::reader::Skipped;
+use super::decoded::Skipped;
 use crate::{
     dialect::{Text, field},
     market::UnixMicros,

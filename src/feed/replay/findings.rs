@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 
-use super::reader::Batch;
+use super::decoded::Batch;
 use crate::market::{Symbol, Tick, UnixMicros};
 
 /// Symbols that are named; of more only the number is told.

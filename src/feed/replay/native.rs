@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
+    decoded::{Decoded, Skipped},
     names::Symbols,
-    reader::{Decoded, Skipped},
 };
 use crate::{
     dialect::{Text, field, native},

@@ -1,9 +1,9 @@
 //! Plays batches: waits until their moments are due and publishes what is due together as one burst.
 
 use super::{
-    pace::{Pace, Speed},
+    decoded::Batch,
+    playback::{Playback, Speed},
     progress::Progress,
-    reader::Batch,
     times::Times,
 };
 use crate::{
@@ -23,7 +23,7 @@ pub(super) enum Flow {
 /// One pass through the recording.
 pub(super) struct Player<'a> {
     out: &'a Publisher,
-    pace: Pace,
+    pace: Playback,
     progress: &'a mut Progress,
     times: &'a mut Times,
     burst: Vec<Tick>,
@@ -41,7 +41,7 @@ impl<'a> Player<'a> {
     ) -> Self {
         let full_speed = matches!(speed, Speed::Max);
         let burst = Vec::with_capacity(MAX_BURST_TICKS);
-        Self { out, pace: Pace::new(speed), progress, times, burst, hurried: full_speed, full_speed }
+        Self { out, pace: Playback::new(speed), progress, times, burst, hurried: full_speed, full_speed }
     }
 
     /// Counts what was read and plays its ticks.

@@ -6,13 +6,13 @@ use std::{
 };
 
 use super::{
-    Format, Plan, csv,
+    Format, ReplayPlan, csv,
     dbn::Records,
+    decoded::{Batch, Decoded, Skipped},
     envelope::{Content, Envelope},
     input::{self, Lines, Next},
     names::{self, Symbols},
     native,
-    reader::{Batch, Decoded, Skipped},
 };
 use crate::{
     dialect::{Message, Venue, looks_like},
@@ -75,10 +75,29 @@ impl Recording {
         Ok(Self { name, content, told_cut: false, to_recognise: RECOGNISED_LINES })
     }
 
-    /// Reads one line or record; `None` at the end of the file. `feed` is the source of ticks that name none.
-    pub(super) fn step(
+    /// Appends one line or record to the batch; false at the end of the file. `feed` is the source of ticks that name none.
+    pub(super) fn read(
         &mut self,
-        plan: &Plan,
+        plan: &ReplayPlan,
+        feed: Source,
+        batch: &mut Batch,
+    ) -> Result<bool, String> {
+        let before = batch.ticks.len();
+        match self.step(plan, feed, batch) {
+            Ok(None) => return Ok(false),
+            Ok(Some(decoded)) => batch.count(decoded, before),
+            Err(why) => {
+                batch.skipped.push(Skipped::new("cut_off", why.as_str()));
+                return Err(why);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads one line or record; `None` at the end of the file.
+    fn step(
+        &mut self,
+        plan: &ReplayPlan,
         feed: Source,
         out: &mut Batch,
     ) -> Result<Option<Result<Decoded, Skipped>>, String> {
@@ -130,7 +149,7 @@ impl LineFormat {
     fn decode(
         &mut self,
         (line, may_be_cut): (&[u8], bool),
-        plan: &Plan,
+        plan: &ReplayPlan,
         feed: Source,
         out: &mut Batch,
     ) -> Result<Decoded, Skipped> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Plan, Replay, findings::Findings, reader::Batch, recording::Recording};
+use super::{Replay, ReplayPlan, decoded::Batch, findings::Findings, recording::Recording};
 use crate::{
     limits::{CHECK_BYTES, CHECK_LINES, REPLAY_BATCH},
     market::Source,
@@ -53,7 +53,7 @@ impl Replay {
     }
 }
 
-fn sample(plan: &Plan, file: &Path, feed: Source) -> Sample {
+fn sample(plan: &ReplayPlan, file: &Path, feed: Source) -> Sample {
     let mut findings = Findings::default();
     let (mut is_whole, mut broken) = (false, None);
     match Recording::open(file, &plan.format, &std::sync::Arc::default()) {
@@ -61,7 +61,7 @@ fn sample(plan: &Plan, file: &Path, feed: Source) -> Sample {
         Ok(mut recording) => {
             let (mut batch, mut length) = (Batch::default(), 0);
             while !is_whole && broken.is_none() && findings.lines() < CHECK_LINES && length < CHECK_BYTES {
-                match batch.step(&mut recording, plan, feed) {
+                match recording.read(plan, feed, &mut batch) {
                     Ok(more) => is_whole = !more,
                     Err(why) => broken = Some(why),
                 }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::reader::{Batch, Mark};
+use super::decoded::{Batch, BatchMark};
 use crate::{
     limits::{FAR_OFF, FAR_OFF_ALONE},
     market::{Symbol, Tick, UnixMicros},
@@ -85,7 +85,7 @@ impl Stamps {
         self.moments(&mut batch.marks, next) + self.times(&mut batch.ticks, next)
     }
 
-    fn moments(&mut self, marks: &mut [Mark], next: Option<&Batch>) -> u64 {
+    fn moments(&mut self, marks: &mut [BatchMark], next: Option<&Batch>) -> u64 {
         let later = next.iter().flat_map(|next| &next.marks).filter_map(|mark| mark.at).take(3);
         let times: Vec<_> = marks.iter().filter_map(|mark| mark.at).chain(later).map(|at| at.0).collect();
         let (mut place, mut mended) = (0, 0);
@@ -143,7 +143,7 @@ mod tests {
     const YEAR: i64 = 365 * DAY;
 
     fn batch(at: &[i64]) -> Batch {
-        let marks = at.iter().map(|at| Mark { at: Some(UnixMicros(*at)), ticks: 1 }).collect();
+        let marks = at.iter().map(|at| BatchMark { at: Some(UnixMicros(*at)), ticks: 1 }).collect();
         let quote = |at: &i64| {
             let (symbol, source) = ("S".parse().unwrap(), "x".parse().unwrap());
             let te = Some(UnixMicros(*at));

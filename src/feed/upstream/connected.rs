@@ -4,10 +4,10 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use super::{
-    Plan, Upstream,
+    Upstream, UpstreamPlan,
     broken::Break,
-    intake::From,
-    link::{Link, News},
+    intake::Origin,
+    link::{Link, LinkUpdate},
     requests::Requests,
     socket::Received,
     successor::{Arrival, Successor},
@@ -22,7 +22,7 @@ use crate::{
 
 /// How it ended without a break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum LinkExit {
     /// The gateway stops.
     Cancelled,
     /// Nobody wants anything.
@@ -32,19 +32,19 @@ pub(super) enum Left {
 /// A feed with its connection.
 pub(super) struct Connected<'a> {
     feed: &'a mut Upstream,
-    plan: Arc<Plan>,
+    plan: Arc<UpstreamPlan>,
     out: &'a Publisher,
     metrics: UpstreamMetrics,
     link: Link,
     successor: Option<Successor>,
     rotate_at: Option<Instant>,
-    news: News,
+    update: LinkUpdate,
     is_offline: bool,
 }
 
-enum Happened {
+enum LinkEvent {
     Cancelled,
-    Wishes,
+    Demand,
     Time,
     List(ProductList),
     Frame(Result<Received, Break>),
@@ -65,13 +65,13 @@ impl<'a> Connected<'a> {
             link,
             successor: None,
             rotate_at,
-            news: News::default(),
+            update: LinkUpdate::default(),
             is_offline: false,
         }
     }
 
     /// Works until the connection breaks, nobody wants anything, or the gateway stops.
-    pub(super) async fn run(mut self) -> Result<Left, Break> {
+    pub(super) async fn run(mut self) -> Result<LinkExit, Break> {
         let left = self.work().await;
         self.measure();
         if let Some(why) = self.link.complaint(&self.plan) {
@@ -91,10 +91,10 @@ impl<'a> Connected<'a> {
         left
     }
 
-    async fn work(&mut self) -> Result<Left, Break> {
+    async fn work(&mut self) -> Result<LinkExit, Break> {
         loop {
-            if self.feed.wanted.symbols().is_empty() {
-                return Ok(Left::Idle);
+            if self.feed.desired.symbols().is_empty() {
+                return Ok(LinkExit::Idle);
             }
             let broken = match self.link.tend(&self.plan).await {
                 Ok(Duration::ZERO) => None,
@@ -112,18 +112,18 @@ impl<'a> Connected<'a> {
             }
             let happened = self.wait().await;
             match happened {
-                Happened::Cancelled => return Ok(Left::Cancelled),
-                Happened::Wishes => self.follow(),
-                Happened::Time => self.time(),
-                Happened::List(list) => self.listed(list).await,
-                Happened::Frame(frame) => {
-                    let read = self.link.read(frame, &self.plan, self.out, &mut self.news).await;
+                LinkEvent::Cancelled => return Ok(LinkExit::Cancelled),
+                LinkEvent::Demand => self.follow(),
+                LinkEvent::Time => self.time(),
+                LinkEvent::List(list) => self.listed(list).await,
+                LinkEvent::Frame(frame) => {
+                    let read = self.link.read(frame, &self.plan, self.out, &mut self.update).await;
                     self.digest();
                     if let Err(broken) = read {
                         self.succeed_now(broken)?;
                     }
                 }
-                Happened::Successor(arrival) => self.arrived(arrival).await,
+                LinkEvent::Successor(arrival) => self.arrived(arrival).await,
             }
         }
     }
@@ -133,13 +133,13 @@ impl<'a> Connected<'a> {
         let (feed, late_ms) = (self.out.name(), late.as_millis());
         tracing::warn!(%feed, late_ms, "the feed was held up; its venue is not judged for it");
         self.out.count_stall();
-        self.feed.wanted.excuse(late);
+        self.feed.desired.excuse(late);
     }
 
-    async fn wait(&mut self) -> Happened {
+    async fn wait(&mut self) -> LinkEvent {
         let mut wake = self.link.next(&self.plan);
         let others = [
-            self.feed.wanted.next(),
+            self.feed.desired.next(),
             self.rotate_at.filter(|_| self.successor.is_none()),
             self.successor.as_ref().map(|successor| successor.next(&self.plan)),
         ];
@@ -154,42 +154,43 @@ impl<'a> Connected<'a> {
             }
         };
         tokio::select! {
-            () = self.out.cancelled() => Happened::Cancelled,
-            () = demand.woken() => Happened::Wishes,
-            list = self.feed.list() => Happened::List(list),
-            () = tokio::time::sleep_until(wake) => Happened::Time,
-            frame = self.link.frame() => Happened::Frame(frame),
-            arrival = arrival => Happened::Successor(arrival),
+            () = self.out.cancelled() => LinkEvent::Cancelled,
+            () = demand.woken() => LinkEvent::Demand,
+            list = self.feed.list() => LinkEvent::List(list),
+            () = tokio::time::sleep_until(wake) => LinkEvent::Time,
+            frame = self.link.frame() => LinkEvent::Frame(frame),
+            arrival = arrival => LinkEvent::Successor(arrival),
         }
     }
 
     /// Publishes what the connection brought and draws the consequences of what else it said.
     fn digest(&mut self) {
-        let Self { feed, plan, out, metrics, link, news, .. } = self;
-        let wanted = feed.wanted.symbols();
-        if std::mem::take(&mut news.is_alive) && link.requests.on().next().is_some() {
+        let Self { feed, plan, out, metrics, link, update, .. } = self;
+        let wanted = feed.desired.symbols();
+        if std::mem::take(&mut update.is_alive) && link.requests.on().next().is_some() {
             out.alive_for(link.requests.on());
         }
-        feed.intake.take((plan, out, metrics), &mut news.ticks, From::Link, |ours| wanted.contains(&ours));
-        feed.intake.mark((out, metrics), news.marks.drain(..));
-        if let Some(why) = news.unreadable.take() {
+        feed.intake
+            .take((plan, out, metrics), &mut update.ticks, Origin::Link, |ours| wanted.contains(&ours));
+        feed.intake.mark((out, metrics), update.marks.drain(..));
+        if let Some(why) = update.unreadable.take() {
             feed.intake.interrupt(link.requests.symbols(), why);
         }
-        if !news.on.is_empty() {
+        if !update.on.is_empty() {
             out.connected();
             out.change_state(
-                news.on.drain(..),
+                update.on.drain(..),
                 &[State::Stale],
                 State::Live,
                 "subscribed at the venue again",
             );
         }
-        for (symbol, words) in news.refused.drain(..) {
+        for (symbol, words) in update.refused.drain(..) {
             tracing::warn!(feed = %out.name(), %symbol, "refused by the venue: {words}");
             let from = [State::Pending, State::Stale, State::Live];
             out.change_state([symbol], &from, State::Closed, "the venue refuses the symbol");
         }
-        if let Some(online) = news.online.take()
+        if let Some(online) = update.online.take()
             && online == self.is_offline
         {
             self.is_offline = !online;
@@ -201,7 +202,7 @@ impl<'a> Connected<'a> {
                 out.change_state(symbols, &[State::Live, State::Pending], State::Halted, why);
             }
         }
-        if std::mem::take(&mut news.shutdown) {
+        if std::mem::take(&mut update.shutdown) {
             tracing::info!(feed = %out.name(), "the venue announces the end of the connection");
             self.rotate_at = Some(Instant::now());
         }
@@ -256,13 +257,13 @@ impl<'a> Connected<'a> {
             tracing::info!(feed = %self.out.name(), "a new connection is to take over");
             self.rotate_at = None;
             self.metrics.connections.set(2);
-            self.successor = Some(Successor::start(&self.plan, self.feed.wanted.symbols()));
+            self.successor = Some(Successor::start(&self.plan, self.feed.desired.symbols()));
         }
     }
 
     async fn arrived(&mut self, arrival: Arrival) {
         let Some(successor) = &mut self.successor else { return };
-        let wanted = self.feed.wanted.symbols();
+        let wanted = self.feed.desired.symbols();
         if let Err(why) = successor.take(arrival, &self.plan, self.out, wanted).await {
             self.give_up(&why);
         }
@@ -303,8 +304,8 @@ impl<'a> Connected<'a> {
         let old = std::mem::replace(&mut self.link, link);
         old.close();
         let Self { feed, plan, out, metrics, .. } = self;
-        let wanted = feed.wanted.symbols();
-        feed.intake.take((plan, out, metrics), &mut kept, From::Successor, |ours| wanted.contains(&ours));
+        let wanted = feed.desired.symbols();
+        feed.intake.take((plan, out, metrics), &mut kept, Origin::Successor, |ours| wanted.contains(&ours));
         metrics.connections.set(1);
         self.subscribed();
         self.rotate_at = self.plan.rotate_after.map(|after| self.link.opened + after);

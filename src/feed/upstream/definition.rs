@@ -12,8 +12,8 @@ use serde::Deserialize;
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::{
-    Plan, Upstream,
-    products::Shop,
+    Upstream, UpstreamPlan,
+    fetch::ProductSource,
     secret::Credentials,
     socket::{Address, Tls},
     symbols::Symbols,
@@ -47,7 +47,7 @@ pub struct Definition {
     url: Option<String>,
     /// Whether a symbol is subscribed always, or while somebody listens.
     #[serde(default)]
-    demand: Wish,
+    demand: DemandMode,
     linger_ms: Option<u64>,
     rotate_after_ms: Option<u64>,
     overlap_ms: Option<u64>,
@@ -66,7 +66,7 @@ pub struct Definition {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Wish {
+enum DemandMode {
     /// While somebody listens.
     #[default]
     On,
@@ -123,8 +123,9 @@ impl Definition {
         let address = address("url", stream, Scheme::WebSocket)?;
         let chosen = self.symbols.clone().check(venue, self.names.clone())?;
         let finds = chosen.catalogue.is_some();
-        let shop = self.list(finds, venue.products_url(stream), host(usual.url) == Some(&address.host))?;
-        let always = self.demand == Wish::Always;
+        let product_source =
+            self.list(finds, venue.products_url(stream), host(usual.url) == Some(&address.host))?;
+        let always = self.demand == DemandMode::Always;
         let most = places(venue, self.symbols_per_connection)?;
         if always && chosen.names.len() > most {
             let why = format!("{} are more than the {most} of one connection", chosen.names.len());
@@ -154,12 +155,12 @@ impl Definition {
             Some(value) => Some(rotate(value)?),
             None => usual.rotate_after,
         };
-        let plan = Plan {
+        let plan = UpstreamPlan {
             venue,
             address,
             tls,
             names: RwLock::new(Arc::new(chosen.names)),
-            shop: shop.map(Arc::new),
+            product_source: product_source.map(Arc::new),
             places: most,
             source: self.source,
             credentials: own.or_else(|| credentials.cloned()).filter(|_| usual.needs_credentials),
@@ -180,7 +181,12 @@ impl Definition {
 
 impl Definition {
     /// Where the product list is, when patterns are to be found in one: `usual`, unless the stream is another host's.
-    fn list(&self, finds: bool, usual: &str, is_own_host: bool) -> Result<Option<Shop>, DefinitionError> {
+    fn list(
+        &self,
+        finds: bool,
+        usual: &str,
+        is_own_host: bool,
+    ) -> Result<Option<ProductSource>, DefinitionError> {
         let wrong = |why: &str| Err(DefinitionError::new("products_url", why));
         match (&self.products_url, self.products_refresh_ms, self.products_timeout_ms) {
             (None, None, None) if !finds => Ok(None),
@@ -190,7 +196,9 @@ impl Definition {
             (None, ..) if !is_own_host => {
                 wrong("must be given: the url is not the venue's, and there are patterns")
             }
-            (url, refresh, patience) => shop(url.as_deref().unwrap_or(usual), refresh, patience).map(Some),
+            (url, refresh, patience) => {
+                product_source(url.as_deref().unwrap_or(usual), refresh, patience).map(Some)
+            }
         }
     }
 }
@@ -208,9 +216,13 @@ fn places(venue: Venue, own: Option<usize>) -> Result<usize, DefinitionError> {
     }
 }
 
-fn shop(url: &str, refresh: Option<u64>, patience: Option<u64>) -> Result<Shop, DefinitionError> {
+fn product_source(
+    url: &str,
+    refresh: Option<u64>,
+    patience: Option<u64>,
+) -> Result<ProductSource, DefinitionError> {
     let url = address("products_url", url, Scheme::Http)?;
-    Ok(Shop {
+    Ok(ProductSource {
         is_tls: url.url.starts_with("https:"),
         url,
         refresh: millis("products_refresh_ms", refresh, &PRODUCTS_REFRESH_MS_RANGE, PRODUCTS_REFRESH)?,

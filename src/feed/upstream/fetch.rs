@@ -1,6 +1,6 @@
 //! One GET of a product list.
 
-use std::{convert::Infallible, io::Read as _, sync::Arc};
+use std::{convert::Infallible, io::Read as _, sync::Arc, time::Duration};
 
 use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt as _, Empty};
@@ -14,17 +14,60 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Bytes;
 
-use super::{
-    Plan,
-    products::{Shop, ShopError},
-};
+use super::{UpstreamPlan, socket::Address};
 use crate::{
-    dialect::{ProductList, Venue},
+    dialect::{ProductList, ProductListError, Venue},
     limits::{MAX_VENUE_WORDS, PRODUCT_LIST_BYTES},
 };
 
 /// Some venues answer nobody who does not say who asks.
 const AGENT: &str = concat!("tickcast/", env!("CARGO_PKG_VERSION"));
+
+/// Where the list is and when it is fetched.
+#[derive(Debug)]
+pub(super) struct ProductSource {
+    /// `https://…`, or `http://…` on this machine.
+    pub(super) url: Address,
+    pub(super) is_tls: bool,
+    pub(super) refresh: Duration,
+    pub(super) patience: Duration,
+}
+
+/// Why an attempt has failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("{0}")]
+    Connect(String),
+    #[error("it took longer than {0} ms")]
+    Late(u128),
+    #[error("HTTP {status}{words}")]
+    Status { status: u16, words: String },
+    #[error("it is longer than {0} bytes")]
+    Oversize(usize),
+    #[error("{0}")]
+    Unreadable(#[from] ProductListError),
+}
+
+/// Outcomes of attempts, as metric labels.
+pub(super) const OUTCOMES: [&str; 6] = ["ok", "connect", "timeout", "status", "oversize", "unreadable"];
+
+impl FetchError {
+    /// As a metric label.
+    pub(super) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::Late(_) => "timeout",
+            Self::Status { .. } => "status",
+            Self::Oversize(_) => "oversize",
+            Self::Unreadable(_) => "unreadable",
+        }
+    }
+
+    /// Whether the venue would rather not see another attempt soon. 418 is how Binance bans an address.
+    pub(super) const fn wants_peace(&self) -> bool {
+        matches!(self, Self::Status { status: 401 | 403 | 418 | 429, .. })
+    }
+}
 
 /// An answer's body, as it was sent.
 struct Body {
@@ -36,34 +79,37 @@ struct Body {
 ///
 /// # Cancel safety
 /// A request half made is dropped.
-pub(super) async fn fetch(plan: &Plan, shop: &Shop) -> Result<ProductList, ShopError> {
-    let body = connect(plan, shop).await?;
+pub(super) async fn fetch(
+    plan: &UpstreamPlan,
+    product_source: &ProductSource,
+) -> Result<ProductList, FetchError> {
+    let body = connect(plan, product_source).await?;
     let venue = plan.venue;
     // A list of some megabytes would keep this thread's other feeds waiting.
     let read = tokio::task::spawn_blocking(move || read(venue, body));
-    read.await.unwrap_or_else(|why| Err(ShopError::Connect(why.to_string())))
+    read.await.unwrap_or_else(|why| Err(FetchError::Connect(why.to_string())))
 }
 
-async fn connect(plan: &Plan, shop: &Shop) -> Result<Body, ShopError> {
-    let failed = |why: &dyn std::fmt::Display| ShopError::Connect(why.to_string());
-    let host = shop.url.bare_host();
-    let stream = TcpStream::connect((host, shop.url.port)).await.map_err(|why| failed(&why))?;
+async fn connect(plan: &UpstreamPlan, product_source: &ProductSource) -> Result<Body, FetchError> {
+    let failed = |why: &dyn std::fmt::Display| FetchError::Connect(why.to_string());
+    let host = product_source.url.bare_host();
+    let stream = TcpStream::connect((host, product_source.url.port)).await.map_err(|why| failed(&why))?;
     stream.set_nodelay(true).map_err(|why| failed(&why))?;
-    if !shop.is_tls {
-        return get(stream, plan, shop).await;
+    if !product_source.is_tls {
+        return get(stream, plan, product_source).await;
     }
     let name = ServerName::try_from(host.to_owned()).map_err(|why| failed(&why))?;
     let connector = TlsConnector::from(Arc::clone(&plan.tls.0));
     let stream = connector.connect(name, stream).await.map_err(|why| failed(&why))?;
-    get(stream, plan, shop).await
+    get(stream, plan, product_source).await
 }
 
-async fn get<S>(stream: S, plan: &Plan, shop: &Shop) -> Result<Body, ShopError>
+async fn get<S>(stream: S, plan: &UpstreamPlan, product_source: &ProductSource) -> Result<Body, FetchError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let failed = |why: &dyn std::fmt::Display| ShopError::Connect(why.to_string());
-    let request = request(plan, shop).map_err(|why| failed(&why))?;
+    let failed = |why: &dyn std::fmt::Display| FetchError::Connect(why.to_string());
+    let request = request(plan, product_source).map_err(|why| failed(&why))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|why| failed(&why))?;
     // What goes wrong with the connection the answer tells; what has come of that may be read after its end.
@@ -81,7 +127,7 @@ where
     }
 }
 
-async fn read_answer(answer: Response<Incoming>) -> Result<Body, ShopError> {
+async fn read_answer(answer: Response<Incoming>) -> Result<Body, FetchError> {
     let status = answer.status();
     if status.is_success() {
         return body(answer, PRODUCT_LIST_BYTES).await;
@@ -93,11 +139,14 @@ async fn read_answer(answer: Response<Incoming>) -> Result<Body, ShopError> {
     };
     let words: String = words.chars().filter(|c| !c.is_control()).take(MAX_VENUE_WORDS).collect();
     let words = if words.is_empty() { words } else { format!(": {words}") };
-    Err(ShopError::Status { status: status.as_u16(), words })
+    Err(FetchError::Status { status: status.as_u16(), words })
 }
 
-fn request(plan: &Plan, shop: &Shop) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
-    let uri: hyper::Uri = shop.url.url.parse()?;
+fn request(
+    plan: &UpstreamPlan,
+    product_source: &ProductSource,
+) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
+    let uri: hyper::Uri = product_source.url.url.parse()?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let host = uri.authority().map_or("", |authority| authority.as_str());
     let mut request = Request::get(path)
@@ -111,30 +160,30 @@ fn request(plan: &Plan, shop: &Shop) -> Result<Request<Empty<Bytes>>, hyper::htt
     request.body(Empty::new())
 }
 
-async fn body(answer: Response<Incoming>, most: usize) -> Result<Body, ShopError> {
+async fn body(answer: Response<Incoming>, most: usize) -> Result<Body, FetchError> {
     let is_packed = answer.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
     let mut coming = answer.into_body();
     let mut bytes = Vec::new();
     while let Some(frame) = coming.frame().await {
-        let frame = frame.map_err(|why| ShopError::Connect(why.to_string()))?;
+        let frame = frame.map_err(|why| FetchError::Connect(why.to_string()))?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > most {
-            return Err(ShopError::Oversize(most));
+            return Err(FetchError::Oversize(most));
         }
         bytes.extend_from_slice(&data);
     }
     Ok(Body { bytes, is_packed })
 }
 
-fn read(venue: Venue, body: Body) -> Result<ProductList, ShopError> {
+fn read(venue: Venue, body: Body) -> Result<ProductList, FetchError> {
     let mut bytes = body.bytes;
     if body.is_packed {
         let most = PRODUCT_LIST_BYTES as u64 + 1;
         let mut plain = Vec::new();
         let unpacked = MultiGzDecoder::new(bytes.as_slice()).take(most).read_to_end(&mut plain);
-        unpacked.map_err(|why| ShopError::Connect(format!("the answer cannot be decompressed: {why}")))?;
+        unpacked.map_err(|why| FetchError::Connect(format!("the answer cannot be decompressed: {why}")))?;
         if plain.len() > PRODUCT_LIST_BYTES {
-            return Err(ShopError::Oversize(PRODUCT_LIST_BYTES));
+            return Err(FetchError::Oversize(PRODUCT_LIST_BYTES));
         }
         bytes = plain;
     }
@@ -161,8 +210,8 @@ mod tests {
         assert_eq!(list.products.len(), 1);
         let body = packed(&vec![b' '; PRODUCT_LIST_BYTES + 1]);
         assert!(body.bytes.len() < PRODUCT_LIST_BYTES / 100);
-        assert!(matches!(read(Venue::Coinbase, body), Err(ShopError::Oversize(_))));
+        assert!(matches!(read(Venue::Coinbase, body), Err(FetchError::Oversize(_))));
         let broken = Body { bytes: b"no gzip".to_vec(), is_packed: true };
-        assert!(matches!(read(Venue::Coinbase, broken), Err(ShopError::Connect(_))));
+        assert!(matches!(read(Venue::Coinbase, broken), Err(FetchError::Connect(_))));
     }
 }

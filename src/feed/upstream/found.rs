@@ -47,12 +47,12 @@ impl Upstream {
         }
         for symbol in changes.resumed {
             // Without a subscription nobody knows how it stands.
-            let is_on = self.wanted.symbols().contains(&symbol);
+            let is_on = self.desired.symbols().contains(&symbol);
             let state = if is_on { State::Live } else { State::Stale };
             out.change_state([symbol], &[State::Halted], state, "the venue trades it again");
         }
         for symbol in &changes.closed {
-            self.wanted.forget(*symbol);
+            self.desired.forget(*symbol);
         }
         let states = [State::Pending, State::Live, State::Stale, State::Halted];
         let why = "it is no longer in the venue's product list";
@@ -66,7 +66,7 @@ impl Upstream {
             return out.watch(symbols.iter().copied(), &self.demand);
         }
         let now = Instant::now();
-        let asked = symbols.iter().filter(|symbol| self.wanted.update(**symbol, true, now));
+        let asked = symbols.iter().filter(|symbol| self.desired.update(**symbol, true, now));
         self.asked.extend(asked);
     }
 }

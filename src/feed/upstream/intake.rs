@@ -1,9 +1,9 @@
 //! From what a connection brings to what is published: our names, no repetitions, and a loss where some are missing.
 
 use super::{
-    Plan,
-    link::Brought,
-    order::{Order, Verdict},
+    UpstreamPlan,
+    link::SequencedTick,
+    sequencer::{Sequencer, Verdict},
 };
 use crate::{
     feed::Publisher,
@@ -14,7 +14,7 @@ use crate::{
 
 /// Who brings the ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Origin {
     /// The connection in use.
     Link,
     /// The one that takes over: most of its ticks came by the other already.
@@ -24,14 +24,14 @@ pub(super) enum From {
 /// The way of one feed's ticks, over all its connections.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
-    order: Order,
+    sequencer: Sequencer,
     burst: Vec<Tick>,
 }
 
 impl Intake {
     /// From here on ticks of these symbols may be missing.
     pub(super) fn interrupt(&mut self, symbols: impl IntoIterator<Item = Symbol>, why: LossWhy) {
-        self.order.interrupt(symbols, why);
+        self.sequencer.interrupt(symbols, why);
     }
 
     /// The venue tells the numbers of the newest trades: those that should have come and did not are told as lost.
@@ -41,7 +41,7 @@ impl Intake {
         marks: impl Iterator<Item = (Symbol, u64)>,
     ) {
         for (symbol, last_trade) in marks {
-            if let Some(loss) = self.order.mark(symbol, last_trade) {
+            if let Some(loss) = self.sequencer.mark(symbol, last_trade) {
                 metrics.loss(loss.channel, loss.why, loss.events);
                 self.burst.push(Tick::Loss(loss));
             }
@@ -52,9 +52,9 @@ impl Intake {
     /// Publishes what is new and leaves `ticks` empty. Symbols that `is_wanted` refuses are passed over.
     pub(super) fn take(
         &mut self,
-        (plan, out, metrics): (&Plan, &Publisher, &UpstreamMetrics),
-        ticks: &mut Vec<Brought>,
-        from: From,
+        (plan, out, metrics): (&UpstreamPlan, &Publisher, &UpstreamMetrics),
+        ticks: &mut Vec<SequencedTick>,
+        from: Origin,
         is_wanted: impl Fn(Symbol) -> bool,
     ) {
         if ticks.is_empty() {
@@ -67,13 +67,13 @@ impl Intake {
                 continue;
             }
             delay = finish(&mut tick, plan).map(|way| (tick.symbol(), way)).or(delay);
-            match self.order.check(&tick, sequence) {
+            match self.sequencer.check(&tick, sequence) {
                 Verdict::New => {}
                 Verdict::NewAfter(loss) => {
                     metrics.loss(loss.channel, loss.why, loss.events);
                     self.burst.push(Tick::Loss(loss));
                 }
-                Verdict::Repeated | Verdict::Late if from == From::Successor => {
+                Verdict::Repeated | Verdict::Late if from == Origin::Successor => {
                     metrics.overlap.inc();
                     continue;
                 }
@@ -100,7 +100,7 @@ impl Intake {
 }
 
 /// Gives a tick the definition's source. Returns how long it was on its way, in microseconds.
-fn finish(tick: &mut Tick, plan: &Plan) -> Option<i64> {
+fn finish(tick: &mut Tick, plan: &UpstreamPlan) -> Option<i64> {
     let (source, way) = match tick {
         Tick::Trade(trade) => (&mut trade.source, trade.te.map(|te| trade.tr.0.saturating_sub(te.0))),
         Tick::Quote(quote) => (&mut quote.source, quote.te.map(|te| quote.tr.0.saturating_sub(te.0))),

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Plan,
+    UpstreamPlan,
     broken::{Break, Reason},
     requests::Requests,
     socket::{Received, Socket},
@@ -36,15 +36,15 @@ enum Phase {
 }
 
 /// A tick under our name, with its place among the venue's.
-pub(super) type Brought = (Tick, Option<Sequence>);
+pub(super) type SequencedTick = (Tick, Option<Sequence>);
 
 /// What a connection brought since the last call.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct LinkUpdate {
     /// Something came, a ping or an answer to ours included.
     pub(super) is_alive: bool,
     /// Ticks under our names, in order.
-    pub(super) ticks: Vec<Brought>,
+    pub(super) ticks: Vec<SequencedTick>,
     /// Numbers of the newest trades; behind the ticks.
     pub(super) marks: Vec<(Symbol, u64)>,
     /// Symbols whose subscription is confirmed now.
@@ -77,7 +77,7 @@ impl Link {
     ///
     /// # Cancel safety
     /// A connection half made is dropped.
-    pub(super) async fn open(plan: &Plan, symbols: &BTreeSet<Symbol>) -> Result<Self, Break> {
+    pub(super) async fn open(plan: &UpstreamPlan, symbols: &BTreeSet<Symbol>) -> Result<Self, Break> {
         let socket = Socket::connect(&plan.address, &plan.tls, plan.connect_timeout).await?;
         let now = Instant::now();
         let phase = if plan.credentials.is_some() { Phase::Greeting(now) } else { Phase::Open };
@@ -110,9 +110,9 @@ impl Link {
     pub(super) async fn read(
         &mut self,
         first: Result<Received, Break>,
-        plan: &Plan,
+        plan: &UpstreamPlan,
         out: &Publisher,
-        news: &mut News,
+        update: &mut LinkUpdate,
     ) -> Result<(), Break> {
         let names = plan.names();
         let mut next = Some(first);
@@ -122,7 +122,7 @@ impl Link {
             self.heard = Instant::now();
             self.pinged = false;
             let received = received?;
-            news.is_alive = true;
+            update.is_alive = true;
             if let Received::Message(bytes) = received {
                 let tr = out.clock().now();
                 if let Some(tap) = &plan.tap {
@@ -135,10 +135,10 @@ impl Link {
                 }
                 if let Err(error) = read {
                     out.count_parse_error(&error);
-                    news.unreadable = Some(LossWhy::Venue);
+                    update.unreadable = Some(LossWhy::Venue);
                     break;
                 }
-                self.take(plan, out, news).await?;
+                self.take(plan, out, update).await?;
             }
             // The last one of a turn must not take another out of the socket.
             next = if taken < UPSTREAM_BURST_FRAMES { self.socket.now() } else { None };
@@ -146,21 +146,26 @@ impl Link {
         Ok(())
     }
 
-    async fn take(&mut self, plan: &Plan, out: &Publisher, news: &mut News) -> Result<(), Break> {
+    async fn take(
+        &mut self,
+        plan: &UpstreamPlan,
+        out: &Publisher,
+        update: &mut LinkUpdate,
+    ) -> Result<(), Break> {
         let mut messages = std::mem::take(&mut self.messages);
         for message in messages.drain(..) {
             if let Some(rule) = message.rule() {
                 out.count_ignored(rule);
             }
             match message {
-                Message::Tick { tick, sequence } => news.ticks.push((tick, sequence)),
+                Message::Tick { tick, sequence } => update.ticks.push((tick, sequence)),
                 Message::Ack(Ack::Connected) => self.greeted(plan).await?,
                 Message::Ack(Ack::Authenticated) => self.phase = Phase::Open,
-                Message::Ack(Ack::Request(id)) => news.on.extend(self.requests.answered(id)),
-                Message::Refused(refusal) => self.refused(plan, refusal, news)?,
-                Message::Status { online } => news.online = Some(online),
-                Message::Shutdown => news.shutdown = true,
-                Message::Mark { symbol, last_trade } => news.marks.push((symbol, last_trade)),
+                Message::Ack(Ack::Request(id)) => update.on.extend(self.requests.answered(id)),
+                Message::Refused(refusal) => self.refused(plan, refusal, update)?,
+                Message::Status { online } => update.online = Some(online),
+                Message::Shutdown => update.shutdown = true,
+                Message::Mark { symbol, last_trade } => update.marks.push((symbol, last_trade)),
                 Message::Heartbeat | Message::Unnamed(_) | Message::Ignored(_) | Message::Unknown => {}
             }
         }
@@ -168,7 +173,7 @@ impl Link {
         Ok(())
     }
 
-    async fn greeted(&mut self, plan: &Plan) -> Result<(), Break> {
+    async fn greeted(&mut self, plan: &UpstreamPlan) -> Result<(), Break> {
         let Some(credentials) = &plan.credentials else { return Ok(()) };
         let frame = plan.venue.authenticate(credentials.key.reveal(), credentials.secret.reveal());
         match frame {
@@ -181,7 +186,12 @@ impl Link {
         Ok(())
     }
 
-    fn refused(&mut self, plan: &Plan, refusal: Refusal, news: &mut News) -> Result<(), Break> {
+    fn refused(
+        &mut self,
+        plan: &UpstreamPlan,
+        refusal: Refusal,
+        update: &mut LinkUpdate,
+    ) -> Result<(), Break> {
         if plan.venue == Venue::Alpaca {
             match refusal.code {
                 Some(code) if ALPACA_AUTH.contains(&code) => {
@@ -196,8 +206,8 @@ impl Link {
         }
         match self.requests.refused(&refusal, &plan.names()) {
             Some((refused, on)) => {
-                news.refused.extend(refused.into_iter().map(|symbol| (symbol, refusal.words.clone())));
-                news.on.extend(on);
+                update.refused.extend(refused.into_iter().map(|symbol| (symbol, refusal.words.clone())));
+                update.on.extend(on);
             }
             None => tracing::warn!(venue = plan.venue.as_str(), "the venue complains: {}", refusal.words),
         }
@@ -209,7 +219,7 @@ impl Link {
     ///
     /// # Cancel safety
     /// A frame may have been sent in part: the connection is good for nothing then.
-    pub(super) async fn tend(&mut self, plan: &Plan) -> Result<Duration, Break> {
+    pub(super) async fn tend(&mut self, plan: &UpstreamPlan) -> Result<Duration, Break> {
         let now = Instant::now();
         let late = now.saturating_duration_since(self.judged_at(plan));
         if late > LATE {
@@ -258,7 +268,7 @@ impl Link {
     }
 
     /// When it is to be looked at whether the venue has said what it should.
-    fn judged_at(&self, plan: &Plan) -> Instant {
+    fn judged_at(&self, plan: &UpstreamPlan) -> Instant {
         let half = if self.pinged { plan.silence_timeout } else { plan.silence_timeout / 2 };
         let since = match self.phase {
             Phase::Greeting(since) | Phase::Authenticating(since) => Some(since),
@@ -269,7 +279,7 @@ impl Link {
     }
 
     /// When [`tend`](Self::tend) has something to do next.
-    pub(super) fn next(&self, plan: &Plan) -> Instant {
+    pub(super) fn next(&self, plan: &UpstreamPlan) -> Instant {
         let judged = self.judged_at(plan);
         let request = self.requests.next().filter(|_| self.phase == Phase::Open);
         request.map_or(judged, |request| request.min(judged))
@@ -281,7 +291,7 @@ impl Link {
     }
 
     /// What is to be told of it at its end.
-    pub(super) fn complaint(&self, plan: &Plan) -> Option<String> {
+    pub(super) fn complaint(&self, plan: &UpstreamPlan) -> Option<String> {
         self.strange.end(plan.venue)
     }
 

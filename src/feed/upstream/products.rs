@@ -3,7 +3,7 @@
 //! An attempt that fails leaves everything as it is: it is told, counted, and made again after a growing pause. There
 //! is one request a connection: no redirects, no proxies, no cookies.
 
-use std::{panic::resume_unwind, sync::Arc, time::Duration};
+use std::{panic::resume_unwind, sync::Arc};
 
 use tokio::{
     sync::mpsc,
@@ -11,57 +11,14 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Plan, fetch::fetch};
+use super::{
+    UpstreamPlan,
+    fetch::{FetchError, OUTCOMES, ProductSource, fetch},
+};
 use crate::{
-    dialect::{ProductList, ProductListError},
+    dialect::ProductList,
     feed::{Backoff, Publisher},
 };
-
-/// Where the list is and when it is fetched.
-#[derive(Debug)]
-pub(super) struct Shop {
-    /// `https://…`, or `http://…` on this machine.
-    pub(super) url: super::socket::Address,
-    pub(super) is_tls: bool,
-    pub(super) refresh: Duration,
-    pub(super) patience: Duration,
-}
-
-/// Why an attempt has failed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ShopError {
-    #[error("{0}")]
-    Connect(String),
-    #[error("it took longer than {0} ms")]
-    Late(u128),
-    #[error("HTTP {status}{words}")]
-    Status { status: u16, words: String },
-    #[error("it is longer than {0} bytes")]
-    Oversize(usize),
-    #[error("{0}")]
-    Unreadable(#[from] ProductListError),
-}
-
-/// Outcomes of attempts, as metric labels.
-const OUTCOMES: [&str; 6] = ["ok", "connect", "timeout", "status", "oversize", "unreadable"];
-
-impl ShopError {
-    /// As a metric label.
-    pub(super) const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Connect(_) => "connect",
-            Self::Late(_) => "timeout",
-            Self::Status { .. } => "status",
-            Self::Oversize(_) => "oversize",
-            Self::Unreadable(_) => "unreadable",
-        }
-    }
-
-    /// Whether the venue would rather not see another attempt soon. 418 is how Binance bans an address.
-    const fn wants_peace(&self) -> bool {
-        matches!(self, Self::Status { status: 401 | 403 | 418 | 429, .. })
-    }
-}
 
 /// The lists as they come. The task ends when this is dropped.
 #[derive(Debug)]
@@ -73,10 +30,10 @@ pub(super) struct Lists {
 
 impl Lists {
     /// Starts to fetch.
-    pub(super) fn start(plan: Arc<Plan>, shop: Arc<Shop>, out: Publisher) -> Self {
+    pub(super) fn start(plan: Arc<UpstreamPlan>, product_source: Arc<ProductSource>, out: Publisher) -> Self {
         // The next one is not fetched before the last one was taken.
         let (lists, coming) = mpsc::channel(1);
-        Self { coming, task: Some(tokio::spawn(keep_fetching(plan, shop, out, lists))) }
+        Self { coming, task: Some(tokio::spawn(keep_fetching(plan, product_source, out, lists))) }
     }
 
     /// The next list; never, once the gateway stops.
@@ -114,14 +71,22 @@ impl Drop for Lists {
     }
 }
 
-async fn keep_fetching(plan: Arc<Plan>, shop: Arc<Shop>, out: Publisher, lists: mpsc::Sender<ProductList>) {
+async fn keep_fetching(
+    plan: Arc<UpstreamPlan>,
+    product_source: Arc<ProductSource>,
+    out: Publisher,
+    lists: mpsc::Sender<ProductList>,
+) {
     let mut backoff = Backoff::new(plan.retry.0, plan.retry.1);
     let metrics = out.upstream_metrics();
     metrics.products(0, [0; 4]);
     metrics.product_lists(&OUTCOMES);
     loop {
-        let late = |_elapsed| ShopError::Late(shop.patience.as_millis());
-        let fetched = timeout(shop.patience, fetch(&plan, &shop)).await.map_err(late).and_then(|it| it);
+        let late = |_elapsed| FetchError::Late(product_source.patience.as_millis());
+        let fetched = timeout(product_source.patience, fetch(&plan, &product_source))
+            .await
+            .map_err(late)
+            .and_then(|it| it);
         let pause = match fetched {
             Ok(list) => {
                 metrics.product_list("ok");
@@ -129,7 +94,7 @@ async fn keep_fetching(plan: Arc<Plan>, shop: Arc<Shop>, out: Publisher, lists: 
                 if lists.send(list).await.is_err() {
                     return;
                 }
-                shop.refresh
+                product_source.refresh
             }
             Err(why) => {
                 metrics.product_list(why.as_str());
@@ -138,7 +103,7 @@ async fn keep_fetching(plan: Arc<Plan>, shop: Arc<Shop>, out: Publisher, lists: 
                 } else {
                     backoff.next(&mut rand::rng())
                 };
-                let (feed, url, pause_ms) = (out.name(), &shop.url.url, pause.as_millis());
+                let (feed, url, pause_ms) = (out.name(), &product_source.url.url, pause.as_millis());
                 tracing::warn!(%feed, %url, pause_ms, "no product list, what is known stays: {why}");
                 pause
             }

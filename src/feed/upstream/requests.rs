@@ -207,9 +207,9 @@ impl Requests {
         self.changes.confirmed = true;
         let one = refusal.symbol.as_deref().and_then(|theirs| names.ours(theirs));
         if let Some(symbol) = one {
-            let news = self.symbols.get(&symbol) != Some(&State::Refused);
+            let update = self.symbols.get(&symbol) != Some(&State::Refused);
             self.symbols.insert(symbol, State::Refused);
-            let refused = if news { vec![symbol] } else { Vec::new() };
+            let refused = if update { vec![symbol] } else { Vec::new() };
             return Some((refused, self.answered(refusal.id)));
         }
         let asked = self.asked.remove(at)?;

@@ -7,9 +7,9 @@ use std::{collections::HashSet, sync::Arc};
 use tokio::task::JoinHandle;
 
 use super::{
-    Plan,
+    UpstreamPlan,
     broken::Break,
-    link::{Brought, Link, News},
+    link::{Link, LinkUpdate, SequencedTick},
     socket::Received,
 };
 use crate::{
@@ -27,7 +27,7 @@ pub(super) struct Successor {
     /// When it had all its subscriptions.
     settled: Option<Instant>,
     /// Its ticks so far.
-    kept: Vec<Brought>,
+    kept: Vec<SequencedTick>,
 }
 
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(super) enum Arrival {
 
 impl Successor {
     /// Starts to connect in the background.
-    pub(super) fn start(plan: &Arc<Plan>, symbols: &std::collections::BTreeSet<Symbol>) -> Self {
+    pub(super) fn start(plan: &Arc<UpstreamPlan>, symbols: &std::collections::BTreeSet<Symbol>) -> Self {
         let (plan, symbols) = (Arc::clone(plan), symbols.clone());
         let opening = tokio::spawn(async move { Link::open(&plan, &symbols).await });
         let deadline = Instant::now() + UPSTREAM_ROTATION_TIMEOUT;
@@ -70,7 +70,7 @@ impl Successor {
     pub(super) async fn take(
         &mut self,
         arrival: Arrival,
-        plan: &Plan,
+        plan: &UpstreamPlan,
         out: &Publisher,
         wanted: &std::collections::BTreeSet<Symbol>,
     ) -> Result<(), String> {
@@ -83,12 +83,12 @@ impl Successor {
             }
             Arrival::Frame(frame) => {
                 let Stage::Open(link) = &mut self.stage else { return Ok(()) };
-                let mut news = News::default();
-                link.read(frame, plan, out, &mut news).await.map_err(|why| why.to_string())?;
-                if news.unreadable.is_some() || news.shutdown || !news.refused.is_empty() {
+                let mut update = LinkUpdate::default();
+                link.read(frame, plan, out, &mut update).await.map_err(|why| why.to_string())?;
+                if update.unreadable.is_some() || update.shutdown || !update.refused.is_empty() {
                     return Err("it does not work as the old one does".into());
                 }
-                self.kept.append(&mut news.ticks);
+                self.kept.append(&mut update.ticks);
                 if self.kept.len() > UPSTREAM_OVERLAP_TICKS {
                     return Err(format!(
                         "more than {UPSTREAM_OVERLAP_TICKS} ticks before it could take over"
@@ -100,7 +100,7 @@ impl Successor {
     }
 
     /// Sends what is due. Returns whether it can take over.
-    pub(super) async fn tend(&mut self, plan: &Plan) -> Result<bool, String> {
+    pub(super) async fn tend(&mut self, plan: &UpstreamPlan) -> Result<bool, String> {
         let now = Instant::now();
         if let Stage::Open(link) = &mut self.stage {
             link.tend(plan).await.map_err(|why| why.to_string())?;
@@ -117,7 +117,7 @@ impl Successor {
     }
 
     /// When [`tend`](Self::tend) has something to do next.
-    pub(super) fn next(&self, plan: &Plan) -> Instant {
+    pub(super) fn next(&self, plan: &UpstreamPlan) -> Instant {
         let own = match &self.stage {
             Stage::Opening(_) => self.deadline,
             Stage::Open(link) => link.next(plan),
@@ -135,7 +135,7 @@ impl Successor {
 
     /// The connection, and its ticks so far. Of quotes that nothing tells the age of, only the newest of each symbol
     /// is one that the old connection cannot have overtaken.
-    pub(super) fn into_parts(self) -> Option<(Link, Vec<Brought>)> {
+    pub(super) fn into_parts(self) -> Option<(Link, Vec<SequencedTick>)> {
         let Stage::Open(link) = self.stage else { return None };
         let mut kept = self.kept;
         let mut newer: HashSet<Symbol> = HashSet::new();

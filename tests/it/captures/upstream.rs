@@ -47,7 +47,7 @@ async fn plays(venue: Venue, file: &str, most: usize, reading: Reading) {
             assert_eq!(got, expected, "{file}");
         }
     }
-    assert_eq!(setup.stand.counts().connections, 1, "{file}");
+    assert_eq!(setup.mock.counts().connections, 1, "{file}");
     setup.end().await;
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn products() -> Three {
     let mut scrapes = Scrapes::begin(gateway).await;
     let offered = || names.map(|ours| (Venue::Binance.symbol(ours), true));
     // The fourth has no name here.
-    setup.stand.offer(offered().into_iter().chain([("币USD".to_owned(), true)]));
+    setup.mock.offer(offered().into_iter().chain([("币USD".to_owned(), true)]));
     gateway.metric_is("tickcast_upstream_products{feed=\"feed\"}", |count| count > 2.9).await;
     let mut client = gateway.connect().await;
     client.send(json!({"op": "subscribe", "channel": "trades", "symbols": names})).await;
@@ -57,7 +57,7 @@ pub(super) async fn products() -> Three {
     scrapes.take();
     client.send(json!({"op": "unsubscribe", "channel": "trades", "symbols": ["A-USD", "B-USD"]})).await;
     gateway.metric_is("tickcast_upstream_waiting{feed=\"feed\"}", |count| count < 0.1).await;
-    setup.stand.offer(offered());
+    setup.mock.offer(offered());
     gateway
         .metric_is("tickcast_upstream_products_left_out{feed=\"feed\",reason=\"unnamed\"}", |out| out < 0.1)
         .await;

@@ -9,17 +9,17 @@ use std::{
 
 use tempfile::TempDir;
 use tickcast::{
-    cli::venue::{Script, Stand},
+    cli::venue::{MockVenue, Script},
     dialect::Venue,
     feed::replay::Frames,
 };
 
 use super::{Program, signal, tickcast, until};
-use crate::upstream::{stand, tape};
+use crate::upstream::{mock, tape};
 
 /// A venue with a tape that is held, and a definition of a feed of it.
-async fn venue(folder: &Path) -> Stand {
-    let stand = stand(Script {
+async fn venue(folder: &Path) -> MockVenue {
+    let mock = mock(Script {
         venue: Venue::Binance,
         frames: tape::session(Venue::Binance, &["BTC-USD"], 50),
         faults: Vec::new(),
@@ -31,10 +31,10 @@ async fn venue(folder: &Path) -> Stand {
     .await;
     let definition = format!(
         "[[feed]]\nname = \"live\"\nkind = \"binance\"\nurl = \"ws://{}/\"\nsymbols = [\"BTC-USD\"]\n",
-        stand.address()
+        mock.address()
     );
     fs::write(folder.join("live.toml"), definition).unwrap();
-    stand
+    mock
 }
 
 fn record(folder: &Path, out: &str, more: &[&str]) -> Command {
@@ -71,9 +71,9 @@ async fn a_recording_that_a_signal_ends_is_whole_and_one_that_is_killed_is_there
     let names = ["a.ns.zst", "b.ns.gz", "c.ns", "d.ns.zst"];
     for (name, signal) in names.into_iter().zip(["-TERM", "-HUP", "-INT", "-KILL"]) {
         let folder = TempDir::new().unwrap();
-        let stand = venue(folder.path()).await;
+        let mock = venue(folder.path()).await;
         let program = Program::running(&mut record(folder.path(), name, &[]));
-        stand.release(true);
+        mock.release(true);
         let path = folder.path().join(name);
         // Before any signal: what came is in the file after a moment.
         flushed(&path).await;
@@ -99,13 +99,13 @@ async fn as_process_1_too_a_signal_ends_a_recording() {
     }
     for name in ["-TERM", "-HUP", "-INT"] {
         let folder = TempDir::new().unwrap();
-        let stand = venue(folder.path()).await;
+        let mock = venue(folder.path()).await;
         let mut command = Command::new("/usr/bin/env");
         command.args(["--default-signal=HUP", "unshare"]);
         command.args(["--pid", "--fork", "--kill-child", env!("CARGO_BIN_EXE_tickcast"), "record"]);
         command.args(["--feed", "live.toml", "--out", "x.ns.zst"]).current_dir(folder.path());
         let program = Program::running(command.stdout(Stdio::null()).stderr(Stdio::null()));
-        stand.release(true);
+        mock.release(true);
         let path = folder.path().join("x.ns.zst");
         flushed(&path).await;
         let children = format!("/proc/{0}/task/{0}/children", program.id());
@@ -142,8 +142,8 @@ async fn the_same_name_does_not_empty_yesterdays_recording() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_ends_what_writes_with_an_error() {
     let folder = TempDir::new().unwrap();
-    let stand = venue(folder.path()).await;
-    stand.release(true);
+    let mock = venue(folder.path()).await;
+    mock.release(true);
     let simulate: &[&str] = &["simulate", "--seconds", "1", "--format", "native", "--out", "/dev/full"];
     let mut commands = [record(folder.path(), "/dev/full", &[]), tickcast(folder.path(), simulate)];
     for command in &mut commands {

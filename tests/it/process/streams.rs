@@ -10,12 +10,12 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 use tickcast::{
-    cli::venue::{Planned, Script, Stand},
+    cli::venue::{MockVenue, Planned, Script},
     dialect::Venue,
 };
 
 use super::{Program, tickcast};
-use crate::upstream::{stand, tape};
+use crate::upstream::{mock, tape};
 
 /// What becomes of a stream of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +62,8 @@ fn command(stream: Stream, descriptor: u8, folder: &Path, arguments: &[&str]) ->
 }
 
 /// A venue that restarts in the middle of its tape.
-async fn venue(steps: u64) -> Stand {
-    stand(Script {
+async fn venue(steps: u64) -> MockVenue {
+    mock(Script {
         venue: Venue::Binance,
         frames: tape::session(Venue::Binance, &["BTC-USD"], steps),
         faults: vec![Planned::parse("close-1012@60").unwrap()],
@@ -75,14 +75,14 @@ async fn venue(steps: u64) -> Stand {
     .await
 }
 
-fn folder(stand: &Stand) -> TempDir {
+fn folder(mock: &MockVenue) -> TempDir {
     let folder = TempDir::new().unwrap();
     let config = format!(
         "[server]\nbind = \"127.0.0.1:0\"\ngrace_ms = 0\ndrain_ms = 0\n[store]\npath = \"kept.redb\"\n\
          [log]\nlevel = \"trace\"\n\
          [[feed]]\nname = \"live\"\nkind = \"binance\"\nurl = \"ws://{}/\"\nsymbols = [\"BTC-USD\"]\n\
          demand = \"always\"\nretry_ms = 20\nretry_max_ms = 40\n",
-        stand.address()
+        mock.address()
     );
     fs::write(folder.path().join("tickcast.toml"), config).unwrap();
     folder
@@ -91,11 +91,11 @@ fn folder(stand: &Stand) -> TempDir {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stderr_that_is_closed_full_or_dead_stops_no_feed_no_answer_and_no_last_save() {
     for stream in Stream::ALL {
-        let stand = venue(100).await;
-        let folder = folder(&stand);
+        let mock = venue(100).await;
+        let folder = folder(&mock);
         let (stderr, _held) = stream.open();
         let program = Program::serving(command(stream, 2, folder.path(), &[]).stderr(stderr));
-        stand.release(true);
+        mock.release(true);
         // The feed comes back after the break, and everything arrives.
         program.metric_reaches("tickcast_feed_ticks_total{channel=\"trades\",feed=\"live\"}", 100).await;
         program.metric_reaches("tickcast_feed_restarts_total{feed=\"live\",reason=\"closed\"}", 1).await;

@@ -45,7 +45,7 @@ async fn a_thousand_clients_are_one_connection_and_one_subscription_a_symbol() {
         }))
         .await;
     }
-    let counts = setup.stand.counts();
+    let counts = setup.mock.counts();
     assert_eq!(counts.connections, 1);
     assert_eq!(counts.subscribed.len(), 40);
     assert!(counts.subscribed.values().all(|times| *times == 1), "{:?}", counts.subscribed);
@@ -59,7 +59,7 @@ async fn the_last_listener_releases_a_symbol_after_the_linger() {
         let symbols = ["BTC-USD", "ETH-USD"];
         let setup =
             Setup::new(venue, &symbols, tape::session(venue, &symbols, 5), &[], "linger_ms = 150").await;
-        assert_eq!(setup.stand.counts().connections, 0, "nobody has asked yet");
+        assert_eq!(setup.mock.counts().connections, 0, "nobody has asked yet");
         let mut first = setup.gateway.connect().await;
         let mut second = setup.gateway.connect().await;
         first.send(json!({"op": "subscribe", "channel": "quotes", "symbols": ["BTC-USD"]})).await;
@@ -69,21 +69,21 @@ async fn the_last_listener_releases_a_symbol_after_the_linger() {
         setup.subscribed(2).await;
         second.close().await;
         // ETH goes, BTC stays: it is another client's too.
-        eventually("one is released", || setup.stand.counts().active == [venue.symbol("BTC-USD")]).await;
-        assert_eq!(setup.stand.counts().connections, 1);
+        eventually("one is released", || setup.mock.counts().active == [venue.symbol("BTC-USD")]).await;
+        assert_eq!(setup.mock.counts().connections, 1);
         let started = tokio::time::Instant::now();
         first.send(json!({"op": "unsubscribe", "channel": "quotes", "symbols": ["BTC-USD"]})).await;
-        eventually("nobody wants anything: no connection", || setup.stand.counts().present == 0).await;
+        eventually("nobody wants anything: no connection", || setup.mock.counts().present == 0).await;
         assert!(started.elapsed() >= Duration::from_millis(150), "not before the linger");
         // Who comes back within the linger finds it as it was; here it is asked for anew.
         first.send(json!({"op": "subscribe", "channel": "quotes", "symbols": ["BTC-USD"]})).await;
         setup.subscribed(1).await;
-        assert_eq!(setup.stand.counts().connections, 2);
+        assert_eq!(setup.mock.counts().connections, 2);
         first.send(json!({"op": "unsubscribe", "channel": "quotes", "symbols": ["BTC-USD"]})).await;
         first.send(json!({"op": "subscribe", "channel": "quotes", "symbols": ["BTC-USD"]})).await;
         first.send(json!({"op": "subscribe", "channel": "trades", "symbols": ["ETH-USD"]})).await;
         setup.subscribed(2).await;
-        let counts = setup.stand.counts();
+        let counts = setup.mock.counts();
         let each = if venue == Venue::Kraken { 2 } else { 1 };
         assert_eq!(counts.subscribed[&venue.symbol("BTC-USD")], 2 * each, "{counts:?}");
         setup.end().await;

@@ -14,7 +14,7 @@ use tickcast::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Checked, Setup, build, stand, tape};
+use super::{Checked, Setup, build, mock, tape};
 use crate::util::{TestGateway, eventually, symbol};
 
 const STEPS: u64 = 50;
@@ -37,12 +37,12 @@ pub(crate) async fn setup(
         held: true,
         list_faults: faults.to_vec(),
     };
-    let stand = stand(script).await;
-    stand.offer(offered.iter().map(|ours| (venue.symbol(ours), true)));
+    let mock = mock(script).await;
+    mock.offer(offered.iter().map(|ours| (venue.symbol(ours), true)));
     let session = SessionConfig { stream_bytes: 1 << 28, ..SessionConfig::default() };
     let gateway = TestGateway::with(ServerConfig::default(), session);
-    let address = stand.address();
-    let list = format!("http://{address}{}", stand.list_path());
+    let address = mock.address();
+    let list = format!("http://{address}{}", mock.list_path());
     let keys = format!(
         "url = \"ws://{address}/\"\nproducts_url = \"{list}\"\nretry_ms = 20\nretry_max_ms = 40\n{keys}"
     );
@@ -50,7 +50,7 @@ pub(crate) async fn setup(
     let hub = Arc::clone(&gateway.gateway.hub);
     let publisher = Publisher::new(Source::new("feed").unwrap(), hub, stop.clone());
     let feed = Some(tokio::spawn(supervise(build(venue, &keys), publisher)));
-    Setup { gateway, stand, stop, feed }
+    Setup { gateway, mock, stop, feed }
 }
 
 /// What `/v1/symbols` tells, by symbol.
@@ -83,7 +83,7 @@ async fn patterns_find_products_and_their_prices_flow() {
         assert_eq!((&btc["state"], &btc["feed"]), (&json!("pending"), &json!("feed")), "{venue:?}");
         let is_cent = |step: &Value| step.as_str().unwrap().trim_end_matches('0') == "0.01";
         assert!(is_cent(&btc["tick_size"]) && is_cent(&btc["lot_size"]), "{venue:?} {btc}");
-        assert_eq!(setup.stand.counts().connections, 0, "{venue:?}: nobody has asked for anything");
+        assert_eq!(setup.mock.counts().connections, 0, "{venue:?}: nobody has asked for anything");
         let found = ["BTC-USD", "ETH-USD"];
         let mut client = setup.streaming(&found).await;
         setup.play(2).await;
@@ -126,7 +126,7 @@ async fn whatever_is_wrong_with_the_list_the_feed_goes_on() {
     setup.play(2).await;
     let mut checked = Checked::default();
     checked.follow(&mut client, &names, tape::FIRST + STEPS - 1).await;
-    assert_eq!((checked.gaps, setup.stand.counts().connections, setup.stand.counts().lists), (0, 1, 5));
+    assert_eq!((checked.gaps, setup.mock.counts().connections, setup.mock.counts().lists), (0, 1, 5));
     setup.end().await;
 }
 
@@ -143,13 +143,13 @@ async fn what_is_new_gone_or_halted_is_there_at_the_next_look() {
             .await;
         client.expect("subscribed").await;
         let offer = |listed: &[(&str, bool)]| {
-            setup.stand.offer(listed.iter().map(|(ours, trades)| (venue.symbol(ours), *trades)));
+            setup.mock.offer(listed.iter().map(|(ours, trades)| (venue.symbol(ours), *trades)));
         };
         offer(&[("BTC-USD", true), ("ETH-USD", true)]);
         let grown = client.expect("subscribed").await;
         assert_eq!(grown["ok"][0]["S"], "ETH-USD", "{grown}");
         setup.subscribed(2).await;
-        setup.stand.release(true);
+        setup.mock.release(true);
         is(&setup, "ETH-USD", State::Live).await;
         // One pauses, the other is gone.
         offer(&[("BTC-USD", false)]);
@@ -161,10 +161,10 @@ async fn what_is_new_gone_or_halted_is_there_at_the_next_look() {
         is(&setup, "ETH-USD", State::Pending).await;
         eventually("it is subscribed anew", || {
             let each = if venue == Venue::Kraken { 2 } else { 1 };
-            setup.stand.counts().subscribed.get(&venue.symbol("ETH-USD")) == Some(&(2 * each))
+            setup.mock.counts().subscribed.get(&venue.symbol("ETH-USD")) == Some(&(2 * each))
         })
         .await;
-        assert_eq!(setup.stand.counts().connections, 1, "{venue:?}");
+        assert_eq!(setup.mock.counts().connections, 1, "{venue:?}");
         setup.end().await;
     }
 }
@@ -194,7 +194,7 @@ async fn a_connection_carries_so_many_symbols_and_the_others_wait() {
     setup.gateway.metric_is(waiting, |count| (count - 1.0).abs() < 0.1).await;
     // Long before its linger is over, one that nobody listens to makes room.
     first.send(json!({"op": "unsubscribe", "channel": "trades", "symbols": ["A-USD"]})).await;
-    eventually("the one that waited is subscribed", || setup.stand.counts().active == ["BUSD", "CUSD"]).await;
+    eventually("the one that waited is subscribed", || setup.mock.counts().active == ["BUSD", "CUSD"]).await;
     setup.gateway.metric_is(waiting, |count| count < 0.1).await;
     setup.end().await;
 }

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tickcast::{
-    cli::venue::{Planned, Script, Stand},
+    cli::venue::{MockVenue, Planned, Script},
     dialect::Venue,
     feed::{Feed, Publisher, simulator, supervise},
     hub::{FailoverTimes, FeedTerms, HubConfig},
@@ -16,7 +16,7 @@ use tickcast::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{build, stand, tape};
+use super::{build, mock, tape};
 use crate::util::{Client, TestGateway, eventually, symbol};
 
 const TIMES: FailoverTimes =
@@ -71,7 +71,7 @@ impl House {
     }
 }
 
-async fn venue(venue: Venue, symbols: &[&str], steps: u64, faults: &[&str]) -> Stand {
+async fn venue(venue: Venue, symbols: &[&str], steps: u64, faults: &[&str]) -> MockVenue {
     let faults = faults.iter().map(|fault| Planned::parse(fault).unwrap()).collect();
     let frames = tape::texts(venue, symbols, steps);
     let timed = |(i, text): (i64, String)| {
@@ -81,14 +81,14 @@ async fn venue(venue: Venue, symbols: &[&str], steps: u64, faults: &[&str]) -> S
     let frames = (0..).zip(frames).map(timed).collect();
     let script =
         Script { venue, frames, faults, speed: Some(1.0), lose: 0, held: false, list_faults: Vec::new() };
-    stand(script).await
+    mock(script).await
 }
 
-fn keys(stand: &Stand, symbols: &[&str], more: &str) -> String {
+fn keys(mock: &MockVenue, symbols: &[&str], more: &str) -> String {
     format!(
         "url = \"ws://{}/\"\nsymbols = {}\nretry_ms = 20\nretry_max_ms = 40\nsilence_timeout_ms = 60000\n\
          linger_ms = 0\nanswer_timeout_ms = 2000\nconnect_timeout_ms = 2000\n{more}",
-        stand.address(),
+        mock.address(),
         serde_json::json!(symbols)
     )
 }

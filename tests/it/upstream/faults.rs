@@ -21,7 +21,7 @@ async fn session(venue: Venue, fault: &str) -> (Checked, String) {
     setup.play(2).await;
     let mut checked = Checked::default();
     checked.follow(&mut client, &SYMBOLS, tape::FIRST + STEPS - 1).await;
-    let counts = setup.stand.counts();
+    let counts = setup.mock.counts();
     assert_eq!((counts.active.len(), counts.present), (2, 1), "{venue:?} {fault}: the whole set is back");
     let text = String::from_utf8(setup.gateway.gateway.hub.metrics().render().unwrap()).unwrap();
     setup.end().await;

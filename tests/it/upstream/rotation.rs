@@ -30,7 +30,7 @@ async fn a_new_connection_takes_over_without_a_hole() {
             "{venue:?}"
         );
         assert!(!checked.states.iter().any(|(_, state)| state == "stale"), "{venue:?}");
-        assert!(setup.stand.counts().connections >= 2, "{venue:?}");
+        assert!(setup.mock.counts().connections >= 2, "{venue:?}");
         setup.end().await;
     }
 }

@@ -15,7 +15,7 @@ use tickcast::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Checked, Setup, build, stand, tape};
+use super::{Checked, Setup, build, mock, tape};
 use crate::{
     seeds::promises::escape::escaped,
     util::{TestGateway, eventually, is_zero, symbol},
@@ -33,7 +33,7 @@ async fn every_venue_reaches_a_client_whole_and_in_order() {
         let mut checked = Checked::default();
         checked.follow(&mut client, &SYMBOLS, tape::FIRST + steps - 1).await;
         assert_eq!((checked.trades, checked.quotes, checked.gaps), (2 * steps, 2 * steps, 0), "{venue:?}");
-        let counts = setup.stand.counts();
+        let counts = setup.mock.counts();
         assert_eq!((counts.connections, counts.present), (1, 1), "{venue:?}");
         let each = if venue == Venue::Kraken { 2 } else { 1 };
         assert!(counts.subscribed.values().all(|times| *times == each), "{venue:?}: {counts:?}");
@@ -104,19 +104,12 @@ async fn what_is_recorded_can_be_replayed() {
         // Forty steps, then a goodbye: once the feed is back, everything before it has been written.
         let frames = tape::session(venue, &SYMBOLS, 41);
         let faults = vec![Planned { fault: Fault::Close1012, at: 161 }];
-        let stand = stand(Script {
-            venue,
-            frames,
-            faults,
-            speed: None,
-            lose: 4,
-            held: true,
-            list_faults: Vec::new(),
-        })
-        .await;
+        let mock =
+            mock(Script { venue, frames, faults, speed: None, lose: 4, held: true, list_faults: Vec::new() })
+                .await;
         let feed = build(
             venue,
-            &format!("url = \"ws://{}/\"\nsymbols = [\"BTC-USD\", \"ETH-USD\"]", stand.address()),
+            &format!("url = \"ws://{}/\"\nsymbols = [\"BTC-USD\", \"ETH-USD\"]", mock.address()),
         );
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session.ns.zst");
@@ -132,9 +125,9 @@ async fn what_is_recorded_can_be_replayed() {
             let (path, stop) = (path.clone(), stop.clone());
             async move { record(config, Output::create(&path, false).unwrap(), stop).await.unwrap() }
         });
-        eventually("it is subscribed", || stand.counts().active.len() == 2).await;
-        stand.release(true);
-        eventually("the feed is back", || stand.counts().connections == 2).await;
+        eventually("it is subscribed", || mock.counts().active.len() == 2).await;
+        mock.release(true);
+        eventually("the feed is back", || mock.counts().connections == 2).await;
         stop.cancel();
         let frames = recording.await.unwrap();
         assert!(frames >= 160, "{venue:?}: {frames}");

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::super::reader::Skipped;
+use super::super::decoded::Skipped;
 use crate::{
     dialect::field,
     limits::{CSV_QUOTED_LINES, MAX_CSV_COLUMNS},

@@ -2,7 +2,7 @@
 
 use jiff::{ToSpan as _, civil, fmt::strtime, tz::TimeZone};
 
-use super::super::reader::Skipped;
+use super::super::decoded::Skipped;
 use crate::{
     dialect::{field, units},
     feed::DefinitionError,

@@ -66,15 +66,15 @@ fn mistakes_are_named_with_their_key() {
 fn patterns_names_and_the_product_list() {
     let feed = build(Venue::Kraken, "symbols = [\"BTC-USD\", \"*-EUR\", \"!DOGE-*\"]").unwrap();
     assert_eq!((feed.symbols(), feed.catalogue.is_some()), (1, true));
-    let shop = feed.plan.shop.as_ref().unwrap();
-    assert!(shop.is_tls && shop.url.url.starts_with("https://api.kraken.com/"));
+    let product_source = feed.plan.product_source.as_ref().unwrap();
+    assert!(product_source.is_tls && product_source.url.url.starts_with("https://api.kraken.com/"));
     assert!(
-        build(Venue::Kraken, "symbols = [\"BTC-USD\"]").unwrap().plan.shop.is_none(),
+        build(Venue::Kraken, "symbols = [\"BTC-USD\"]").unwrap().plan.product_source.is_none(),
         "nobody asks for it"
     );
     let crypto = "url = \"wss://stream.data.alpaca.markets/v1beta3/crypto/us\"\nsymbols = [\"*\"]";
     let feed = build(Venue::Alpaca, crypto).unwrap();
-    assert!(feed.plan.shop.as_ref().unwrap().url.url.ends_with("asset_class=crypto"));
+    assert!(feed.plan.product_source.as_ref().unwrap().url.url.ends_with("asset_class=crypto"));
     let named = "symbols = [\"BTC-USD\", \"*-EUR\"]\nnames = { BTC-USD = \"XBT/USD\", X-EUR = \"Y/EUR\" }";
     assert_eq!(
         build(Venue::Kraken, named).unwrap().plan.names().ours("XBT/USD").unwrap().as_str(),

@@ -11,7 +11,7 @@ use crate::{clock::Instant, market::Symbol};
 
 /// The symbols that are to be subscribed.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct Desired {
     linger: Duration,
     places: usize,
     symbols: BTreeSet<Symbol>,
@@ -21,7 +21,7 @@ pub(super) struct Wanted {
     waiting: BTreeMap<Symbol, bool>,
 }
 
-impl Wanted {
+impl Desired {
     /// Nothing yet; what is no longer wanted stays for that long. There are so many places.
     pub(super) fn new(linger: Duration, places: usize) -> Self {
         Self { linger, places, symbols: BTreeSet::new(), leaving: HashMap::new(), waiting: BTreeMap::new() }
@@ -127,7 +127,7 @@ mod tests {
         let [a, b] = ["A", "B"].map(|name| Symbol::new(name).unwrap());
         let start = Instant::now();
         let second = Duration::from_secs(1);
-        let mut wanted = Wanted::new(10 * second, 10);
+        let mut wanted = Desired::new(10 * second, 10);
         assert!(wanted.update(a, true, start) && wanted.update(b, true, start));
         assert!(!wanted.update(a, true, start), "subscribed already");
         assert!(!wanted.update(a, false, start));
@@ -146,7 +146,7 @@ mod tests {
     fn a_full_connection_takes_the_next_one_when_there_is_a_place() {
         let [a, b, c, d] = ["A", "B", "C", "D"].map(|name| Symbol::new(name).unwrap());
         let now = Instant::now();
-        let mut wanted = Wanted::new(Duration::from_secs(10), 2);
+        let mut wanted = Desired::new(Duration::from_secs(10), 2);
         assert!(wanted.update(a, true, now) && wanted.update(b, true, now));
         assert!(!wanted.update(c, true, now), "no place");
         assert_eq!((wanted.turned_away(), wanted.turned_away(), wanted.waiting()), (vec![c], vec![], 1));

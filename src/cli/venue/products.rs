@@ -1,33 +1,16 @@
 //! The product list of the stand-in: what its recording has, in the venue's own format and at the venue's own path, on
 //! the port of the stream.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use super::stand::Shared;
+use super::peers::{ListFault, PeerState, Products};
 use crate::dialect::Venue;
-
-/// What can go wrong with a product list, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ListFault {
-    /// It is answered with 503.
-    Unavailable,
-    /// A page that is no JSON comes.
-    Garbage,
-    /// Blanks come without end.
-    Huge,
-    /// Nothing comes.
-    Slow,
-}
-
-/// What is traded, under the venue's names, and whether it trades now.
-pub(super) type Products = BTreeMap<String, bool>;
 
 /// Longest line that a request may begin with.
 const LINE: usize = 1_024;
@@ -69,12 +52,12 @@ pub(super) async fn is_asked(stream: &TcpStream, venue: Venue) -> bool {
 }
 
 /// Answers one request and closes.
-pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, fault: Option<ListFault>) {
+pub(super) async fn serve(mut stream: TcpStream, shared: Arc<PeerState>, fault: Option<ListFault>) {
     // Whoever goes away gets nothing.
     let _gone = answer(&mut stream, &shared, fault).await;
 }
 
-async fn answer(stream: &mut TcpStream, shared: &Shared, fault: Option<ListFault>) -> std::io::Result<()> {
+async fn answer(stream: &mut TcpStream, shared: &PeerState, fault: Option<ListFault>) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         if stream.read_buf(&mut head).await? == 0 || head.len() > 16 * LINE {

@@ -36,7 +36,7 @@ pub(super) enum Verdict {
 
 /// What is remembered of every symbol.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(super) struct Sequencer {
     symbols: HashMap<Symbol, Tracks>,
 }
 
@@ -67,7 +67,7 @@ struct Recent {
     order: VecDeque<u64>,
 }
 
-impl Order {
+impl Sequencer {
     /// From here on ticks of these symbols may be missing.
     pub(super) fn interrupt(&mut self, symbols: impl IntoIterator<Item = Symbol>, why: LossWhy) {
         for symbol in symbols {
@@ -258,45 +258,56 @@ mod tests {
 
     #[test]
     fn a_counting_venue_tells_repeats_late_ones_and_losses_exactly() {
-        let mut order = Order::default();
-        let mut check = |id| order.check(&trade(id, 1), Some(Sequence::Counted(id)));
+        let mut sequencer = Sequencer::default();
+        let mut check = |id| sequencer.check(&trade(id, 1), Some(Sequence::Counted(id)));
         assert_eq!((check(10), check(11), check(11)), (Verdict::New, Verdict::New, Verdict::Repeated));
         assert_eq!(check(14), loss(Channel::Trades, LossWhy::Venue, Some(2)));
         assert_eq!((check(12), check(10), check(9)), (Verdict::Late, Verdict::Repeated, Verdict::Late));
         assert_eq!(check(15), Verdict::New);
-        order.interrupt([symbol()], LossWhy::Reconnect);
-        assert_eq!(order.check(&trade(15, 1), Some(Sequence::Counted(15))), Verdict::Repeated);
-        assert_eq!(order.check(&trade(16, 1), Some(Sequence::Counted(16))), Verdict::New, "nothing was lost");
-        order.interrupt([symbol()], LossWhy::Reconnect);
-        let after = order.check(&trade(18, 1), Some(Sequence::Counted(18)));
+        sequencer.interrupt([symbol()], LossWhy::Reconnect);
+        assert_eq!(sequencer.check(&trade(15, 1), Some(Sequence::Counted(15))), Verdict::Repeated);
+        assert_eq!(
+            sequencer.check(&trade(16, 1), Some(Sequence::Counted(16))),
+            Verdict::New,
+            "nothing was lost"
+        );
+        sequencer.interrupt([symbol()], LossWhy::Reconnect);
+        let after = sequencer.check(&trade(18, 1), Some(Sequence::Counted(18)));
         assert_eq!(after, loss(Channel::Trades, LossWhy::Reconnect, Some(1)));
     }
 
     #[test]
     fn a_mark_tells_a_missing_trade_of_a_quiet_product_and_waits_for_one_that_is_on_its_way() {
-        let mut order = Order::default();
-        assert_eq!(order.mark(symbol(), 10), None, "nothing is known yet");
+        let mut sequencer = Sequencer::default();
+        assert_eq!(sequencer.mark(symbol(), 10), None, "nothing is known yet");
         let counted = |id| Some(Sequence::Counted(id));
-        assert_eq!(order.check(&trade(10, 1), counted(10)), Verdict::New);
-        assert_eq!((order.mark(symbol(), 10), order.mark(symbol(), 11)), (None, None));
-        assert_eq!(order.check(&trade(11, 1), counted(11)), Verdict::New, "it was on its way");
-        assert_eq!((order.mark(symbol(), 11), order.mark(symbol(), 13)), (None, None));
+        assert_eq!(sequencer.check(&trade(10, 1), counted(10)), Verdict::New);
+        assert_eq!((sequencer.mark(symbol(), 10), sequencer.mark(symbol(), 11)), (None, None));
+        assert_eq!(sequencer.check(&trade(11, 1), counted(11)), Verdict::New, "it was on its way");
+        assert_eq!((sequencer.mark(symbol(), 11), sequencer.mark(symbol(), 13)), (None, None));
         let lost = |why, events| {
             Some(Loss { symbol: symbol(), channel: Channel::Trades, why, events: Some(events) })
         };
-        assert_eq!(order.mark(symbol(), 13), lost(LossWhy::Venue, 2));
-        assert_eq!(order.mark(symbol(), 13), None, "told once");
-        assert_eq!(order.check(&trade(12, 1), counted(12)), Verdict::Late);
-        assert_eq!(order.check(&trade(14, 1), counted(14)), Verdict::New, "and not told again");
-        order.interrupt([symbol()], LossWhy::Reconnect);
-        assert_eq!((order.mark(symbol(), 15), order.mark(symbol(), 15)), (None, lost(LossWhy::Reconnect, 1)));
-        assert_eq!((order.mark(symbol(), 3), order.mark(symbol(), 3)), (None, None), "it counts anew");
+        assert_eq!(sequencer.mark(symbol(), 13), lost(LossWhy::Venue, 2));
+        assert_eq!(sequencer.mark(symbol(), 13), None, "told once");
+        assert_eq!(sequencer.check(&trade(12, 1), counted(12)), Verdict::Late);
+        assert_eq!(sequencer.check(&trade(14, 1), counted(14)), Verdict::New, "and not told again");
+        sequencer.interrupt([symbol()], LossWhy::Reconnect);
+        assert_eq!(
+            (sequencer.mark(symbol(), 15), sequencer.mark(symbol(), 15)),
+            (None, lost(LossWhy::Reconnect, 1))
+        );
+        assert_eq!(
+            (sequencer.mark(symbol(), 3), sequencer.mark(symbol(), 3)),
+            (None, None),
+            "it counts anew"
+        );
     }
 
     #[test]
     fn a_venue_that_counts_anew_is_not_silenced() {
-        let mut order = Order::default();
-        let mut check = |id, te| order.check(&trade(id, te), Some(Sequence::Counted(id)));
+        let mut sequencer = Sequencer::default();
+        let mut check = |id, te| sequencer.check(&trade(id, te), Some(Sequence::Counted(id)));
         assert_eq!(check(1_000_000, 5_000_000), Verdict::New);
         assert_eq!(check(1, 5_500_000), Verdict::Late);
         assert_eq!(check(2, 6_500_000), loss(Channel::Trades, LossWhy::Venue, None));
@@ -305,38 +316,38 @@ mod tests {
 
     #[test]
     fn rising_numbers_tell_old_quotes_and_nothing_of_missing_ones() {
-        let mut order = Order::default();
-        let mut check = |number| order.check(&quote("1", None), Some(Sequence::Rising(number)));
+        let mut sequencer = Sequencer::default();
+        let mut check = |number| sequencer.check(&quote("1", None), Some(Sequence::Rising(number)));
         assert_eq!((check(5), check(9), check(9)), (Verdict::New, Verdict::New, Verdict::Repeated));
         assert_eq!(check(7), Verdict::Late);
-        order.interrupt([symbol()], LossWhy::Reconnect);
+        sequencer.interrupt([symbol()], LossWhy::Reconnect);
         assert_eq!(
-            order.check(&quote("1", None), Some(Sequence::Rising(10))),
+            sequencer.check(&quote("1", None), Some(Sequence::Rising(10))),
             loss(Channel::Quotes, LossWhy::Reconnect, None)
         );
     }
 
     #[test]
     fn quotes_without_numbers_go_by_time_and_by_being_the_same() {
-        let mut order = Order::default();
-        let mut check = |bid, te| order.check(&quote(bid, te), None);
+        let mut sequencer = Sequencer::default();
+        let mut check = |bid, te| sequencer.check(&quote(bid, te), None);
         assert_eq!((check("1", Some(5)), check("1", Some(5))), (Verdict::New, Verdict::Repeated));
         assert_eq!((check("2", Some(5)), check("1", Some(4))), (Verdict::New, Verdict::Late));
-        order.interrupt([symbol()], LossWhy::Reconnect);
-        let again = order.check(&quote("2", Some(5)), None);
+        sequencer.interrupt([symbol()], LossWhy::Reconnect);
+        let again = sequencer.check(&quote("2", Some(5)), None);
         assert_eq!(again, loss(Channel::Quotes, LossWhy::Reconnect, None), "it is a new statement");
     }
 
     #[test]
     fn trades_without_numbers_are_remembered_for_a_while() {
-        let mut order = Order::default();
-        assert_eq!(order.check(&trade(7, 1), None), Verdict::New);
-        assert_eq!(order.check(&trade(3, 1), None), Verdict::New, "ids need not rise");
-        assert_eq!(order.check(&trade(7, 1), None), Verdict::Repeated);
-        assert_eq!(order.check(&trade(7, 2), None), Verdict::New, "another day's");
+        let mut sequencer = Sequencer::default();
+        assert_eq!(sequencer.check(&trade(7, 1), None), Verdict::New);
+        assert_eq!(sequencer.check(&trade(3, 1), None), Verdict::New, "ids need not rise");
+        assert_eq!(sequencer.check(&trade(7, 1), None), Verdict::Repeated);
+        assert_eq!(sequencer.check(&trade(7, 2), None), Verdict::New, "another day's");
         for id in 100..100 + UPSTREAM_REMEMBERED_TRADES as u64 {
-            assert_eq!(order.check(&trade(id, 1), None), Verdict::New);
+            assert_eq!(sequencer.check(&trade(id, 1), None), Verdict::New);
         }
-        assert_eq!(order.symbols[&symbol()].recent.known.len(), UPSTREAM_REMEMBERED_TRADES);
+        assert_eq!(sequencer.symbols[&symbol()].recent.known.len(), UPSTREAM_REMEMBERED_TRADES);
     }
 }

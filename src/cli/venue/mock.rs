@@ -3,32 +3,25 @@
 //! The tape plays while somebody is subscribed. When a fault has ended the connections, it waits until everything that
 //! was subscribed before is so again: what a client gets does not depend on how quick it is.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
+    sync::watch,
     task::JoinHandle,
 };
 
 use super::{
-    connection::{self, Order, Trouble},
+    connection,
     fault::{Fault, Planned},
-    shop::{self, ListFault, Products},
+    peers::{ListFault, NextFault, Peer, PeerCommand, PeerState},
+    products,
     tape::{Recorded, Topic},
 };
 use crate::{clock::Instant, dialect::Venue, limits::REPLAY_JITTER, market::Channel};
 
 pub use super::counter::Counts;
-
-/// Frames that wait for one client; the tape waits when there are more.
-const WAITING: usize = 256;
 
 /// What is played.
 #[derive(Debug, Clone)]
@@ -43,42 +36,21 @@ pub struct Script {
     pub speed: Option<f64>,
     /// Frames that nobody gets when a fault ends the connections.
     pub lose: usize,
-    /// Whether the tape waits for [`Stand::release`].
+    /// Whether the tape waits for [`MockVenue::release`].
     pub held: bool,
     /// What goes wrong with the product list, one request after the other.
     pub list_faults: Vec<ListFault>,
 }
 
-/// A client of the stand-in.
-#[derive(Debug)]
-struct Peer {
-    orders: mpsc::Sender<Order>,
-    topics: BTreeSet<Topic>,
-}
-
-/// What the connections and the tape share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) venue: Venue,
-    pub(super) known: BTreeSet<String>,
-    peers: Mutex<BTreeMap<usize, Peer>>,
-    counts: Mutex<Counts>,
-    trouble: Mutex<Option<Trouble>>,
-    changed: watch::Sender<u64>,
-    held: watch::Sender<bool>,
-    products: Mutex<Products>,
-    list_faults: Mutex<VecDeque<ListFault>>,
-}
-
 /// A running stand-in; ends when it is dropped.
 #[derive(Debug)]
-pub struct Stand {
-    shared: Arc<Shared>,
+pub struct MockVenue {
+    shared: Arc<PeerState>,
     address: SocketAddr,
     tasks: [JoinHandle<()>; 2],
 }
 
-impl Stand {
+impl MockVenue {
     /// Starts to take connections.
     ///
     /// # Errors
@@ -87,14 +59,14 @@ impl Stand {
         let address = listener.local_addr()?;
         let known = script.frames.iter().flat_map(|frame| &frame.topics).map(|topic| topic.1.clone());
         let known: BTreeSet<_> = known.collect();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PeerState {
             venue: script.venue,
             products: Mutex::new(known.iter().map(|name| (name.clone(), true)).collect()),
             list_faults: Mutex::new(script.list_faults.iter().copied().collect()),
             known,
             peers: Mutex::default(),
             counts: Mutex::default(),
-            trouble: Mutex::default(),
+            next_fault: Mutex::default(),
             changed: watch::Sender::new(0),
             held: watch::Sender::new(script.held),
         });
@@ -118,7 +90,7 @@ impl Stand {
     /// Where its product list is.
     #[must_use]
     pub fn list_path(&self) -> &'static str {
-        shop::path(self.shared.venue)
+        products::path(self.shared.venue)
     }
 
     /// From here on these products are listed, under the venue's names and with whether they trade now. Before, it is
@@ -142,14 +114,14 @@ impl Stand {
     }
 }
 
-impl Drop for Stand {
+impl Drop for MockVenue {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
         self.shared.peers.lock().clear();
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<PeerState>) {
     // A connection that cannot be taken is the client's to try again.
     while let Ok((stream, _from)) = listener.accept().await {
         tokio::spawn(meet(stream, Arc::clone(&shared)));
@@ -157,82 +129,24 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// Tells those who want the product list from those who want the stream.
-async fn meet(stream: TcpStream, shared: Arc<Shared>) {
-    let in_trouble = *shared.trouble.lock() == Some(Trouble::NoAnswer);
-    if !in_trouble && shop::is_asked(&stream, shared.venue).await {
+async fn meet(stream: TcpStream, shared: Arc<PeerState>) {
+    let in_trouble = *shared.next_fault.lock() == Some(NextFault::NoAnswer);
+    if !in_trouble && products::is_asked(&stream, shared.venue).await {
         shared.counts.lock().lists += 1;
         let fault = shared.list_faults.lock().pop_front();
-        return shop::serve(stream, shared, fault).await;
+        return products::serve(stream, shared, fault).await;
     }
-    let (key, trouble) = {
+    let (key, next_fault) = {
         let mut counts = shared.counts.lock();
         counts.connections += 1;
-        (counts.connections, shared.trouble.lock().take())
+        (counts.connections, shared.next_fault.lock().take())
     };
-    connection::serve(stream, key, shared, trouble).await;
-}
-
-impl Shared {
-    pub(super) fn products(&self) -> Products {
-        self.products.lock().clone()
-    }
-
-    /// A client was let in; what it is to be sent comes out of the receiver.
-    pub(super) fn enter(&self, key: usize) -> mpsc::Receiver<Order> {
-        let (orders, receiver) = mpsc::channel(WAITING);
-        self.peers.lock().insert(key, Peer { orders, topics: BTreeSet::new() });
-        self.tell();
-        receiver
-    }
-
-    pub(super) fn leave(&self, key: usize) {
-        self.peers.lock().remove(&key);
-        self.tell();
-    }
-
-    pub(super) fn topics(&self, key: usize) -> BTreeSet<Topic> {
-        self.peers.lock().get(&key).map(|peer| peer.topics.clone()).unwrap_or_default()
-    }
-
-    pub(super) fn change(&self, key: usize, add: BTreeSet<Topic>, remove: &BTreeSet<Topic>) {
-        let names =
-            |topics: &BTreeSet<Topic>| topics.iter().map(|topic| topic.1.clone()).collect::<BTreeSet<_>>();
-        let mut counts = self.counts.lock();
-        for name in names(&add) {
-            *counts.subscribed.entry(name).or_default() += 1;
-        }
-        for name in names(remove) {
-            *counts.unsubscribed.entry(name).or_default() += 1;
-        }
-        drop(counts);
-        if let Some(peer) = self.peers.lock().get_mut(&key) {
-            peer.topics.extend(add);
-            peer.topics.retain(|topic| !remove.contains(topic));
-        }
-        self.tell();
-    }
-
-    fn tell(&self) {
-        self.changed.send_modify(|version| *version += 1);
-    }
-
-    fn subscribed(&self) -> BTreeSet<Topic> {
-        self.peers.lock().values().flat_map(|peer| peer.topics.iter().cloned()).collect()
-    }
-
-    async fn until(&self, condition: impl Fn(&Self) -> bool) {
-        let mut changed = self.changed.subscribe();
-        while !condition(self) {
-            if changed.changed().await.is_err() {
-                return;
-            }
-        }
-    }
+    connection::serve(stream, key, shared, next_fault).await;
 }
 
 /// Plays the frames.
 struct Tape {
-    shared: Arc<Shared>,
+    shared: Arc<PeerState>,
     script: Script,
     /// What must be subscribed for the tape to go on.
     required: BTreeSet<Topic>,
@@ -258,7 +172,7 @@ impl Tape {
             let planned = self.script.faults.iter().find(|planned| planned.at == at + 1).copied();
             match planned.map(|planned| planned.fault) {
                 None => self.send(frame).await,
-                Some(Fault::Garbage) => self.tell_all(|| Order::Text("{\"garbled".into())).await,
+                Some(Fault::Garbage) => self.tell_all(|| PeerCommand::Text("{\"garbled".into())).await,
                 Some(Fault::Duplicate) => {
                     self.send(frame).await;
                     self.send(frame).await;
@@ -294,7 +208,7 @@ impl Tape {
             return;
         }
         let required = &self.required;
-        let listening = |shared: &Shared| {
+        let listening = |shared: &PeerState| {
             let subscribed = shared.subscribed();
             !subscribed.is_empty() && required.is_subset(&subscribed)
         };
@@ -302,31 +216,32 @@ impl Tape {
     }
 
     async fn send(&self, frame: &Recorded) {
-        let orders: Vec<_> = {
+        let commands: Vec<_> = {
             let peers = self.shared.peers.lock();
-            let text = |peer: &Peer| Some((peer.orders.clone(), frame.of(self.shared.venue, &peer.topics)?));
+            let text =
+                |peer: &Peer| Some((peer.commands.clone(), frame.of(self.shared.venue, &peer.topics)?));
             peers.values().filter_map(text).collect()
         };
-        for (to, text) in orders {
+        for (to, text) in commands {
             // Whoever is gone gets nothing.
-            let _gone = to.send(Order::Text(text)).await;
+            let _gone = to.send(PeerCommand::Text(text)).await;
         }
     }
 
-    async fn tell_all(&self, order: impl Fn() -> Order) {
-        let peers: Vec<_> = self.shared.peers.lock().values().map(|peer| peer.orders.clone()).collect();
+    async fn tell_all(&self, command: impl Fn() -> PeerCommand) {
+        let peers: Vec<_> = self.shared.peers.lock().values().map(|peer| peer.commands.clone()).collect();
         for peer in peers {
-            let _gone = peer.send(order()).await;
+            let _gone = peer.send(command()).await;
         }
     }
 
     /// Ends every connection of this moment in that way and waits until they are gone.
     async fn end(&self, fault: Fault, frame: &Recorded) {
         let present: Vec<_> = self.shared.peers.lock().keys().copied().collect();
-        *self.shared.trouble.lock() = match fault {
-            Fault::SlowAccept => Some(Trouble::NoAnswer),
-            Fault::AuthFailure => Some(Trouble::NotLetIn),
-            Fault::RateLimit => Some(Trouble::TooMany),
+        *self.shared.next_fault.lock() = match fault {
+            Fault::SlowAccept => Some(NextFault::NoAnswer),
+            Fault::AuthFailure => Some(NextFault::NotLetIn),
+            Fault::RateLimit => Some(NextFault::TooMany),
             Fault::Drop
             | Fault::Stall
             | Fault::Garbage
@@ -336,7 +251,7 @@ impl Tape {
             | Fault::Close1006
             | Fault::Close1012 => None,
         };
-        self.tell_all(|| Order::End(fault, frame.text.clone())).await;
+        self.tell_all(|| PeerCommand::End(fault, frame.text.clone())).await;
         self.shared
             .until(|shared| {
                 let peers = shared.peers.lock();

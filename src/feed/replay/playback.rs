@@ -18,7 +18,7 @@ pub(super) enum Speed {
 
 /// Where a pass through the recording stands.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Playback {
     speed: Speed,
     /// When the first moment was played, and the latest recorded time so far.
     since: Option<(Instant, i64)>,
@@ -26,7 +26,7 @@ pub(super) struct Pace {
     elapsed: u64,
 }
 
-impl Pace {
+impl Playback {
     pub(super) const fn new(speed: Speed) -> Self {
         Self { speed, since: None, elapsed: 0 }
     }
@@ -55,7 +55,7 @@ mod tests {
 
     fn dues(speed: Speed, at: &[i64]) -> Vec<Option<u128>> {
         let now = Instant::now();
-        let mut pace = Pace::new(speed);
+        let mut pace = Playback::new(speed);
         at.iter().map(|at| pace.due(Some(UnixMicros(*at)), now).map(|due| (due - now).as_millis())).collect()
     }
 
@@ -74,6 +74,6 @@ mod tests {
         assert_eq!(dues(Speed::Times(1.0), &jitter), [0, 100, 100, 100, 110].map(Some));
         let reset = [9_000_000, 9_100_000, 1_000_000, 1_050_000];
         assert_eq!(dues(Speed::Times(1.0), &reset), [0, 100, 100, 150].map(Some));
-        assert_eq!(Pace::new(Speed::Times(1.0)).due(None, Instant::now()), None);
+        assert_eq!(Playback::new(Speed::Times(1.0)).due(None, Instant::now()), None);
     }
 }
