@@ -33,7 +33,7 @@ use crate::{
     limits::MAX_SHARDS,
     metrics::Metrics,
     server::{FeedView, Gateway, PushView, ServerConfig, listen},
-    session::{Census, SessionConfig},
+    session::{ConnectionLimits, SessionConfig},
 };
 
 /// What a gateway tells about itself when it takes connections.
@@ -118,7 +118,7 @@ fn gateway(
 ) -> Gateway {
     Gateway {
         hub: Arc::clone(hub),
-        census: Arc::new(Census::new(server.connections, server.connections_per_ip)),
+        connections: Arc::new(ConnectionLimits::new(server.connections, server.connections_per_ip)),
         session,
         server,
         node,

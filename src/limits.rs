@@ -220,16 +220,16 @@ pub const PING_RATE: (u32, u32) = (20, 200);
 /// Bytes of events that a session's stream queue holds. At more the oldest half goes and gaps name what is lost.
 pub const DEFAULT_STREAM_BYTES: usize = 256 * 1024;
 
-/// Messages in the control lane (acks, status, gap, pong). One more: close 4105.
+/// Messages in the control queue (acks, status, gap, pong). One more: close 4105.
 pub const DEFAULT_CONTROL_MESSAGES: usize = 1_024;
 
-/// Replies waiting in the control lane at which the session's commands are read no further until it has drained.
+/// Replies waiting in the control queue at which the session's commands are read no further until it has drained.
 pub const CONTROL_PAUSE: usize = 128;
 
-/// Bytes of replies waiting in the control lane at which reading pauses likewise (one ack of thousands of symbols is large).
+/// Bytes of replies waiting in the control queue at which reading pauses likewise (one ack of thousands of symbols is large).
 pub const CONTROL_PAUSE_BYTES: usize = 256 * 1024;
 
-/// Status events that may wait for each subscribed symbol before the control lane counts as full.
+/// Status events that may wait for each subscribed symbol before the control queue counts as full.
 pub const STATUS_PER_SYMBOL: usize = 4;
 
 /// Bytes of recovered events in one subscribe answer. The symbols past it are answered as not recoverable.

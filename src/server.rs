@@ -63,7 +63,7 @@ use crate::{
     feed::{Health, Publisher, SymbolRoom},
     hub::{Hub, HubError},
     market::Source,
-    session::{Census, SessionConfig, Shard, run},
+    session::{ConnectionLimits, SessionConfig, Shard, run},
 };
 
 /// A feed as `/feedz` tells of it.
@@ -96,7 +96,7 @@ pub struct Gateway {
     /// Where events come from.
     pub hub: Arc<Hub>,
     /// How many sessions there are.
-    pub census: Arc<Census>,
+    pub connections: Arc<ConnectionLimits>,
     /// Limits and times of a session.
     pub session: SessionConfig,
     /// Listener settings.

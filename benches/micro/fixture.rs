@@ -8,7 +8,7 @@ use tickcast::{
     hub::{Hub, HubConfig},
     market::{Level, Quote, Source, Symbol, Tick, UnixMicros},
     metrics::Metrics,
-    session::{Census, SessionConfig, SessionKey, Shard, Transport, Way},
+    session::{ConnectionLimits, SessionConfig, SessionKey, Shard, Transport, WriteMode},
 };
 
 /// A socket.
@@ -20,8 +20,8 @@ pub(crate) struct Sink {
 }
 
 impl Transport for Sink {
-    fn way(&self) -> Way {
-        if self.full.get() { Way::Full } else { Way::Open }
+    fn write_mode(&self) -> WriteMode {
+        if self.full.get() { WriteMode::Full } else { WriteMode::Open }
     }
 
     fn write(&self, frames: &[u8]) {
@@ -81,10 +81,10 @@ impl Fixture {
         }
         let shard = Shard::new(Arc::clone(&hub), "bench", SessionConfig::default()).expect("one shard");
         let mut fixture = Self { hub, shard, sink: Rc::default(), clients: Vec::new(), symbols, next: 0 };
-        let census = Arc::new(Census::new(clients, clients));
+        let connections = Arc::new(ConnectionLimits::new(clients, clients));
         for client in 0..clients {
             let now = Instant::now();
-            let admission = census.admit([127, 0, 0, 1].into());
+            let admission = connections.admit([127, 0, 0, 1].into());
             let key = fixture.shard.open(encoding, Rc::clone(&fixture.sink) as Rc<_>, admission, now);
             // Nothing is held back: each burst is a write.
             fixture.shard.set_flush(key, std::time::Duration::ZERO);

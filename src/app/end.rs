@@ -75,7 +75,7 @@ const fn publishes(task: &Task) -> bool {
 
 /// Lets every session go in peace, for as long as that may take.
 async fn drain(gateway: &Gateway, hurried: bool) {
-    let sessions = gateway.census.total();
+    let sessions = gateway.connections.total();
     tracing::info!(sessions, "draining");
     if sessions > 0 && !hurried {
         tokio::time::sleep(gateway.server.grace).await;
@@ -87,7 +87,7 @@ async fn drain(gateway: &Gateway, hurried: bool) {
     } else {
         gateway.server.drain + CLOSE_TIMEOUT + STOP_TIMEOUT + Duration::from_secs(1)
     };
-    if timeout(patience, gateway.census.emptied()).await.is_err() {
-        tracing::warn!(sessions = gateway.census.total(), "sessions did not leave in time");
+    if timeout(patience, gateway.connections.emptied()).await.is_err() {
+        tracing::warn!(sessions = gateway.connections.total(), "sessions did not leave in time");
     }
 }

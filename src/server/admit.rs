@@ -65,7 +65,7 @@ fn wishes(query: &Query) -> Result<Wishes, Bad> {
 pub(super) fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<Admission, Refusal> {
     let admitted = open(gateway).and_then(|()| {
         let asking = Asking::of(request)?;
-        gateway.census.admit(asking.client.ip).map_err(|limit| {
+        gateway.connections.admit(asking.client.ip).map_err(|limit| {
             let code = Code::ConnectionLimit.number();
             Refusal::new(503, code, limit.as_str(), "too many connections")
         })

@@ -1,6 +1,6 @@
 //! The connections of a listener by client address, whatever they carry: who may have one more, and who gives way.
 //!
-//! Sessions have their own limits (`session/census.rs`) and are told so; nobody's session ends for another's sake. All
+//! Sessions have their own limits (`session/connection_limits.rs`) and are told so; nobody's session ends for another's sake. All
 //! other connections are cheap to make again. When there are too many, an idle one of the address that has most goes,
 //! so one address can lock itself out and nobody else.
 

@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    session::{Outgoing, SessionKey, Transport, Way},
+    session::{Outgoing, SessionKey, Transport, WriteMode},
 };
 
 /// A connection as actix hands it over.
@@ -140,11 +140,11 @@ impl Port {
 }
 
 impl Transport for Port {
-    fn way(&self) -> Way {
+    fn write_mode(&self) -> WriteMode {
         match (self.cut.get(), self.is_blocked()) {
-            (true, _) => Way::Pull,
-            (false, true) => Way::Full,
-            (false, false) => Way::Open,
+            (true, _) => WriteMode::Pull,
+            (false, true) => WriteMode::Full,
+            (false, false) => WriteMode::Open,
         }
     }
 
@@ -222,7 +222,7 @@ pub(super) async fn upgrade(
     let slot = Rc::clone(framed.io_ref().gauge().slot());
     let (stream, read) = shake_hands(&request, framed, protocol).await?;
     slot.prove();
-    let admission = gateway.census.admit(ip).inspect_err(|limit| refused(limit.as_str()));
+    let admission = gateway.connections.admit(ip).inspect_err(|limit| refused(limit.as_str()));
     slot.carry_session(admission.is_ok());
     let port = Rc::new(Port::new(stream));
     let (key, most) = purpose.open(&shard, &gateway.session, Rc::clone(&port) as Rc<_>, admission);

@@ -54,7 +54,7 @@ pub(super) async fn accept(
     let Some(gauge) = request.conn_data::<Rc<Gauge>>() else {
         return rest::refusal(500, 500, "the connection has no gauge");
     };
-    let admission = gateway.census.admit(ip).inspect_err(|limit| refused(limit.as_str()));
+    let admission = gateway.connections.admit(ip).inspect_err(|limit| refused(limit.as_str()));
     let port = Rc::new(Port::new(Rc::clone(gauge), admission.is_ok()));
     let (key, most) = purpose.open(shard, &gateway.session, Rc::clone(&port) as Rc<_>, admission);
     let shard = LocalShard::clone(shard);

@@ -4,13 +4,14 @@ use bytes::BytesMut;
 
 use super::{
     Framing,
+    local_topics::LocalTopics,
     outbox::{Control, Wire},
     position::Position,
     queue::Streamed,
-    shard::{Tally, Views},
+    shard_metrics::ShardMetrics,
     state::Session,
     subs::Subs,
-    subscription::{Delivery, Lost, Pending, Shared, SubIndex, Subscription, gap_message},
+    subscription::{Delivery, EventRef, Lost, Pending, SubIndex, Subscription, gap_message},
     wire::{self, DataFrame},
 };
 use crate::{clock::Instant, limits::FRAME_BUDGET, market::Channel, session::close::NO_CODE};
@@ -19,16 +20,16 @@ use crate::{clock::Instant, limits::FRAME_BUDGET, market::Channel, session::clos
 /// begin.
 pub(super) fn assemble(
     session: &mut Session,
-    views: &Views,
+    topics: &LocalTopics,
     now: Instant,
-    tally: &mut Tally,
+    metrics: &mut ShardMetrics,
     out: &mut BytesMut,
 ) -> usize {
-    let (start, oldest) = data_frame(session, views, now, tally, out);
+    let (start, oldest) = data_frame(session, topics, now, metrics, out);
     if let Some(oldest) = oldest {
-        tally.latency(now - oldest);
+        metrics.latency(now - oldest);
     }
-    while let Some(frame) = session.outbox.rare.as_mut().and_then(|rare| rare.wire.pop_front()) {
+    while let Some(frame) = session.outbox.cold.as_mut().and_then(|cold| cold.wire.pop_front()) {
         match frame {
             Wire::Ping => wire::ping(out, b"tickcast"),
             Wire::Pong(payload) => wire::pong(out, &payload),
@@ -52,7 +53,7 @@ pub(super) fn assemble(
         }
         closing.close_sent = true;
     }
-    tally.bytes += (out.len() - start) as u64;
+    metrics.bytes += (out.len() - start) as u64;
     start
 }
 
@@ -67,27 +68,27 @@ struct Written<'a> {
 
 impl Written<'_> {
     #[inline]
-    fn event(&mut self, frame: &mut DataFrame<'_>, event: &Shared, bytes: &[u8]) {
+    fn event(&mut self, frame: &mut DataFrame<'_>, event: &EventRef, bytes: &[u8]) {
         frame.push(1, bytes);
         self.counts[event.channel_index()] += 1;
         self.events += 1;
     }
 
-    fn gap(&mut self, frame: &mut DataFrame<'_>, views: &Views, sub: &mut Subscription, lost: Lost) {
+    fn gap(&mut self, frame: &mut DataFrame<'_>, topics: &LocalTopics, sub: &mut Subscription, lost: Lost) {
         debug_assert!(
             lost.from == sub.sent + 1 || sub.merges_bars() && lost.from > sub.sent,
             "a gap starts where the stream broke off"
         );
         sub.sent = lost.to;
-        if let Some(view) = views.get(sub.topic) {
-            let gap = gap_message(view.topic.symbol(), sub.channel, lost);
+        if let Some(local) = topics.get(sub.topic) {
+            let gap = gap_message(local.topic.symbol(), sub.channel, lost);
             frame.push(1, &frame.encoding().encode(&gap));
             self.gaps[sub.channel.index()] += 1;
         }
     }
 
     /// Each queue is in order: only its first event is looked at, which is its oldest.
-    fn first(&mut self, event: &Shared) {
+    fn first(&mut self, event: &EventRef) {
         self.oldest = Some(self.oldest.map_or(event.received, |oldest| oldest.min(event.received)));
     }
 }
@@ -96,23 +97,23 @@ impl Written<'_> {
 /// where it begins, and when the oldest event in it was received.
 fn data_frame(
     session: &mut Session,
-    views: &Views,
+    topics: &LocalTopics,
     now: Instant,
-    tally: &mut Tally,
+    metrics: &mut ShardMetrics,
     out: &mut BytesMut,
 ) -> (usize, Option<Instant>) {
     let mut superseded: Vec<Channel> = Vec::new();
     let (encoding, tracks) = (session.encoding(), session.track.is_some());
     let mut frame = DataFrame::begin(out, session.framing);
-    let counts = &mut tally.delivered[encoding.index()];
-    let mut written = Written { counts, gaps: &mut tally.gaps, events: 0, oldest: None };
-    if session.outbox.rare.is_some() {
-        seldom(session, views, &mut frame, &mut written);
+    let counts = &mut metrics.delivered[encoding.index()];
+    let mut written = Written { counts, gaps: &mut metrics.gaps, events: 0, oldest: None };
+    if session.outbox.cold.is_some() {
+        write_control(session, topics, &mut frame, &mut written);
     }
     // Gaps first: the events behind them in the queue must not overtake them.
-    let gaps_told = session.outbox.rare.as_ref().is_none_or(|rare| rare.gapped.is_empty());
+    let gaps_told = session.outbox.cold.as_ref().is_none_or(|cold| cold.gapped.is_empty());
     if gaps_told && session.outbox.merge.is_empty() && frame.len() < FRAME_BUDGET {
-        plain_run(session, &mut frame, &mut written);
+        write_events(session, &mut frame, &mut written);
     }
     let (mut first_streamed, mut first_merged) = (true, true);
     while frame.len() < FRAME_BUDGET {
@@ -128,13 +129,13 @@ fn data_frame(
             }
             Some(Streamed::Gap { sub, lost }) => {
                 left_queue(session, *sub);
-                written.gap(&mut frame, views, &mut session.subs[*sub], *lost);
+                written.gap(&mut frame, topics, &mut session.subs[*sub], *lost);
             }
             None => {}
         }
         if let Some(sub) = merged {
             let sub = &mut session.subs[sub];
-            match newest(views, sub, now) {
+            match newest(topics, sub, now) {
                 Newest::Event(newest) => {
                     if std::mem::take(&mut first_merged) {
                         written.first(newest);
@@ -151,23 +152,28 @@ fn data_frame(
     session.counts.delivered += written.events;
     let oldest = written.oldest;
     for channel in superseded {
-        tally.merged[channel.index()] += 1;
+        metrics.merged[channel.index()] += 1;
         session.counts.merged += 1;
     }
     let start = frame.finish();
     if start.is_some() {
-        tally.frames += 1;
+        metrics.frames += 1;
         said(session, now, out);
     }
     (start.unwrap_or(0), oldest)
 }
 
 /// What goes before all data: control messages and statuses, then gaps.
-fn seldom(session: &mut Session, views: &Views, frame: &mut DataFrame<'_>, written: &mut Written<'_>) {
+fn write_control(
+    session: &mut Session,
+    topics: &LocalTopics,
+    frame: &mut DataFrame<'_>,
+    written: &mut Written<'_>,
+) {
     let (encoding, tracks) = (session.encoding(), session.track.is_some());
     // A position stands for all answers, so none may come behind it.
     while (tracks || frame.len() < FRAME_BUDGET)
-        && let Some(control) = session.outbox.rare.as_mut().and_then(|rare| rare.pop_control())
+        && let Some(control) = session.outbox.cold.as_mut().and_then(|cold| cold.pop_control())
     {
         match control {
             Control::Messages { count, bytes } => frame.push(count, &bytes),
@@ -181,16 +187,16 @@ fn seldom(session: &mut Session, views: &Views, frame: &mut DataFrame<'_>, writt
         }
     }
     while frame.len() < FRAME_BUDGET
-        && let Some(sub) = session.outbox.rare.as_mut().and_then(|rare| rare.gapped.pop_front())
+        && let Some(sub) = session.outbox.cold.as_mut().and_then(|cold| cold.gapped.pop_front())
     {
-        if let Some(lost) = gap_to_tell(session, views, sub) {
-            written.gap(frame, views, &mut session.subs[sub], lost);
+        if let Some(lost) = gap_to_tell(session, topics, sub) {
+            written.gap(frame, topics, &mut session.subs[sub], lost);
         }
     }
 }
 
 /// The usual case in one go: nothing waits but events in the stream queue.
-fn plain_run(session: &mut Session, frame: &mut DataFrame<'_>, written: &mut Written<'_>) {
+fn write_events(session: &mut Session, frame: &mut DataFrame<'_>, written: &mut Written<'_>) {
     let (encoding, notes) = (session.encoding(), session.track.is_some() || cfg!(debug_assertions));
     let (subs, mut first) = (&mut session.subs, true);
     session.outbox.stream.pop_events(encoding, |sub, event, bytes| {
@@ -216,7 +222,7 @@ fn said(session: &mut Session, now: Instant, out: &mut BytesMut) {
 }
 
 /// An event has left the stream queue for the client.
-fn note_streamed(session: &mut Session, sub: SubIndex, event: &Shared, tracks: bool) {
+fn note_streamed(session: &mut Session, sub: SubIndex, event: &EventRef, tracks: bool) {
     if event.is_final_bar() && session.subs[sub].queued > 0 {
         left_queue(session, sub);
         debug_assert!(session.subs[sub].sent < event.n, "bars do not go back in time");
@@ -228,7 +234,7 @@ fn note_streamed(session: &mut Session, sub: SubIndex, event: &Shared, tracks: b
 
 /// Keeps the number of a streamed event. Only where it is asked for or checked: this fetches the subscription from
 /// memory for each event.
-fn note_sent(subs: &mut Subs, sub: SubIndex, event: &Shared) {
+fn note_sent(subs: &mut Subs, sub: SubIndex, event: &EventRef) {
     let sub = &mut subs[sub];
     debug_assert_eq!(event.n, sub.sent + 1, "a stream has neither hole nor repeat");
     sub.sent = event.n;
@@ -236,10 +242,10 @@ fn note_sent(subs: &mut Subs, sub: SubIndex, event: &Shared) {
 
 /// The gap of a subscription, which is then no longer to be told. The newest event always arrives, also when it is a
 /// final bar that the queue had no room for: the gap ends before it, and it goes as if it were merged.
-fn gap_to_tell(session: &mut Session, views: &Views, place: SubIndex) -> Option<Lost> {
+fn gap_to_tell(session: &mut Session, topics: &LocalTopics, place: SubIndex) -> Option<Lost> {
     let sub = &mut session.subs[place];
     let mut lost = *sub.gap.take()?;
-    if sub.merges_bars() && views.newest(sub.topic, sub.channel).is_some_and(|newest| newest.n == lost.to) {
+    if sub.merges_bars() && topics.newest(sub.topic, sub.channel).is_some_and(|newest| newest.n == lost.to) {
         lost.to -= 1;
         if let Some(pending) = sub.delivery.pending_mut()
             && *pending != Pending::Socket
@@ -254,7 +260,7 @@ fn gap_to_tell(session: &mut Session, views: &Views, place: SubIndex) -> Option<
 /// What a subscription in the merge queue has for the client.
 enum Newest<'a> {
     /// This event.
-    Event(&'a Shared),
+    Event(&'a EventRef),
     /// A forming bar, when the final ones before it are out.
     Later,
     /// Nothing: the bar became final meanwhile and went as such.
@@ -264,9 +270,9 @@ enum Newest<'a> {
 }
 
 /// The newest event of a merging subscription, which is then no longer pending.
-fn newest<'a>(views: &'a Views, sub: &mut Subscription, now: Instant) -> Newest<'a> {
+fn newest<'a>(topics: &'a LocalTopics, sub: &mut Subscription, now: Instant) -> Newest<'a> {
     let waits = sub.queued > 0;
-    let event = views.newest(sub.topic, sub.channel);
+    let event = topics.newest(sub.topic, sub.channel);
     let Delivery::Merge { pending, pace } = &mut sub.delivery else { return Newest::Gone };
     if waits {
         *pending = Pending::Bars;

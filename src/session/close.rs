@@ -27,7 +27,7 @@ pub enum CloseReason {
     Slow,
     /// No byte from the client for the ping interval and the pong timeout.
     NoPong,
-    /// The control lane overflowed.
+    /// The control queue overflowed.
     Overloaded,
     /// The gateway is stopping.
     Draining,

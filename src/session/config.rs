@@ -15,7 +15,7 @@ pub struct SessionConfig {
     pub frame_bytes: usize,
     /// Bytes of events in the stream queue.
     pub stream_bytes: usize,
-    /// Messages in the control lane.
+    /// Messages in the control queue.
     pub control_messages: usize,
     /// Time between two writes to one session while its shard is fully busy.
     pub flush: Duration,

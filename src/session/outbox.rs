@@ -1,4 +1,4 @@
-//! What waits for one client: a control lane that data never blocks, a stream queue bounded in bytes, and the set of
+//! What waits for one client: a control queue that data never blocks, a stream queue bounded in bytes, and the set of
 //! merged events. Nothing here is assembled into frames before the socket can take them.
 
 use std::collections::VecDeque;
@@ -7,20 +7,20 @@ use super::{
     SessionConfig,
     queue::{StreamQueue, Streamed, start_over},
     subs::Subs,
-    subscription::{Lost, Shared, SubIndex, Why},
+    subscription::{EventRef, Lost, SubIndex, Why},
 };
 use crate::{
     dialect::native::Encoding,
     limits::{CONTROL_PAUSE, CONTROL_PAUSE_BYTES, STATUS_PER_SYMBOL},
 };
 
-/// One entry of the control lane: never split over two frames, never dropped.
+/// One entry of the control queue: never split over two frames, never dropped.
 #[derive(Debug)]
 pub(super) enum Control {
     /// Encoded messages, joined as the encoding joins them.
     Messages { count: u32, bytes: Box<[u8]> },
     /// A status event of that subscription.
-    Event { sub: SubIndex, event: Shared },
+    Event { sub: SubIndex, event: EventRef },
 }
 
 /// Frames besides data frames.
@@ -42,7 +42,7 @@ pub(super) enum Wire {
 
 /// What seldom waits.
 #[derive(Debug, Default)]
-pub(super) struct Rare {
+pub(super) struct ColdOutbox {
     pub(super) control: VecDeque<Control>,
     control_bytes: usize,
     statuses: usize,
@@ -51,7 +51,7 @@ pub(super) struct Rare {
     pub(super) gapped: VecDeque<SubIndex>,
 }
 
-impl Rare {
+impl ColdOutbox {
     pub(super) fn pop_control(&mut self) -> Option<Control> {
         let control = self.control.pop_front()?;
         match &control {
@@ -72,7 +72,7 @@ impl Rare {
 #[repr(C)]
 pub(super) struct Outbox {
     pub(super) stream: StreamQueue,
-    pub(super) rare: Option<Box<Rare>>,
+    pub(super) cold: Option<Box<ColdOutbox>>,
     /// Subscriptions with a merged event for the socket, in the order in which they became pending.
     pub(super) merge: VecDeque<SubIndex>,
 }
@@ -83,51 +83,51 @@ impl Outbox {
 
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.stream.is_empty() && self.rare.is_none() && self.merge.is_empty()
+        self.stream.is_empty() && self.cold.is_none() && self.merge.is_empty()
     }
 
     /// Bytes of answers that wait.
     #[cfg(test)]
     pub(super) fn control_bytes(&self) -> usize {
-        self.rare.as_ref().map_or(0, |rare| rare.control_bytes)
+        self.cold.as_ref().map_or(0, |cold| cold.control_bytes)
     }
 
     /// Whether reading commands should pause until replies were taken.
     pub(super) fn is_paused(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| {
-            rare.control.len() - rare.statuses + rare.wire.len() >= CONTROL_PAUSE
-                || rare.control_bytes >= CONTROL_PAUSE_BYTES
+        self.cold.as_ref().is_some_and(|cold| {
+            cold.control.len() - cold.statuses + cold.wire.len() >= CONTROL_PAUSE
+                || cold.control_bytes >= CONTROL_PAUSE_BYTES
         })
     }
 
-    /// Whether the control lane holds more than it may.
+    /// Whether the control queue holds more than it may.
     pub(super) fn is_overflowing(&self, config: &SessionConfig, statuses_subscribed: usize) -> bool {
-        self.rare.as_ref().is_some_and(|rare| {
-            rare.control.len() + rare.wire.len()
+        self.cold.as_ref().is_some_and(|cold| {
+            cold.control.len() + cold.wire.len()
                 > config.control_messages + statuses_subscribed.saturating_mul(STATUS_PER_SYMBOL)
         })
     }
 
     /// What seldom waits, with room for more of it.
-    pub(super) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+    pub(super) fn cold(&mut self) -> &mut ColdOutbox {
+        self.cold.get_or_insert_default()
     }
 
     pub(super) fn say(&mut self, count: u32, bytes: Vec<u8>) {
-        let rare = self.rare();
-        rare.control_bytes += bytes.len();
-        rare.control.push_back(Control::Messages { count, bytes: bytes.into_boxed_slice() });
+        let cold = self.cold();
+        cold.control_bytes += bytes.len();
+        cold.control.push_back(Control::Messages { count, bytes: bytes.into_boxed_slice() });
     }
 
-    pub(super) fn push_status(&mut self, sub: SubIndex, event: Shared) {
-        let rare = self.rare();
-        rare.statuses += 1;
-        rare.control.push_back(Control::Event { sub, event });
+    pub(super) fn push_status(&mut self, sub: SubIndex, event: EventRef) {
+        let cold = self.cold();
+        cold.statuses += 1;
+        cold.control.push_back(Control::Event { sub, event });
     }
 
-    /// Entries of the control lane.
+    /// Entries of the control queue.
     pub(super) fn control(&self) -> impl Iterator<Item = &Control> {
-        self.rare.iter().flat_map(|rare| &rare.control)
+        self.cold.iter().flat_map(|cold| &cold.control)
     }
 
     /// Appends a loss to the stream queue and shortens that when it is too long. Returns the events that went.
@@ -175,7 +175,7 @@ impl Outbox {
                 }
                 None => {
                     *gap = Some(Box::new(lost));
-                    self.rare().gapped.push_back(sub);
+                    self.cold().gapped.push_back(sub);
                 }
             }
         }
@@ -187,17 +187,17 @@ impl Outbox {
     pub(super) fn purge(&mut self, encoding: Encoding, gone: impl Fn(SubIndex) -> bool) {
         self.stream.retain(encoding, |sub, _| !gone(sub));
         self.merge.retain(|sub| !gone(*sub));
-        let Some(rare) = &mut self.rare else { return };
-        rare.gapped.retain(|sub| !gone(*sub));
+        let Some(cold) = &mut self.cold else { return };
+        cold.gapped.retain(|sub| !gone(*sub));
         let mut statuses = 0;
-        rare.control.retain(|control| match control {
+        cold.control.retain(|control| match control {
             Control::Event { sub, .. } if gone(*sub) => {
                 statuses += 1;
                 false
             }
             Control::Event { .. } | Control::Messages { .. } => true,
         });
-        rare.statuses -= statuses;
+        cold.statuses -= statuses;
     }
 
     /// Forgets the forming bars that wait for a subscription. Returns how many of its entries are left.
@@ -211,7 +211,7 @@ impl Outbox {
         left
     }
 
-    /// Forgets all data; what the control lane says stays.
+    /// Forgets all data; what the control queue says stays.
     pub(super) fn drop_data(&mut self, encoding: Encoding) {
         self.purge(encoding, |_| true);
         self.stream = StreamQueue::default();
@@ -226,8 +226,8 @@ impl Outbox {
         if self.merge.is_empty() {
             start_over(&mut self.merge, IDLE);
         }
-        if self.rare.as_ref().is_some_and(|rare| rare.is_empty()) {
-            self.rare = None;
+        if self.cold.as_ref().is_some_and(|cold| cold.is_empty()) {
+            self.cold = None;
         }
     }
 }

@@ -43,7 +43,7 @@ fn key(topic: TopicId, channel: Channel) -> usize {
 
 /// Why a client cannot go on from its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lapse {
+pub(super) enum ResyncReason {
     /// Not a position of this version of the gateway.
     Unreadable,
     /// Of another incarnation of the numbering.
@@ -52,7 +52,7 @@ pub(super) enum Lapse {
     TooMany,
 }
 
-impl Lapse {
+impl ResyncReason {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
@@ -79,7 +79,7 @@ impl Position {
         numbers.sort_unstable();
         Some(Self {
             epoch: track.epoch.clone(),
-            known: (!session.following.is_empty()).then_some(session.known),
+            known: (!session.patterns.is_empty()).then_some(session.known),
             n: Some(numbers),
         })
     }
@@ -110,12 +110,12 @@ impl Position {
     }
 
     /// Reads a position that `hub` can serve.
-    pub(super) fn read(text: &str, hub: &Hub) -> Result<Self, Lapse> {
-        let position = Self::parse(text).ok_or(Lapse::Unreadable)?;
+    pub(super) fn read(text: &str, hub: &Hub) -> Result<Self, ResyncReason> {
+        let position = Self::parse(text).ok_or(ResyncReason::Unreadable)?;
         if position.epoch != hub.epoch() {
-            return Err(Lapse::OtherEpoch);
+            return Err(ResyncReason::OtherEpoch);
         }
-        if position.n.is_none() { Err(Lapse::TooMany) } else { Ok(position) }
+        if position.n.is_none() { Err(ResyncReason::TooMany) } else { Ok(position) }
     }
 
     fn parse(text: &str) -> Option<Self> {

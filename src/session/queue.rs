@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, rc::Rc};
 
-use super::subscription::{Lost, Shared, SubIndex};
+use super::subscription::{EventRef, Lost, SubIndex};
 use crate::dialect::native::Encoding;
 
 /// What a loss counts against the queue's limit: about as many bytes as it says.
@@ -12,7 +12,7 @@ const LOSS_BYTES: usize = 100;
 #[derive(Debug)]
 pub(super) enum Streamed {
     /// An event of that subscription.
-    Event { sub: SubIndex, event: Shared },
+    Event { sub: SubIndex, event: EventRef },
     /// A loss that the queue's earlier events of that subscription come before.
     Gap { sub: SubIndex, lost: Lost },
 }
@@ -38,7 +38,7 @@ impl Streamed {
 struct Entry {
     sub: SubIndex,
     /// None for a loss.
-    event: Option<Shared>,
+    event: Option<EventRef>,
 }
 
 const _: () = assert!(size_of::<Entry>() == 16);
@@ -78,7 +78,7 @@ impl StreamQueue {
     }
 
     #[inline]
-    pub(super) fn push_event(&mut self, sub: SubIndex, event: &Shared, encoding: Encoding) {
+    pub(super) fn push_event(&mut self, sub: SubIndex, event: &EventRef, encoding: Encoding) {
         self.bytes += event.bytes(encoding).len();
         self.entries.push_back(Entry { sub, event: Some(Rc::clone(event)) });
     }
@@ -105,7 +105,7 @@ impl StreamQueue {
     pub(super) fn pop_events(
         &mut self,
         encoding: Encoding,
-        mut more: impl FnMut(SubIndex, &Shared, &[u8]) -> bool,
+        mut more: impl FnMut(SubIndex, &EventRef, &[u8]) -> bool,
     ) {
         let (mut taken, mut bytes) = (0, 0);
         let (front, back) = self.entries.as_slices();
@@ -139,7 +139,7 @@ impl StreamQueue {
     pub(super) fn retain(
         &mut self,
         encoding: Encoding,
-        mut keep: impl FnMut(SubIndex, Option<&Shared>) -> bool,
+        mut keep: impl FnMut(SubIndex, Option<&EventRef>) -> bool,
     ) {
         let mut bytes = 0;
         let mut losses = self.losses.take();
@@ -188,13 +188,13 @@ mod tests {
         hub::{Hub, HubConfig},
         market::{Channel, Print, Source, Symbol, Tick, Trade, UnixMicros},
         metrics::Metrics,
-        session::subscription::{Local, Why},
+        session::subscription::{LocalEvent, Why},
     };
 
     const JSON: Encoding = Encoding::Json;
 
     /// Trades with the numbers from 1 on.
-    fn events(count: u64) -> Vec<Shared> {
+    fn events(count: u64) -> Vec<EventRef> {
         let hub = Hub::new(
             HubConfig::default(),
             "e".into(),
@@ -215,7 +215,7 @@ mod tests {
             print: Print::default(),
         };
         hub.publish(source, (1..=count).map(|n| Tick::Trade(trade(n))));
-        topic.since(Channel::Trades, 0).events.into_iter().map(Local::new).collect()
+        topic.since(Channel::Trades, 0).events.into_iter().map(LocalEvent::new).collect()
     }
 
     fn lost(from: u64) -> Lost {

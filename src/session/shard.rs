@@ -14,16 +14,12 @@ mod late;
 mod pace;
 mod roads;
 mod search;
-mod tally;
-mod tend;
+mod sweep;
 #[cfg(test)]
 mod tests;
-mod views;
 mod work;
 
 pub(super) use jobs::Job;
-pub(super) use tally::Tally;
-pub(super) use views::Views;
 pub(super) use work::Joining;
 
 use std::{
@@ -42,7 +38,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Admission, CloseReason, Flood, Framing, Refusal, SessionConfig, Transport,
     assemble::assemble,
+    local_topics::LocalTopics,
     outbox::Wire,
+    shard_metrics::ShardMetrics,
     state::{Closing, Session},
     subscription::SubIndex,
 };
@@ -82,11 +80,11 @@ pub struct Shard {
     lane: Arc<Lane>,
     node: Rc<str>,
     config: Rc<SessionConfig>,
-    views: Views,
+    topics: LocalTopics,
     sessions: Slab<Box<Session>>,
     next_serial: u64,
     dirty: Vec<usize>,
-    pacer: pace::Pacer,
+    pacer: pace::FlushPacer,
     /// Sessions that follow a pattern.
     followers: Vec<usize>,
     known_topics: usize,
@@ -100,7 +98,7 @@ pub struct Shard {
     work: VecDeque<usize>,
     has_work: Rc<Notify>,
     scratch: BytesMut,
-    tally: Tally,
+    metrics: ShardMetrics,
     has_failed: bool,
 }
 
@@ -113,21 +111,21 @@ impl Shard {
         Ok(Self {
             lane: hub.open_lane()?,
             node: node.into(),
-            views: Views::default(),
+            topics: LocalTopics::default(),
             sessions: Slab::new(),
             next_serial: 0,
             dirty: Vec::new(),
-            pacer: pace::Pacer::new(hub.instant()),
+            pacer: pace::FlushPacer::new(hub.instant()),
             followers: Vec::new(),
             known_topics: hub.topic_count(),
             timers: BTreeSet::new(),
-            sweeps: late::Sweeps::new(hub.instant(), tend::sweep_interval(&config)),
+            sweeps: late::Sweeps::new(hub.instant(), sweep::sweep_interval(&config)),
             burst: VecDeque::new(),
             resync: None,
             work: VecDeque::new(),
             has_work: Rc::default(),
             scratch: BytesMut::new(),
-            tally: Tally::new(hub.metrics()),
+            metrics: ShardMetrics::new(hub.metrics()),
             config: Rc::new(config),
             has_failed: false,
             hub,
@@ -167,7 +165,7 @@ impl Shard {
         self.next_serial += 1;
         let session = Session::new(serial, framing, transport, admission, now);
         let key = SessionKey { index: self.sessions.insert(Box::new(session)), serial };
-        self.tally.opened(framing);
+        self.metrics.opened(framing);
         key
     }
 
@@ -246,7 +244,7 @@ impl Shard {
             session.outbox.drop_data(session.encoding());
         }
         self.scratch.reserve(FRAME_BUDGET);
-        let start = assemble(session, &self.views, now, &mut self.tally, &mut self.scratch);
+        let start = assemble(session, &self.topics, now, &mut self.metrics, &mut self.scratch);
         session.outbox.release();
         if session.paused && !session.must_wait() {
             session.paused = false;
@@ -281,7 +279,7 @@ impl Shard {
             return;
         }
         if session.pings.take(now, PING_RATE.0, PING_RATE.1) {
-            session.outbox.rare().wire.push_back(Wire::Pong(payload.into()));
+            session.outbox.cold().wire.push_back(Wire::Pong(payload.into()));
             self.touch(key.index);
             self.wake_dirty();
         } else {
@@ -314,7 +312,7 @@ impl Shard {
             answered: matches!(reason, CloseReason::Client(_)),
         }));
         let frame = reason.frame();
-        self.tally.closed(reason, || self.subject(key.index));
+        self.metrics.closed(reason, || self.subject(key.index));
         self.unsubscribe_all(key.index);
         let session = &mut self.sessions[key.index];
         if reason.says_bye() {
@@ -324,7 +322,7 @@ impl Shard {
             });
             session.say(&Bye { code: frame.code, msg: frame.text, reconnect: frame.reconnect, after_ms });
             if let (Framing::Sse, Some(ms)) = (session.framing, after_ms) {
-                session.outbox.rare().wire.push_back(Wire::Retry(ms));
+                session.outbox.cold().wire.push_back(Wire::Retry(ms));
             }
         }
         tracing::debug!(
@@ -362,7 +360,7 @@ impl Shard {
         if session.closing.is_none() {
             self.close(key, CloseReason::Disconnected, now);
         }
-        self.tally.left(self.sessions[key.index].framing);
+        self.metrics.left(self.sessions[key.index].framing);
         self.abandon(key.index);
     }
 
@@ -400,7 +398,7 @@ pub async fn run(
     window: Duration,
 ) {
     let lane = Arc::clone(&shard.borrow().lane);
-    let mut sweep = tokio::time::interval(tend::sweep_interval(&shard.borrow().config));
+    let mut sweep = tokio::time::interval(sweep::sweep_interval(&shard.borrow().config));
     let has_work = Rc::clone(&shard.borrow().has_work);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut draining = false;

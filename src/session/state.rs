@@ -13,7 +13,9 @@ use super::{
     queue::Streamed,
     shard::{Job, Joining},
     subs::Subs,
-    subscription::{Delivery, Following, Lost, Pace, Pending, Shared, SubIndex, gap_message},
+    subscription::{
+        Delivery, EventRef, Lost, PatternSubscription, Pending, RateLimit, SubIndex, gap_message,
+    },
 };
 use crate::{clock::Instant, dialect::native::Encoding, market::Symbol};
 
@@ -45,7 +47,7 @@ pub(super) struct Session {
     pub(super) held: bool,
     /// Something waits that does not wait for the pace.
     pub(super) urgent: bool,
-    /// Its reader waits for the control lane to drain.
+    /// Its reader waits for the control queue to drain.
     pub(super) paused: bool,
     pub(super) framing: Framing,
     pub(super) flush: Flush,
@@ -62,7 +64,7 @@ pub(super) struct Session {
     pub(super) serial: u64,
     /// Gives the session's place back when the session goes.
     pub(super) admission: Option<Admission>,
-    pub(super) following: Vec<Following>,
+    pub(super) patterns: Vec<PatternSubscription>,
     /// How many topics its patterns were matched against.
     pub(super) known: usize,
     /// Whether there are more by now.
@@ -143,7 +145,7 @@ impl Session {
             subs: Subs::default(),
             serial,
             admission,
-            following: Vec::new(),
+            patterns: Vec::new(),
             known: 0,
             is_behind: false,
             at_work: false,
@@ -185,7 +187,7 @@ impl Session {
         }
     }
 
-    /// Says one message in the control lane.
+    /// Says one message in the control queue.
     pub(super) fn say(&mut self, message: &impl Serialize) {
         let bytes = self.encoding().encode(message);
         self.outbox.say(1, bytes);
@@ -193,7 +195,7 @@ impl Session {
 
     /// Hands one event to a subscription that gets every one. Returns how many older events went for it.
     #[inline]
-    pub(super) fn enqueue(&mut self, sub: SubIndex, event: &Shared, config: &SessionConfig) -> u64 {
+    pub(super) fn enqueue(&mut self, sub: SubIndex, event: &EventRef, config: &SessionConfig) -> u64 {
         let (encoding, cap) = (self.encoding(), config.stream_bytes);
         self.outbox.stream.push_event(sub, event, encoding);
         if self.outbox.stream.bytes() <= cap {
@@ -204,9 +206,9 @@ impl Session {
         dropped
     }
 
-    /// Hands one event to a subscription that merges, or to one of the control lane.
+    /// Hands one event to a subscription that merges, or to one of the control queue.
     #[inline]
-    pub(super) fn offer(&mut self, sub: SubIndex, event: &Shared, now: Instant) -> Offered {
+    pub(super) fn offer(&mut self, sub: SubIndex, event: &EventRef, now: Instant) -> Offered {
         let Delivery::Merge { pending, pace } = &mut self.subs[sub].delivery else {
             self.outbox.push_status(sub, Rc::clone(event));
             return Offered::Queued;
@@ -230,14 +232,20 @@ impl Session {
 
     /// Hands a final bar to a subscription that merges: it goes through the stream queue, whatever the pace. Returns how
     /// many older events went for it.
-    pub(super) fn offer_final(&mut self, sub: SubIndex, event: &Shared, config: &SessionConfig) -> u64 {
+    pub(super) fn offer_final(&mut self, sub: SubIndex, event: &EventRef, config: &SessionConfig) -> u64 {
         self.subs[sub].queued += 1;
         self.enqueue(sub, event, config)
     }
 
     /// A stream of bars, sent up to `sent`, becomes a merge. The final ones stay in the queue, and a gap stays where it
     /// is; the newest forming one comes after them.
-    pub(super) fn merge_bars(&mut self, sub: SubIndex, pace: Option<Box<Pace>>, forming: bool, sent: u64) {
+    pub(super) fn merge_bars(
+        &mut self,
+        sub: SubIndex,
+        pace: Option<Box<RateLimit>>,
+        forming: bool,
+        sent: u64,
+    ) {
         let queued = self.outbox.keep_final_bars(sub, self.encoding());
         let pending = match (forming, queued) {
             (false, _) => Pending::No,
@@ -294,7 +302,7 @@ impl Session {
                     self.outbox.stream.iter().find(|entry| entry.sub() == sub).map(|entry| entry.first());
                 subscription.gap.as_ref().map(|gap| gap.from).or(queued)
             }
-            // What waits in the control lane goes out before the answer that tells the position.
+            // What waits in the control queue goes out before the answer that tells the position.
             Delivery::Control => None,
         };
         first.map_or(seen, |first| first - 1)

@@ -13,7 +13,7 @@ use crate::{
 /// of it is together at the front, in one line of the processor's cache.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Local {
+pub(super) struct LocalEvent {
     encoded: [OnceCell<Arc<[u8]>>; Encoding::COUNT],
     /// [`Channel::index`].
     channel: u8,
@@ -22,10 +22,10 @@ pub(super) struct Local {
 }
 
 /// A session's share of it.
-pub(super) type Shared = Rc<Local>;
+pub(super) type EventRef = Rc<LocalEvent>;
 
-impl Local {
-    pub(super) fn new(event: Arc<Event>) -> Shared {
+impl LocalEvent {
+    pub(super) fn new(event: Arc<Event>) -> EventRef {
         Rc::new(Self {
             encoded: [const { OnceCell::new() }; Encoding::COUNT],
             channel: u8::try_from(event.channel().index()).unwrap_or(u8::MAX),
@@ -50,7 +50,7 @@ impl Local {
     }
 }
 
-impl Deref for Local {
+impl Deref for LocalEvent {
     type Target = Event;
 
     fn deref(&self) -> &Event {
@@ -113,11 +113,11 @@ pub(super) enum Delivery {
         /// Whether an event waits.
         pending: Pending,
         /// At most one event in this time.
-        pace: Option<Box<Pace>>,
+        pace: Option<Box<RateLimit>>,
     },
     /// Every event, through the stream queue.
     Stream,
-    /// Every event, through the control lane.
+    /// Every event, through the control queue.
     Control,
 }
 
@@ -136,7 +136,7 @@ pub(super) enum Pending {
 
 /// A limited rate.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(super) struct RateLimit {
     /// As the client asked for it, in events a second.
     pub(super) rate: f64,
     /// Time between two events.
@@ -187,7 +187,12 @@ impl Delivery {
     #[expect(clippy::float_arithmetic, reason = "a rate becomes an interval; no price is near")]
     pub(super) fn new(channel: Channel, mode: Option<Mode>, max_rate: Option<f64>, now: Instant) -> Self {
         let pace = max_rate.map(|rate| {
-            Box::new(Pace { rate, interval: Duration::from_secs_f64(1.0 / rate), next: now, timer: None })
+            Box::new(RateLimit {
+                rate,
+                interval: Duration::from_secs_f64(1.0 / rate),
+                next: now,
+                timer: None,
+            })
         });
         match (channel, mode) {
             // A status or a correction is never merged away.
@@ -257,7 +262,7 @@ impl Delivery {
 
 /// A standing wish for all symbols of a pattern, also those to come.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Following {
+pub(super) struct PatternSubscription {
     pub(super) channel: Channel,
     pub(super) pattern: Pattern,
     pub(super) mode: Option<Mode>,

@@ -6,7 +6,7 @@ use crate::clock::Instant;
 
 /// How frames get into a connection right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum WriteMode {
     /// The shard writes them.
     Open,
     /// The socket is full: the driver fetches them when there is room again.
@@ -18,18 +18,18 @@ pub enum Way {
 /// The way a session's bytes leave, as the session sees it. All calls are made on the shard's own thread.
 pub trait Transport {
     /// Whether the shard may write, or is to leave it to the driver.
-    fn way(&self) -> Way {
-        Way::Pull
+    fn write_mode(&self) -> WriteMode {
+        WriteMode::Pull
     }
 
-    /// Writes whole frames; called while the [way](Self::way) is open only. What the socket does not take at once is
+    /// Writes whole frames; called only while the [mode](Self::write_mode) is `Open`. What the socket does not take at once is
     /// the driver's to keep.
     fn write(&self, _frames: &[u8]) {}
 
     /// Something waits in the outbox: ask for it as soon as the socket can take bytes.
     fn wake(&self);
 
-    /// The control lane has drained: commands may be read again.
+    /// The control queue has drained: commands may be read again.
     fn resume(&self);
 
     /// Since when the socket has taken nothing although bytes were offered; `None` while it takes them.

@@ -114,7 +114,7 @@ async fn it_waits_for_news_and_no_longer(driver: Driver) {
     let gone = poll(&http, &gateway, &query);
     assert!(tokio::time::timeout(Duration::from_millis(50), gone).await.is_err());
     drop(http);
-    eventually("the session has left", || gateway.gateway.census.total() == 0).await;
+    eventually("the session has left", || gateway.gateway.connections.total() == 0).await;
 }
 
 async fn a_rate_spaces_the_answers_and_merges(driver: Driver) {

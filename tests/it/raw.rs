@@ -229,5 +229,5 @@ async fn closes(driver: Driver, all: Vec<Case>, reason: &str) {
         witness.is_well(&gateway).await;
         counted(&gateway, reason, count).await;
     }
-    eventually("only the witness is left", || gateway.gateway.census.total() == 1).await;
+    eventually("only the witness is left", || gateway.gateway.connections.total() == 1).await;
 }

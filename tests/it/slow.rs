@@ -216,6 +216,6 @@ async fn a_client_that_floods_and_does_not_read_harms_itself_only(driver: Driver
     flooding.await.unwrap();
     gateway.publish([trade("A", 2, "1.10")]);
     assert_eq!(other.expect("t").await["id"], "2");
-    eventually("the flood is gone", || gateway.gateway.census.total() == 1).await;
+    eventually("the flood is gone", || gateway.gateway.connections.total() == 1).await;
     drop(flood);
 }

@@ -211,7 +211,7 @@ async fn refusals_name_what_is_wrong(driver: Driver) {
     assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "1"));
     assert_eq!(response.json::<Value>().await.unwrap()["code"], 406);
     drop(stream);
-    eventually("the place is free again", || gateway.gateway.census.total() == 0).await;
+    eventually("the place is free again", || gateway.gateway.connections.total() == 0).await;
     gateway.metric_reaches("tickcast_sessions_refused_total{reason=\"connections\"}", 1.0).await;
 }
 

@@ -19,7 +19,7 @@ use tickcast::{
     market::{Interval, Level, Print, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
     server::{Driver, FeedView, Gateway, PushView, ServerConfig, listen},
-    session::{Census, SessionConfig},
+    session::{ConnectionLimits, SessionConfig},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -135,7 +135,7 @@ impl TestGateway {
         let feeds = feeds.collect();
         let gateway = Arc::new(Gateway {
             hub,
-            census: Arc::new(Census::new(server.connections, server.connections_per_ip)),
+            connections: Arc::new(ConnectionLimits::new(server.connections, server.connections_per_ip)),
             session,
             server: ServerConfig { bind: ([127, 0, 0, 1], 0).into(), workers: 2, ..server },
             node: "test".into(),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{
     Shard,
     jobs::JOIN,
-    tally::REFUSED,
     work::{Progress, Units},
 };
 use crate::{
@@ -20,8 +19,9 @@ use crate::{
     session::{
         Framing,
         queue::Streamed,
+        shard_metrics::REFUSED,
         state::Session,
-        subscription::{Delivery, Following, Lost, Subscription, Why, gap_message},
+        subscription::{Delivery, Lost, PatternSubscription, Subscription, Why, gap_message},
     },
 };
 
@@ -89,7 +89,7 @@ impl Answer {
         self.messages += 1;
     }
 
-    /// Says the ack and what belongs to it as one entry of the control lane, which is never split. Behind it comes `more`
+    /// Says the ack and what belongs to it as one entry of the control queue, which is never split. Behind it comes `more`
     /// of the answer, or nothing.
     pub(super) fn say(self, session: &mut Session, id: Option<CommandId>, epoch: &str, more: bool) {
         let Self { kind, channel, ok, refused, messages, bytes, encoding, .. } = self;
@@ -136,8 +136,8 @@ impl Shard {
     pub(super) fn refuse(&mut self, index: usize, op: &str, fault: Fault) {
         let Fault { id, code, msg } = fault;
         self.sessions[index].say(&ErrorReply { id, code, msg: &msg, retry: code.retry() });
-        self.tally.command(op, REFUSED);
-        self.tally.limited(code, || self.subject(index));
+        self.metrics.command(op, REFUSED);
+        self.metrics.limited(code, || self.subject(index));
     }
 
     /// Adds what a subscription is now to the answer.
@@ -150,8 +150,8 @@ impl Shard {
     ) {
         let session = &self.sessions[index];
         let Some(place) = session.subs.find(topic, answer.channel) else { return };
-        let Some(view) = self.views.get(topic) else { return };
-        let n = session.position(place, view.seen[answer.channel.index()]);
+        let Some(local) = self.topics.get(topic) else { return };
+        let n = session.position(place, local.seen[answer.channel.index()]);
         self.accept_at(index, (topic, n), recovered, answer);
     }
 
@@ -165,10 +165,10 @@ impl Shard {
     ) {
         let session = &self.sessions[index];
         let Some(place) = session.subs.find(topic, answer.channel) else { return };
-        let Some(view) = self.views.get(topic) else { return };
+        let Some(local) = self.topics.get(topic) else { return };
         let sub = &session.subs[place];
         let accepted = Accepted {
-            symbol: view.topic.symbol(),
+            symbol: local.topic.symbol(),
             n,
             mode: sub.delivery.mode(),
             max_rate: sub.delivery.max_rate(),
@@ -218,13 +218,13 @@ impl Shard {
         let channel = wanted.channel;
         let Some(sub) = self.sessions[index].subs.find(topic.id(), channel) else { return };
         let encoding = answer.encoding;
-        let seen = self.views.get(topic.id()).map_or(0, |view| view.seen[channel.index()]);
-        let snapshot = self.views.newest(topic.id(), channel).filter(|_| wanted.snapshot).cloned();
+        let seen = self.topics.get(topic.id()).map_or(0, |local| local.seen[channel.index()]);
+        let snapshot = self.topics.newest(topic.id(), channel).filter(|_| wanted.snapshot).cloned();
         let stands = snapshot.as_ref().map_or(seen, |newest| newest.n.min(seen));
         self.accept_at(index, (topic.id(), stands), wanted.since.as_ref().map(|_| false), answer);
         // A number that was not given yet is not missing: whoever is told so would pass its event over.
         if let Some(from) = from.filter(|from| *from <= stands) {
-            self.tally.not_recoverable(channel, stands - from + 1);
+            self.metrics.not_recoverable(channel, stands - from + 1);
             let gap = Lost { from, to: stands, why: Why::NotRecoverable };
             answer.push(&encoding.encode(&gap_message(topic.symbol(), channel, gap)));
         }
@@ -243,7 +243,7 @@ impl Shard {
     fn start(&self, index: usize, topic: &Arc<Topic>, wanted: &Subscribe, answer: &mut Answer) -> Start {
         let Some(Since { epoch, n, new_from }) = &wanted.since else { return Start::Fresh(None) };
         let channel = wanted.channel;
-        let seen = self.views.get(topic.id()).map_or(0, |view| view.seen[channel.index()]);
+        let seen = self.topics.get(topic.id()).map_or(0, |local| local.seen[channel.index()]);
         let is_new = new_from.is_some_and(|from| topic.id().index() >= from);
         let Some(position) = n.get(&topic.symbol()).copied().or(is_new.then_some(0)) else {
             return Start::Fresh(None);
@@ -273,7 +273,7 @@ impl Shard {
         if complete && answer.takes(&events) {
             return Start::Recovered(events);
         }
-        let has_newest = self.views.newest(topic.id(), channel).is_none_or(|newest| newest.n <= position);
+        let has_newest = self.topics.newest(topic.id(), channel).is_none_or(|newest| newest.n <= position);
         if has_newest && position < seen {
             return Start::Lost(lost_between(topic, channel, position, seen));
         }
@@ -296,14 +296,14 @@ impl Shard {
 
     /// Matches a session's patterns with the symbols that became known since, as far as the units go.
     pub(super) fn follow_some(&mut self, index: usize, units: &mut Units, now: Instant) -> Progress {
-        let following = std::mem::take(&mut self.sessions[index].following);
+        let patterns = std::mem::take(&mut self.sessions[index].patterns);
         let mut progress = Progress::More;
         while units.left() >= JOIN && !self.sessions[index].outbox.is_paused() {
             let known = self.sessions[index].known;
             let topics = self.hub.topics_since(known, (units.left() / JOIN).min(FOLLOW_STEP));
-            units.spend(topics.len() * (1 + following.len() / 8) + 1);
-            for following in &following {
-                self.follow_pattern(index, following, &topics, (units, now));
+            units.spend(topics.len() * (1 + patterns.len() / 8) + 1);
+            for pattern in &patterns {
+                self.follow_pattern(index, pattern, &topics, (units, now));
             }
             self.sessions[index].known = known + topics.len();
             if topics.is_empty() {
@@ -312,22 +312,22 @@ impl Shard {
                 break;
             }
         }
-        self.sessions[index].following = following;
+        self.sessions[index].patterns = patterns;
         if self.sessions[index].outbox.is_paused() { Progress::Idle } else { progress }
     }
 
     fn follow_pattern(
         &mut self,
         index: usize,
-        following: &Following,
+        pattern: &PatternSubscription,
         topics: &[Arc<Topic>],
         (units, now): (&mut Units, Instant),
     ) {
-        let &Following { channel, mode, max_rate, snapshot, .. } = following;
+        let &PatternSubscription { channel, mode, max_rate, snapshot, .. } = pattern;
         let most = self.config.symbols_per_session;
         let mut answer = Answer::new("subscribed", channel, self.sessions[index].encoding(), now);
         let wanted = Subscribe { channel, targets: Vec::new(), mode, max_rate, snapshot, since: None };
-        for topic in topics.iter().filter(|topic| following.pattern.matches(&topic.symbol())) {
+        for topic in topics.iter().filter(|topic| pattern.pattern.matches(&topic.symbol())) {
             let session = &mut self.sessions[index];
             if session.subs.find(topic.id(), channel).is_some() {
                 continue;

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use super::{
     SessionKey, Shard,
     jobs::Job,
-    tally::{ANY_OP, NO_OP, OK},
-    views::Subscriber,
     work::{Progress, Units},
 };
 use crate::{
@@ -17,6 +15,8 @@ use crate::{
     market::Channel,
     session::{
         CloseReason, Flood,
+        local_topics::Subscriber,
+        shard_metrics::{ANY_OP, NO_OP, OK},
         subscription::{Delivery, Lost, Pending, SubIndex, Subscription, Why},
     },
 };
@@ -71,11 +71,11 @@ impl Shard {
             Op::List => Ok(Job::list(id)),
             Op::Info => {
                 self.answer_info(index, id, now);
-                return self.tally.command(name, OK);
+                return self.metrics.command(name, OK);
             }
             Op::Ping => {
                 self.answer_ping(index, id);
-                return self.tally.command(name, OK);
+                return self.metrics.command(name, OK);
             }
             Op::Auth => {
                 let msg = "authentication is off: everybody may read".to_owned();
@@ -104,8 +104,8 @@ impl Shard {
 
     /// Enters a new subscription into the session and the topic's list; nothing is sent yet.
     pub(super) fn add(&mut self, index: usize, topic: &Arc<Topic>, channel: Channel, delivery: Delivery) {
-        let view = self.views.join(topic, channel, self.lane.index());
-        let list = &mut view.subscribers[channel.index()];
+        let local = self.topics.join(topic, channel, self.lane.index());
+        let list = &mut local.subscribers[channel.index()];
         let session = &mut self.sessions[index];
         let streams = matches!(delivery, Delivery::Stream);
         session.statuses += usize::from(matches!(delivery, Delivery::Control));
@@ -114,12 +114,12 @@ impl Shard {
             channel,
             delivery,
             place: u32::try_from(list.len()).unwrap_or(u32::MAX),
-            sent: view.seen[channel.index()],
+            sent: local.seen[channel.index()],
             gap: None,
             queued: 0,
         });
         list.push(Subscriber { session: u32::try_from(index).unwrap_or(u32::MAX), sub, streams });
-        self.tally.subscribed(channel, 1);
+        self.metrics.subscribed(channel, 1);
     }
 
     /// Takes a subscription out of the topic's list and the session. What still waits for it in the outbox must be
@@ -131,10 +131,10 @@ impl Shard {
         if let Some(timer) = gone.delivery.timer() {
             self.timers.remove(&(timer, index, sub));
         }
-        if let Some(moved) = self.views.remove(topic, channel, gone.place as usize, self.lane.index()) {
+        if let Some(moved) = self.topics.remove(topic, channel, gone.place as usize, self.lane.index()) {
             self.sessions[moved.session as usize].subs[moved.sub].place = gone.place;
         }
-        self.tally.subscribed(channel, -1);
+        self.metrics.subscribed(channel, -1);
         Some(sub)
     }
 
@@ -142,7 +142,7 @@ impl Shard {
     pub(super) fn unsubscribe_all(&mut self, index: usize) {
         let session = &mut self.sessions[index];
         (session.job, session.is_behind) = (None, false);
-        session.following = Vec::new();
+        session.patterns = Vec::new();
         session.outbox.drop_data(session.encoding());
         self.followers.retain(|follower| *follower != index);
         if self.part_some(index, &mut Units::new(WORK_AT_ONCE_UNITS)) == Progress::More {
@@ -159,15 +159,15 @@ impl Shard {
         if let Some(timer) = old.timer() {
             self.timers.remove(&(timer, index, sub));
         }
-        let Some(view) = self.views.get_mut(topic) else { return };
+        let Some(local) = self.topics.get_mut(topic) else { return };
         let i = channel.index();
-        let newest = view.newest[i].clone();
+        let newest = local.newest[i].clone();
         let is_bars = matches!(channel, Channel::Bars(_));
         if session.subs[sub].merges_bars() && matches!(wanted, Delivery::Stream) {
-            self.tally.gaps[i] += session.say_final_bars(sub, view.topic.symbol());
+            self.metrics.gaps[i] += session.say_final_bars(sub, local.topic.symbol());
         }
-        let sent = session.position(sub, view.seen[i]);
-        view.subscribers[i][place as usize].streams =
+        let sent = session.position(sub, local.seen[i]);
+        local.subscribers[i][place as usize].streams =
             matches!((&old, &wanted), (Delivery::Merge { .. } | Delivery::Stream, Delivery::Stream));
         match (old, wanted) {
             (Delivery::Stream, Delivery::Stream) | (Delivery::Control, _) | (_, Delivery::Control) => {}
@@ -201,7 +201,7 @@ impl Shard {
             (Delivery::Merge { pending, .. }, Delivery::Stream) => {
                 session.outbox.merge.retain(|other| *other != sub);
                 session.subs[sub].delivery = Delivery::Stream;
-                session.subs[sub].sent = view.seen[i];
+                session.subs[sub].sent = local.seen[i];
                 // The stream starts with the newest event, if it was still to be sent.
                 if let Some(newest) = newest
                     && pending != Pending::No
@@ -210,9 +210,9 @@ impl Shard {
                     let last = newest.n;
                     session.subs[sub].sent = last - 1;
                     session.enqueue(sub, &newest, &config);
-                    if view.seen[i] > last {
+                    if local.seen[i] > last {
                         // What a merge is not told: the feed lost events after the newest one.
-                        let lost = Lost { from: last + 1, to: view.seen[i], why: Why::Upstream };
+                        let lost = Lost { from: last + 1, to: local.seen[i], why: Why::Upstream };
                         let cap = (session.encoding(), config.stream_bytes);
                         session.outbox.push_loss(sub, lost, cap, &mut session.subs);
                     }

@@ -32,7 +32,7 @@ impl Shard {
         if session.closing.is_some() {
             return;
         }
-        session.outbox.rare().wire.push_back(Wire::Echo { text, payload: message.into() });
+        session.outbox.cold().wire.push_back(Wire::Echo { text, payload: message.into() });
         self.touch(key.index);
         self.wake_dirty();
     }

@@ -10,7 +10,7 @@ use crate::{
     market::Channel,
     session::{
         state::Offered,
-        subscription::{Local, Lost, SubIndex, Why},
+        subscription::{LocalEvent, Lost, SubIndex, Why},
     },
 };
 
@@ -43,7 +43,7 @@ impl Shard {
         }
         let drained = self.lane.drain(&mut self.burst);
         if drained.skipped > 0 {
-            self.tally.lapped(drained.skipped);
+            self.metrics.lapped(drained.skipped);
             self.resync = Some(0);
         }
     }
@@ -61,7 +61,7 @@ impl Shard {
             self.resync = self.resynchronise(place, now);
         }
         self.follow_new_topics();
-        self.tally.flush();
+        self.metrics.flush();
         self.wake_dirty();
         self.pacer.worked(now, self.hub.instant());
         if self.burst.is_empty() && self.resync.is_none() {
@@ -81,18 +81,18 @@ impl Shard {
     /// One event to every subscriber here. Events that a resynchronisation handed out already are passed over.
     fn deliver(&mut self, event: Arc<Event>, now: Instant) {
         let channel = event.channel().index();
-        let Some(view) = self.views.get_mut(event.topic) else { return };
-        if !view.joined[channel] || event.n <= view.seen[channel] {
+        let Some(local) = self.topics.get_mut(event.topic) else { return };
+        if !local.joined[channel] || event.n <= local.seen[channel] {
             return;
         }
-        debug_assert_eq!(event.n, view.seen[channel] + 1, "a lane has neither hole nor reorder");
-        view.seen[channel] = event.n;
-        let event = Local::new(event);
+        debug_assert_eq!(event.n, local.seen[channel] + 1, "a lane has neither hole nor reorder");
+        local.seen[channel] = event.n;
+        let event = LocalEvent::new(event);
         let (is_final, is_loss) = (event.is_final_bar(), event.is_loss());
         if !is_loss {
-            view.newest[channel] = Some(Rc::clone(&event));
+            local.newest[channel] = Some(Rc::clone(&event));
         }
-        for subscriber in &view.subscribers[channel] {
+        for subscriber in &local.subscribers[channel] {
             let index = subscriber.session as usize;
             let session = &mut self.sessions[index];
             let dropped = if subscriber.streams {
@@ -106,7 +106,7 @@ impl Shard {
                 match session.offer(subscriber.sub, &event, now) {
                     Offered::Queued => 0,
                     Offered::Merged => {
-                        self.tally.merged[channel] += 1;
+                        self.metrics.merged[channel] += 1;
                         continue;
                     }
                     Offered::Timer => {
@@ -117,7 +117,7 @@ impl Shard {
                 }
             };
             if dropped > 0 {
-                self.tally.gapped[channel] += dropped;
+                self.metrics.gapped[channel] += dropped;
             }
             if !session.dirty && !session.held {
                 session.dirty = true;
@@ -125,8 +125,8 @@ impl Shard {
             }
         }
         if is_loss {
-            let told = view.subscribers[channel].iter().filter(|subscriber| subscriber.streams);
-            self.tally.gaps[channel] += told.count() as u64;
+            let told = local.subscribers[channel].iter().filter(|subscriber| subscriber.streams);
+            self.metrics.gaps[channel] += told.count() as u64;
         }
     }
 
@@ -135,7 +135,7 @@ impl Shard {
     fn resynchronise(&mut self, mut place: usize, now: Instant) -> Option<usize> {
         let mut left = SHARD_TURN_EVENTS;
         while left > 0 {
-            let found = self.views.behind(place)?;
+            let found = self.topics.behind(place)?;
             let (topic, joined, seen) = (Arc::clone(&found.topic), found.joined, found.seen);
             place = topic.id().index() + 1;
             left -= 1;
@@ -149,8 +149,8 @@ impl Shard {
                         self.lose(&topic, channel, lost, next <= remembered.forgotten);
                     }
                     next = event.n + 1;
-                    if let Some(view) = self.views.get_mut(topic.id()) {
-                        view.seen[channel.index()] = event.n - 1;
+                    if let Some(local) = self.topics.get_mut(topic.id()) {
+                        local.seen[channel.index()] = event.n - 1;
                     }
                     self.deliver(event, now);
                 }
@@ -161,15 +161,15 @@ impl Shard {
 
     /// Tells the subscribers; those that merge only when something was lost that is never merged away.
     fn lose(&mut self, topic: &Topic, channel: Channel, lost: Lost, also_merges: bool) {
-        let Some(view) = self.views.get(topic.id()) else { return };
+        let Some(local) = self.topics.get(topic.id()) else { return };
         let merges = also_merges || channel.is_whole();
-        for subscriber in view.subscribers[channel.index()].iter().filter(|one| one.streams || merges) {
+        for subscriber in local.subscribers[channel.index()].iter().filter(|one| one.streams || merges) {
             let index = subscriber.session as usize;
             let session = &mut self.sessions[index];
             if let Some(dropped) = session.lose(subscriber.sub, topic.symbol(), lost, &self.config) {
-                self.tally.gapped[channel.index()] += dropped;
-                self.tally.overloaded[channel.index()] += lost.to - lost.from + 1;
-                self.tally.gaps[channel.index()] += u64::from(channel == Channel::Status);
+                self.metrics.gapped[channel.index()] += dropped;
+                self.metrics.overloaded[channel.index()] += lost.to - lost.from + 1;
+                self.metrics.gaps[channel.index()] += u64::from(channel == Channel::Status);
                 if !session.dirty && !session.held {
                     session.dirty = true;
                     self.dirty.push(index);

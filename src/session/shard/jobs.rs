@@ -7,7 +7,6 @@ use super::{
     Shard,
     answers::Answer,
     search::Search,
-    tally::OK,
     work::{PART, Units},
 };
 use crate::{
@@ -19,8 +18,9 @@ use crate::{
     limits::{ANSWER_SYMBOLS, SESSION_PATTERNS},
     market::Channel,
     session::{
+        shard_metrics::OK,
         subs::SubKey,
-        subscription::{Delivery, Following},
+        subscription::{Delivery, PatternSubscription},
     },
 };
 
@@ -107,9 +107,9 @@ impl Shard {
         }
         let search = Search::everywhere(channel, std::mem::take(&mut wanted.targets));
         let session = &mut self.sessions[index];
-        let follows = |it| session.following.iter().any(|old| old.channel == channel && old.pattern == it);
+        let follows = |it| session.patterns.iter().any(|old| old.channel == channel && old.pattern == it);
         let new = search.patterns.iter().filter(|pattern| !follows(**pattern)).count();
-        let have = session.following.len();
+        let have = session.patterns.len();
         if have + new > SESSION_PATTERNS {
             let limit = format!("the limit of {SESSION_PATTERNS} patterns ({have} now)");
             let msg = format!("{new} more would be over {limit}: nothing done");
@@ -124,10 +124,10 @@ impl Shard {
 
     pub(super) fn update(&mut self, index: usize, id: Option<CommandId>, mut wanted: Subscribe) -> Job {
         let search = Search::of_own(wanted.channel, std::mem::take(&mut wanted.targets));
-        for following in &mut self.sessions[index].following {
-            if following.channel == wanted.channel && search.patterns.contains(&following.pattern) {
-                following.mode = wanted.mode;
-                following.max_rate = wanted.max_rate;
+        for pattern in &mut self.sessions[index].patterns {
+            if pattern.channel == wanted.channel && search.patterns.contains(&pattern.pattern) {
+                pattern.mode = wanted.mode;
+                pattern.max_rate = wanted.max_rate;
             }
         }
         Job::new(id, What::Update(wanted), Stage::Search, search)
@@ -141,9 +141,9 @@ impl Shard {
         targets: Vec<Target>,
     ) -> Job {
         let search = Search::of_own(channel, targets);
-        let following = &mut self.sessions[index].following;
-        following.retain(|old| old.channel != channel || !search.patterns.contains(&old.pattern));
-        if following.is_empty() {
+        let patterns = &mut self.sessions[index].patterns;
+        patterns.retain(|old| old.channel != channel || !search.patterns.contains(&old.pattern));
+        if patterns.is_empty() {
             self.followers.retain(|follower| *follower != index);
         }
         Job::new(id, What::Unsubscribe(channel), Stage::Search, search)
@@ -176,7 +176,7 @@ impl Shard {
             What::Subscribe { .. } | What::Update(_) => self.subscribe_part(index, job, units, now),
         };
         if done && !matches!(job.what, What::Rest) {
-            self.tally.command(job.name(), OK);
+            self.metrics.command(job.name(), OK);
         }
         Ok(done)
     }
@@ -218,10 +218,10 @@ impl Shard {
         let &Subscribe { channel, mode, max_rate, snapshot, .. } = wanted;
         let session = &mut self.sessions[index];
         for pattern in patterns.iter().copied() {
-            session.following.retain(|old| old.channel != channel || old.pattern != pattern);
-            session.following.push(Following { channel, pattern, mode, max_rate, snapshot });
+            session.patterns.retain(|old| old.channel != channel || old.pattern != pattern);
+            session.patterns.push(PatternSubscription { channel, pattern, mode, max_rate, snapshot });
         }
-        if !session.following.is_empty() {
+        if !session.patterns.is_empty() {
             session.is_behind |= session.known < self.hub.topic_count();
             if !self.followers.contains(&index) {
                 self.followers.push(index);
@@ -302,21 +302,21 @@ impl Shard {
 
     fn list_part(&mut self, index: usize, job: &mut Job, units: &mut Units) -> bool {
         let session = &mut self.sessions[index];
-        let views = &self.views;
+        let topics = &self.topics;
         let mut subscriptions = Vec::new();
         for sub in session.subs.behind(job.listed).take(ANSWER_SYMBOLS) {
             job.listed = Some((sub.topic, sub.channel));
-            subscriptions.extend(views.get(sub.topic).map(|view| Listed {
+            subscriptions.extend(topics.get(sub.topic).map(|local| Listed {
                 channel: sub.channel,
-                symbol: view.topic.symbol(),
+                symbol: local.topic.symbol(),
                 mode: sub.delivery.mode(),
                 max_rate: sub.delivery.max_rate(),
             }));
         }
         units.spend(subscriptions.len());
         let more = session.subs.behind(job.listed).next().is_some();
-        let following = session.following.iter().filter(|_| !more);
-        let patterns = following.map(|following| (following.channel, following.pattern)).collect();
+        let patterns = session.patterns.iter().filter(|_| !more);
+        let patterns = patterns.map(|pattern| (pattern.channel, pattern.pattern)).collect();
         session.say(&Listing { id: job.id.clone(), subscriptions, patterns, more });
         !more
     }

@@ -11,12 +11,12 @@ use super::Shard;
 use crate::{
     clock::Instant,
     limits::{PACE_LOAD_PERCENT, PACE_WINDOW},
-    session::{SessionKey, Way, state::Flush},
+    session::{SessionKey, WriteMode, state::Flush},
 };
 
 /// The sessions that are held back, and how long they are.
 #[derive(Debug)]
-pub(super) struct Pacer {
+pub(super) struct FlushPacer {
     start: Instant,
     /// Sessions by the millisecond in which they may be written to again.
     held: BTreeMap<u64, Vec<usize>>,
@@ -31,7 +31,7 @@ pub(super) struct Pacer {
     turn: Duration,
 }
 
-impl Pacer {
+impl FlushPacer {
     pub(super) const fn new(now: Instant) -> Self {
         Self {
             start: now,
@@ -147,10 +147,10 @@ impl Shard {
             session.urgent = false;
             session.held = false;
             session.next_write = now + pace;
-            match session.transport.way() {
-                Way::Open => self.write(index, now),
-                Way::Full => {}
-                Way::Pull => session.transport.wake(),
+            match session.transport.write_mode() {
+                WriteMode::Open => self.write(index, now),
+                WriteMode::Full => {}
+                WriteMode::Pull => session.transport.wake(),
             }
         }
         // The list keeps its room for the next burst.
@@ -167,7 +167,7 @@ impl Shard {
             let session = &self.sessions[index];
             session.transport.write(&self.scratch[start..]);
             self.scratch.clear();
-            if !session.has_more() || session.is_over() || session.transport.way() != Way::Open {
+            if !session.has_more() || session.is_over() || session.transport.write_mode() != WriteMode::Open {
                 return;
             }
         }
@@ -181,12 +181,12 @@ mod tests {
     #[test]
     fn nobody_waits_while_there_is_time_and_everybody_while_there_is_none() {
         let start = Instant::now();
-        let mut pacer = Pacer::new(start);
+        let mut pacer = FlushPacer::new(start);
         let most = Duration::from_millis(10);
         assert_eq!(pacer.hold(most), Duration::ZERO);
         let mut now = start;
         let turn = Duration::from_millis(1);
-        let busy = |pacer: &mut Pacer, now: &mut Instant, turn: Duration| {
+        let busy = |pacer: &mut FlushPacer, now: &mut Instant, turn: Duration| {
             for _ in 0..20 * PACE_WINDOW.as_micros() / turn.as_micros() {
                 pacer.worked(*now, *now + turn);
                 *now += turn;
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_session_is_due_in_the_millisecond_after_its_time() {
         let start = Instant::now();
-        let mut pacer = Pacer::new(start);
+        let mut pacer = FlushPacer::new(start);
         assert_eq!(pacer.next(), None);
         pacer.push(start + Duration::from_micros(2_001), 7);
         pacer.push(start + Duration::from_micros(9_000), 8);

@@ -81,9 +81,9 @@ impl Shard {
     /// Whether a client that was served by another shard is ahead of what this one has handed out.
     pub(super) fn is_behind(&self, since: &Since, channel: Channel, topics: &[Arc<Topic>]) -> bool {
         let ahead = |topic: &Arc<Topic>| {
-            let Some(view) = self.views.get(topic.id()) else { return false };
+            let Some(local) = self.topics.get(topic.id()) else { return false };
             let position = since.n.get(&topic.symbol()).copied().unwrap_or(0);
-            view.joined[channel.index()] && position > view.seen[channel.index()]
+            local.joined[channel.index()] && position > local.seen[channel.index()]
         };
         since.epoch == self.hub.epoch() && topics.iter().any(ahead)
     }

@@ -142,10 +142,10 @@ impl Shard {
         for sub in self.sessions[index].subs.behind(behind).take(most) {
             (seen, last) = (seen + 1, Some((sub.topic, sub.channel)));
             if sub.channel == search.channel
-                && let Some(view) = self.views.get(sub.topic)
-                && search.matches(&view.topic.symbol())
+                && let Some(local) = self.topics.get(sub.topic)
+                && search.matches(&local.topic.symbol())
             {
-                search.topics.push(Arc::clone(&view.topic));
+                search.topics.push(Arc::clone(&local.topic));
             }
         }
         units.spend(seen * (LOOK + search.patterns.len() / 32) + LOOK);

@@ -4,12 +4,12 @@
 
 use std::{rc::Rc, vec::IntoIter};
 
-use super::{Shard, jobs::Job, tally::REFUSED};
+use super::{Shard, jobs::Job};
 use crate::{
     clock::Instant,
     dialect::native::{Fault, Subscribe},
     limits::{COMMAND_UNITS, WORK_TURN_UNITS},
-    session::{Transport, position::Position},
+    session::{Transport, position::Position, shard_metrics::REFUSED},
 };
 
 /// Units of work for a subscription that ends.
@@ -102,7 +102,7 @@ impl Shard {
                 break;
             }
         }
-        self.tally.flush();
+        self.metrics.flush();
         self.wake_dirty();
         self.pacer.worked(now, self.hub.instant());
         !self.work.is_empty()
@@ -149,7 +149,7 @@ impl Shard {
 
     fn finish_refused(&mut self, index: usize, job: &Job, fault: Fault) {
         if self.sessions[index].joining.is_some() {
-            self.tally.command(job.name(), REFUSED);
+            self.metrics.command(job.name(), REFUSED);
             self.finish(index, Err(fault));
         } else {
             self.refuse(index, job.name(), fault);
@@ -183,7 +183,7 @@ impl Shard {
             match self.subscribe(index, None, wanted, most) {
                 Ok(job) => self.sessions[index].job = Some(Box::new(job)),
                 Err(fault) => {
-                    self.tally.command("subscribe", REFUSED);
+                    self.metrics.command("subscribe", REFUSED);
                     self.join_next(index, Err(fault));
                 }
             }

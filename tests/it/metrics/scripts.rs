@@ -11,7 +11,7 @@ use tickcast::{
     market::{Channel, Loss, LossWhy, Source, State, Status, Tick, Trade, UnixMicros},
     metrics::Metrics,
     server::{Driver, ServerConfig},
-    session::{Census, SessionConfig, Shard, Transport},
+    session::{ConnectionLimits, SessionConfig, Shard, Transport},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -126,7 +126,7 @@ pub(super) async fn lapped() -> Three {
     let mut scrapes = Scrapes::begin(&gateway).await;
     let hub = Arc::clone(&gateway.gateway.hub);
     let mut shard = Shard::new(hub, "test", SessionConfig::default()).unwrap();
-    let admission = Arc::new(Census::new(1, 1)).admit([127, 0, 0, 1].into()).unwrap();
+    let admission = Arc::new(ConnectionLimits::new(1, 1)).admit([127, 0, 0, 1].into()).unwrap();
     let now = Instant::now();
     let key = shard.open(Encoding::Json, Rc::new(Nobody), Ok(admission), now);
     shard.command(key, br#"{"op":"subscribe","channel":"trades","symbols":["A"]}"#, now);

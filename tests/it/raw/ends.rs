@@ -63,7 +63,7 @@ async fn who_goes_on_after_a_violation_still_finds_the_close_frame(driver: Drive
     }
     counted(&gateway, "protocol_error", 1).await;
     counted(&gateway, "too_large", 1).await;
-    eventually("only the witness is left", || gateway.gateway.census.total() == 1).await;
+    eventually("only the witness is left", || gateway.gateway.connections.total() == 1).await;
 }
 
 async fn nothing_is_carried_out_after_a_close(driver: Driver) {
@@ -95,7 +95,7 @@ async fn who_vanishes_without_a_close_is_counted_and_forgotten(driver: Driver) {
     amid.send(&frame(0x01, b"{\"op\":")[..9]);
     drop(amid);
     counted(&gateway, "disconnected", 4).await;
-    eventually("only the witness is left", || gateway.gateway.census.total() == 1).await;
+    eventually("only the witness is left", || gateway.gateway.connections.total() == 1).await;
     witness.is_well(&gateway).await;
 }
 

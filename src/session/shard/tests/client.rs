@@ -16,7 +16,7 @@ use crate::{
     hub::{Hub, HubConfig},
     market::{Channel, Level, Loss, LossWhy, Print, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
-    session::{Census, Outgoing, SessionConfig, SessionKey, Shard, Transport},
+    session::{ConnectionLimits, Outgoing, SessionConfig, SessionKey, Shard, Transport},
 };
 
 /// A connection that does what a test says.
@@ -51,7 +51,7 @@ impl Transport for Fake {
 pub(super) struct Bench {
     pub(super) hub: Arc<Hub>,
     pub(super) shard: Shard,
-    pub(super) census: Arc<Census>,
+    pub(super) connections: Arc<ConnectionLimits>,
 }
 
 impl Bench {
@@ -63,12 +63,12 @@ impl Bench {
     /// A shard of that hub.
     pub(super) fn over(hub: Arc<Hub>, session: SessionConfig) -> Self {
         let shard = Shard::new(Arc::clone(&hub), "test", session).unwrap();
-        Self { hub, shard, census: Arc::new(Census::new(1_000, 1_000)) }
+        Self { hub, shard, connections: Arc::new(ConnectionLimits::new(1_000, 1_000)) }
     }
 
     pub(super) fn connect(&mut self) -> Client {
         let fake = Rc::new(Fake::default());
-        let admission = self.census.admit([127, 0, 0, 1].into());
+        let admission = self.connections.admit([127, 0, 0, 1].into());
         let key = self.shard.open(Encoding::Json, Rc::clone(&fake) as Rc<_>, admission, Instant::now());
         Client {
             key,

@@ -267,7 +267,7 @@ fn a_client_with_many_subscriptions_leaves_in_turns_and_is_gone_at_once() {
     client.send(&mut bench, &subscribe(r#""*""#));
     client.take_all(&mut bench);
     bench.shard.leave(client.key, Instant::now());
-    assert_eq!(bench.census.total(), 0, "its place is free");
+    assert_eq!(bench.connections.total(), 0, "its place is free");
     assert!(matches!(bench.shard.outgoing(client.key, Instant::now()), Outgoing::Over));
     bench.hub.publish(source(), (0..5_000).map(quote));
     assert!(turns(&mut bench) > 1);
@@ -317,7 +317,7 @@ fn a_lapped_shard_catches_up_in_turns() {
     bench.hub.publish(source(), (0..5_000).map(quote));
     bench.shard.drain_lane();
     let caught_up = |bench: &Bench| {
-        let seen = |i| bench.shard.views.get(bench.hub.topic(symbol(i)).unwrap().id()).unwrap().seen;
+        let seen = |i| bench.shard.topics.get(bench.hub.topic(symbol(i)).unwrap().id()).unwrap().seen;
         (0..5_000).filter(|i| seen(*i)[Channel::Quotes.index()] == 2).count()
     };
     let mut before = 0;

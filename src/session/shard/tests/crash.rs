@@ -115,7 +115,7 @@ fn event_streams_and_polls_say_the_same() {
     for framing in [Framing::Sse, Framing::Bare] {
         for (channel, after) in [("trades", None), ("quotes", None), ("trades", Some("bm8="))] {
             let mut bench = bench(1, 9);
-            let admission = bench.census.admit([127, 0, 0, 1].into()).unwrap();
+            let admission = bench.connections.admit([127, 0, 0, 1].into()).unwrap();
             let key = bench.shard.open_road(framing, Rc::new(Fake::default()), admission, Instant::now());
             let text = command(channel, "stream", true, None).to_string();
             let parsed = parse_command(text.as_bytes(), Encoding::Json).unwrap();
@@ -134,7 +134,7 @@ fn event_streams_and_polls_say_the_same() {
             assert_eq!(check(&answer, &case), (Some(3), 4), "{case}: {answer:?}");
             // Its position has the loss: it is not told again.
             let position = bench.shard.position_of(key);
-            let admission = bench.census.admit([127, 0, 0, 1].into()).unwrap();
+            let admission = bench.connections.admit([127, 0, 0, 1].into()).unwrap();
             let key =
                 bench.shard.open_road(Framing::Bare, Rc::new(Fake::default()), admission, Instant::now());
             let Op::Subscribe(wanted) =

@@ -161,7 +161,7 @@ fn unsubscribe_is_a_fence_and_frees_everything() {
     client.take_all(&mut bench);
     assert_eq!(client.events, before, "what waited went with the subscription");
     assert_eq!(bench.metric("tickcast_subscriptions{channel=\"trades\"}"), "0");
-    assert!(bench.shard.views.behind(0).is_none(), "no view is left");
+    assert!(bench.shard.topics.behind(0).is_none(), "no local is left");
     assert!(bench.shard.followers.is_empty());
 }
 
@@ -171,8 +171,8 @@ fn leaving_frees_everything() {
     let client = bench.connect();
     client.send(&mut bench, &subscribe("trades", "\"*\"", ""));
     bench.shard.leave(client.key, Instant::now());
-    assert!(bench.shard.views.behind(0).is_none());
-    assert_eq!((bench.shard.len(), bench.census.total()), (0, 0));
+    assert!(bench.shard.topics.behind(0).is_none());
+    assert_eq!((bench.shard.len(), bench.connections.total()), (0, 0));
     assert_eq!(bench.metric("tickcast_sessions{encoding=\"json\",road=\"websocket\"}"), "0");
     assert_eq!(bench.metric("tickcast_sessions_closed_total{reason=\"disconnected\"}"), "1");
 }

@@ -16,7 +16,7 @@ use super::ClientAddress;
 
 /// Counts of all sessions of one gateway.
 #[derive(Debug)]
-pub struct Census {
+pub struct ConnectionLimits {
     most: usize,
     most_per_ip: usize,
     total: Mutex<usize>,
@@ -48,13 +48,13 @@ impl Refusal {
 /// A session's place; given back when dropped.
 #[derive(Debug)]
 pub struct Admission {
-    census: Arc<Census>,
+    connections: Arc<ConnectionLimits>,
     ip: IpAddr,
     serial: u64,
 }
 
-impl Census {
-    /// A census with these limits.
+impl ConnectionLimits {
+    /// Counts with these limits.
     #[must_use]
     pub fn new(most: usize, most_per_ip: usize) -> Self {
         Self {
@@ -83,7 +83,7 @@ impl Census {
         *here += 1;
         *total += 1;
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        Ok(Admission { census: Arc::clone(self), ip, serial })
+        Ok(Admission { connections: Arc::clone(self), ip, serial })
     }
 
     /// How many there are.
@@ -123,8 +123,9 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        let mut total = self.census.total.lock();
-        if let dashmap::Entry::Occupied(mut here) = self.census.per_ip.entry(ClientAddress::of(self.ip)) {
+        let mut total = self.connections.total.lock();
+        if let dashmap::Entry::Occupied(mut here) = self.connections.per_ip.entry(ClientAddress::of(self.ip))
+        {
             *here.get_mut() -= 1;
             if *here.get() == 0 {
                 here.remove();
@@ -132,7 +133,7 @@ impl Drop for Admission {
         }
         *total -= 1;
         if *total == 0 {
-            self.census.empty.notify_waiters();
+            self.connections.empty.notify_waiters();
         }
     }
 }
@@ -143,22 +144,22 @@ mod tests {
 
     #[test]
     fn places_are_limited_and_given_back() {
-        let census = Arc::new(Census::new(3, 2));
+        let connections = Arc::new(ConnectionLimits::new(3, 2));
         let (a, b) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
-        let first = census.admit(a).unwrap();
-        let _second = census.admit(a).unwrap();
-        assert_eq!(census.admit(a).unwrap_err(), Refusal::Address);
-        let _third = census.admit(b).unwrap();
-        assert_eq!(census.admit(b).unwrap_err(), Refusal::Gateway);
+        let first = connections.admit(a).unwrap();
+        let _second = connections.admit(a).unwrap();
+        assert_eq!(connections.admit(a).unwrap_err(), Refusal::Address);
+        let _third = connections.admit(b).unwrap();
+        assert_eq!(connections.admit(b).unwrap_err(), Refusal::Gateway);
         drop(first);
-        assert_eq!(census.total(), 2);
-        assert!(census.admit(a).is_ok());
+        assert_eq!(connections.total(), 2);
+        assert!(connections.admit(a).is_ok());
     }
 
     #[test]
     fn a_network_of_ipv6_is_one_address() {
-        let census = Arc::new(Census::new(10, 2));
-        let admit = |text: &str| census.admit(text.parse().unwrap());
+        let connections = Arc::new(ConnectionLimits::new(10, 2));
+        let admit = |text: &str| connections.admit(text.parse().unwrap());
         let _all = [admit("2001:db8::1").unwrap(), admit("2001:db8::2").unwrap()];
         assert_eq!(admit("2001:db8::3").unwrap_err(), Refusal::Address);
         assert!(admit("2001:db8:0:1::3").is_ok());

@@ -36,25 +36,25 @@ impl Shard {
         let mut evicted = Vec::new();
         for (index, session) in &mut self.sessions {
             waiting += session.outbox.stream.bytes();
-            match tend(session, &self.config, (now, judges), time) {
-                Some(Tended::Evict(reason)) => {
+            match look_after(session, &self.config, (now, judges), time) {
+                Some(SweepAction::Evict(reason)) => {
                     evicted.push((SessionKey { index, serial: session.serial }, reason))
                 }
-                Some(Tended::Overdue) => session.transport.cut(),
-                Some(Tended::Said) if !session.dirty => {
+                Some(SweepAction::Overdue) => session.transport.cut(),
+                Some(SweepAction::Said) if !session.dirty => {
                     session.dirty = true;
                     self.dirty.push(index);
                 }
-                Some(Tended::Said) | None => {}
+                Some(SweepAction::Said) | None => {}
             }
         }
         for (key, reason) in evicted {
             self.close(key, reason, now);
         }
-        self.tally.waiting(waiting);
+        self.metrics.waiting(waiting);
         self.follow_new_topics();
-        self.tally.flush();
-        self.tally.notices(now);
+        self.metrics.flush();
+        self.metrics.notices(now);
         self.wake_dirty();
     }
 
@@ -72,7 +72,7 @@ impl Shard {
 }
 
 /// What a look at one session came to.
-enum Tended {
+enum SweepAction {
     /// Something was put into its outbox.
     Said,
     /// It must go.
@@ -82,20 +82,20 @@ enum Tended {
 }
 
 /// Whoever is silent or slow is told to go, if that may be judged now.
-fn tend(
+fn look_after(
     session: &mut Session,
     config: &SessionConfig,
     (now, judges): (Instant, bool),
     time: UnixMicros,
-) -> Option<Tended> {
+) -> Option<SweepAction> {
     if let Some(closing) = &session.closing {
-        return (judges && now >= closing.deadline).then_some(Tended::Overdue);
+        return (judges && now >= closing.deadline).then_some(SweepAction::Overdue);
     }
     if session.leaves_at.is_some_and(|at| now >= at) {
-        return Some(Tended::Evict(CloseReason::Draining));
+        return Some(SweepAction::Evict(CloseReason::Draining));
     }
     if session.outbox.is_overflowing(config, session.statuses) {
-        return Some(Tended::Evict(CloseReason::Overloaded));
+        return Some(SweepAction::Evict(CloseReason::Overloaded));
     }
     let blocked = session.transport.blocked_since();
     let due = match session.framing {
@@ -105,10 +105,10 @@ fn tend(
         Framing::Bare => return None,
     };
     match due {
-        Due::Evict(reason) => return judges.then_some(Tended::Evict(reason)),
-        Due::Ping if session.framing == Framing::Sse => session.outbox.rare().wire.push_back(Wire::Comment),
-        Due::Ping => session.outbox.rare().wire.push_back(Wire::Ping),
+        Due::Evict(reason) => return judges.then_some(SweepAction::Evict(reason)),
+        Due::Ping if session.framing == Framing::Sse => session.outbox.cold().wire.push_back(Wire::Comment),
+        Due::Ping => session.outbox.cold().wire.push_back(Wire::Ping),
         Due::Heartbeat => session.say(&Heartbeat { time }),
     }
-    Some(Tended::Said)
+    Some(SweepAction::Said)
 }

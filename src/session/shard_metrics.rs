@@ -21,17 +21,17 @@ pub(super) const REFUSED: &str = "refused";
 pub(super) const ANY_OP: &str = "any";
 pub(super) const NO_OP: &str = "none";
 
-/// Counts since the last [`flush`](Tally::flush), and the handles they go to.
-pub(in crate::session) struct Tally {
+/// Counts since the last [`flush`](ShardMetrics::flush), and the handles they go to.
+pub(super) struct ShardMetrics {
     metrics: Arc<Metrics>,
-    pub(in crate::session) delivered: [[u64; Channel::COUNT]; Encoding::COUNT],
-    pub(in crate::session) merged: [u64; Channel::COUNT],
-    pub(in crate::session) gapped: [u64; Channel::COUNT],
-    pub(in crate::session) overloaded: [u64; Channel::COUNT],
+    pub(super) delivered: [[u64; Channel::COUNT]; Encoding::COUNT],
+    pub(super) merged: [u64; Channel::COUNT],
+    pub(super) gapped: [u64; Channel::COUNT],
+    pub(super) overloaded: [u64; Channel::COUNT],
     /// Gap messages: those of a stream's own when they are written, the others when they are said or queued.
-    pub(in crate::session) gaps: [u64; Channel::COUNT],
-    pub(in crate::session) frames: u64,
-    pub(in crate::session) bytes: u64,
+    pub(super) gaps: [u64; Channel::COUNT],
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
     latency: LocalHistogram,
     to_delivered: [[IntCounter; Channel::COUNT]; Encoding::COUNT],
     to_merged: [IntCounter; Channel::COUNT],
@@ -46,7 +46,7 @@ pub(in crate::session) struct Tally {
     outbox_bytes: i64,
 }
 
-impl Tally {
+impl ShardMetrics {
     pub(super) fn new(metrics: &Arc<Metrics>) -> Self {
         // What never happened reads 0 and is not absent, so that `rate` sees the first time.
         for reason in CloseReason::ALL {
@@ -82,7 +82,7 @@ impl Tally {
         }
     }
 
-    pub(in crate::session) fn latency(&mut self, age: Duration) {
+    pub(super) fn latency(&mut self, age: Duration) {
         self.latency.observe(age.as_secs_f64());
     }
 
