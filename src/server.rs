@@ -1,151 +1,25 @@
-//! actix: listeners, routes and the session driver. The only room that knows an HTTP library.
+//! actix: listeners, routes, drivers of sessions and plain HTTP. The only room that knows an HTTP library.
+//!
+//! [`listen`] accepts connections within [`slots`], asks at the [`door`] who each request comes from, and hands it to a
+//! session's [`driver`] or to one of the [`routes`] of plain [`http`].
 
 mod admit;
-mod answer;
 mod asking;
-mod bars;
-mod body;
-mod budget;
 mod config;
-#[cfg(feature = "test-endpoints")]
-mod drills;
-#[cfg(feature = "test-endpoints")]
-mod echo;
-mod guard;
-mod handshake;
-mod history;
-mod inbound;
-mod intake;
-mod line;
+mod door;
+mod driver;
+mod gateway;
+mod http;
 mod listen;
-mod networks;
-mod page;
+mod parameters;
 mod path;
-mod poll;
-mod publish;
-mod query;
-mod reader;
 mod refusal;
-mod rest;
 mod routes;
 mod slots;
-mod snapshot;
-mod socket;
-mod sse;
-mod symbols;
-mod trades;
-mod upgrade;
-mod upgrades;
 
 pub use actix_server::ServerHandle;
-pub use asking::{HostPattern, OriginPattern};
+pub use asking::{HostPattern, Network, Networks, OriginPattern};
 pub use config::{Driver, ServerConfig};
+pub use gateway::{FeedView, Gateway, PushView};
 pub use listen::{Listening, listen};
-pub use networks::{Network, Networks};
 pub use routes::routes;
-
-use std::{
-    cell::{OnceCell, RefCell},
-    rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
-
-use tokio::{
-    sync::mpsc::{self, error::TrySendError},
-    task::JoinHandle,
-};
-use tokio_util::sync::CancellationToken;
-
-use crate::{
-    feed::{Health, Publisher, SymbolRoom},
-    hub::{Hub, HubError},
-    market::Source,
-    session::{ConnectionLimits, SessionConfig, Shard, run},
-};
-
-/// A feed as `/feedz` tells of it.
-#[derive(Debug, Clone)]
-pub struct FeedView {
-    /// Its name.
-    pub name: Source,
-    /// `simulator`, `replay`, ….
-    pub kind: &'static str,
-    /// What moves its quotes, where that is known: `book` or `trades`.
-    pub quotes_from: Option<&'static str>,
-    /// How it is doing.
-    pub health: Arc<Health>,
-}
-
-/// A feed that producers publish to.
-#[derive(Debug)]
-pub struct PushView {
-    /// Its way to the hub.
-    pub publisher: Publisher,
-    /// Whether producers may be on other machines.
-    pub allow_remote: bool,
-    /// Room for its symbols.
-    pub room: SymbolRoom,
-}
-
-/// What every worker of one gateway shares.
-#[derive(Debug)]
-pub struct Gateway {
-    /// Where events come from.
-    pub hub: Arc<Hub>,
-    /// How many sessions there are.
-    pub connections: Arc<ConnectionLimits>,
-    /// Limits and times of a session.
-    pub session: SessionConfig,
-    /// Listener settings.
-    pub server: ServerConfig,
-    /// The gateway's name.
-    pub node: String,
-    /// The feeds.
-    pub feeds: Vec<FeedView>,
-    /// Those that take ticks over HTTP.
-    pub push: Vec<PushView>,
-    /// Whether `/readyz` says yes.
-    pub ready: AtomicBool,
-    /// Cancelled when sessions are to say goodbye.
-    pub drain: CancellationToken,
-    /// Cancelled before, when the goodbyes have [`FAULT_DRAIN`](crate::limits::FAULT_DRAIN) at most.
-    pub hurry: CancellationToken,
-    /// Where the task of each shard goes, so that its end is seen; without a receiver shards run unsupervised.
-    pub shards: mpsc::Sender<JoinHandle<()>>,
-}
-
-impl Gateway {
-    /// Whether new sessions are taken.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
-    }
-}
-
-/// One worker's shard.
-type LocalShard = Rc<RefCell<Shard>>;
-
-thread_local! {
-    /// A worker thread serves one gateway, but each of its listeners builds its own application: they share this.
-    static SHARD: OnceCell<LocalShard> = const { OnceCell::new() };
-}
-
-/// The shard of this worker thread; made, and its task started, when a listener first asks.
-fn local_shard(gateway: &Gateway) -> Result<LocalShard, HubError> {
-    SHARD.with(|cell| {
-        if let Some(shard) = cell.get() {
-            return Ok(Rc::clone(shard));
-        }
-        let shard = Shard::new(Arc::clone(&gateway.hub), &gateway.node, gateway.session.clone())?;
-        let shard = Rc::new(RefCell::new(shard));
-        let (drain, hurry) = (gateway.drain.clone(), gateway.hurry.clone());
-        let task = actix_rt::spawn(run(Rc::clone(&shard), drain, hurry, gateway.server.drain));
-        if let Err(TrySendError::Full(_)) = gateway.shards.try_send(task) {
-            tracing::error!("a shard is without supervision: there are more than there are workers");
-        }
-        Ok(Rc::clone(cell.get_or_init(|| shard)))
-    })
-}

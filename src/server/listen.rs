@@ -21,14 +21,19 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 
 use super::{
-    Driver, Gateway, LocalShard, answer,
-    asking::{self, Door},
-    budget::{self, Budget},
-    intake::Intake,
-    line::{Line, LineTimes},
-    local_shard, routes,
+    config::Driver,
+    door::{self, Door},
+    driver::{
+        answer, socket,
+        stream::{CountedStream, StreamTimes},
+    },
+    gateway::{Gateway, LocalShard, local_shard},
+    http::{
+        budget::{self, Budget},
+        intake::Intake,
+    },
+    routes,
     slots::{SlotLimits, Slots},
-    socket,
 };
 use crate::{
     clock::Instant,
@@ -65,7 +70,7 @@ pub fn listen(gateway: Arc<Gateway>) -> io::Result<Listening> {
         .max_concurrent_connections(config.connections + 2 * PLAIN_CONNECTIONS)
         .shutdown_timeout(STOP_TIMEOUT.as_secs())
         .disable_signals();
-    let times = LineTimes {
+    let times = StreamTimes {
         head: config.request_timeout,
         body: config.body_timeout,
         stall: gateway.session.stall_timeout,
@@ -140,8 +145,8 @@ fn slots(gateway: &Gateway) -> Arc<Slots> {
 async fn accept(
     stream: TcpStream,
     slots: Arc<Slots>,
-    times: LineTimes,
-) -> Result<(Line, Option<SocketAddr>), DispatchError> {
+    times: StreamTimes,
+) -> Result<(CountedStream, Option<SocketAddr>), DispatchError> {
     // A client that is gone already has none.
     let peer = stream.peer_addr().map_err(DispatchError::Io)?;
     let slot = slots.take(peer.ip(), Instant::now());
@@ -150,11 +155,11 @@ async fn accept(
     if let Err(why) = stream.set_nodelay(true) {
         tracing::debug!("TCP_NODELAY: {why}");
     }
-    Ok((Line::new(stream, slot, times, slots.metrics().connections.clone()), Some(peer)))
+    Ok((CountedStream::new(stream, slot, times, slots.metrics().connections.clone()), Some(peer)))
 }
 
 /// How every connection is treated.
-fn connection<S>(address: SocketAddr) -> HttpServiceBuilder<Line, S>
+fn connection<S>(address: SocketAddr) -> HttpServiceBuilder<CountedStream, S>
 where
     S: ServiceFactory<Request, Config = ()>,
     S::Error: Into<Response<BoxBody>> + 'static,
@@ -168,8 +173,8 @@ where
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .h1_write_buffer_size(WRITE_BUFFER)
         .local_addr(address)
-        .on_connect_ext(|line: &Line, data: &mut actix_http::Extensions| {
-            data.insert(line.gauge());
+        .on_connect_ext(|line: &CountedStream, data: &mut actix_http::Extensions| {
+            data.insert(line.conn());
         })
 }
 
@@ -200,7 +205,7 @@ fn application(
         })
         .configure(routes::plain)
         .wrap(from_fn(budget::pay))
-        .wrap(from_fn(asking::pass))
+        .wrap(from_fn(door::pass))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -10,6 +10,17 @@ use actix_web::{
 /// Where the rest of a path is a symbol, which may have slashes of its own.
 const SYMBOLS: [&str; 2] = ["/v1/trades/", "/v1/bars/"];
 
+/// Where the WebSocket is, which one of the drivers takes.
+pub(super) const SOCKET: &str = "/v1/ws";
+
+/// Where test builds send messages back.
+pub(super) const ECHO: &str = "/test/echo";
+
+/// Whether there is a WebSocket at a path.
+pub(super) fn is_socket(path: &str) -> bool {
+    path == SOCKET || (cfg!(feature = "test-endpoints") && path == ECHO)
+}
+
 /// Whether a path is of the interface, whose answers pages of other origins may be allowed to read.
 pub(super) fn is_api(path: &str) -> bool {
     path.starts_with("/v1/")

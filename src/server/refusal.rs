@@ -9,6 +9,12 @@ use serde::Serialize;
 /// Seconds after which a client that was refused for a passing reason may come back.
 const RETRY_AFTER: &str = "1";
 
+/// Methods of what is read, and of what is written.
+pub(super) const ALLOW_GET: &str = "GET, HEAD, OPTIONS";
+pub(super) const ALLOW_POST: &str = "POST, OPTIONS";
+/// Those of the server as a whole.
+pub(super) const ALLOW_ALL: &str = "GET, HEAD, POST, OPTIONS";
+
 /// Why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -52,4 +58,14 @@ impl Refusal {
         }
         response.json(Body { code: self.code, msg: &self.msg })
     }
+}
+
+/// The answer to a method that a resource does not have.
+pub(super) fn wrong_method(allow: &'static str) -> Refusal {
+    let headers: &[_] = match allow {
+        ALLOW_GET => &[("allow", ALLOW_GET)],
+        ALLOW_POST => &[("allow", ALLOW_POST)],
+        _ => &[("allow", ALLOW_ALL)],
+    };
+    Refusal::new(405, 400, "handshake", format!("the method here is {allow}")).with(headers)
 }

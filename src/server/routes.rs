@@ -7,13 +7,12 @@ use actix_web::{
     web,
 };
 
-use super::{bars, page, poll, publish, refusal::Refusal, rest, snapshot, sse, symbols, trades, upgrade};
-
-/// Methods of what is read, and of what is written.
-pub(super) const ALLOW_GET: &str = "GET, HEAD, OPTIONS";
-const ALLOW_POST: &str = "POST, OPTIONS";
-/// Those of the server as a whole.
-pub(super) const ALLOW_ALL: &str = "GET, HEAD, POST, OPTIONS";
+use super::{
+    driver::actix,
+    http::{bars, page, poll, publish, rest, snapshot, sse, symbols, trades},
+    path::SOCKET,
+    refusal::{ALLOW_GET, ALLOW_POST, wrong_method},
+};
 
 /// Registers routes, and tells which they are.
 macro_rules! routes {
@@ -53,30 +52,19 @@ routes! { register_plain, PLAIN:
     get "/v1/asyncapi.json" => rest::asyncapi,
 }
 
-/// The WebSocket endpoint, which one of the drivers takes.
-const SOCKET: (&str, &str) = ("get", "/v1/ws");
-
 /// Method and path of every route.
 #[must_use]
 pub fn routes() -> Vec<(&'static str, &'static str)> {
-    [&[SOCKET], STREAMS, PLAIN].concat()
+    [&[("get", SOCKET)], STREAMS, PLAIN].concat()
 }
-
-/// Whether there is a WebSocket at a path.
-pub(super) fn is_socket(path: &str) -> bool {
-    path == SOCKET.1 || (cfg!(feature = "test-endpoints") && path == ECHO)
-}
-
-/// Where test builds send messages back.
-pub(super) const ECHO: &str = "/test/echo";
 
 /// Adds the routes that need a shard and are written as they go.
 pub(super) fn streams(config: &mut web::ServiceConfig) {
-    config.service(routes!(@get web::resource(SOCKET.1), upgrade::upgrade));
+    config.service(routes!(@get web::resource(SOCKET), actix::upgrade));
     #[cfg(feature = "test-endpoints")]
     config
-        .route(ECHO, web::route().to(super::echo::echo))
-        .route("/test/fail/{task}", web::post().to(super::drills::fail));
+        .route(super::path::ECHO, web::route().to(super::driver::echo::echo))
+        .route("/test/fail/{task}", web::post().to(super::http::drills::fail));
     register_streams(config);
 }
 
@@ -98,14 +86,4 @@ fn others(resource: Resource, allow: &'static str) -> Resource {
         move || async move { HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish() };
     let wrong = move || async move { wrong_method(allow).response() };
     resource.route(web::method(Method::OPTIONS).to(options)).default_service(web::to(wrong))
-}
-
-/// The answer to a method that a resource does not have.
-pub(super) fn wrong_method(allow: &'static str) -> Refusal {
-    let headers: &[_] = match allow {
-        ALLOW_GET => &[("allow", ALLOW_GET)],
-        ALLOW_POST => &[("allow", ALLOW_POST)],
-        _ => &[("allow", ALLOW_ALL)],
-    };
-    Refusal::new(405, 400, "handshake", format!("the method here is {allow}")).with(headers)
 }

@@ -5,6 +5,7 @@
 //! so one address can lock itself out and nobody else.
 
 mod address;
+mod seen;
 
 use std::{
     cell::Cell,
@@ -12,15 +13,14 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::Context,
 };
 
-use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
-use self::address::Address;
+use self::{address::Address, seen::Seen};
 use crate::{
     clock::Instant,
     limits::{ADDRESS_ROOM, FORGOTTEN_ADDRESSES},
@@ -67,15 +67,6 @@ struct Taken {
     forgotten: usize,
     /// Addresses by how many connections without a session they have.
     by_plain: BTreeSet<(usize, ClientAddress)>,
-}
-
-/// What is known of a connection to those who look for one that gives way.
-#[derive(Debug, Default)]
-struct Seen {
-    /// The number of the pause it is in; 0 while there is something to do.
-    idle: AtomicU64,
-    evicted: AtomicBool,
-    task: AtomicWaker,
 }
 
 /// A connection's place; given back when dropped.

@@ -49,7 +49,7 @@ pub(super) fn assemble(
                 wire::close(out, (frame.code != NO_CODE).then_some(frame.code), frame.text);
             }
             // The end of the body says it, and nobody answers.
-            Framing::Sse | Framing::Bare => closing.answered = true,
+            Framing::Sse | Framing::Poll => closing.answered = true,
         }
         closing.close_sent = true;
     }

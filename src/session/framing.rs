@@ -11,7 +11,7 @@ pub enum Framing {
     Sse,
     /// Nothing: messages with commas between them, for whoever puts them into an answer. Subscriptions are not
     /// acknowledged.
-    Bare,
+    Poll,
 }
 
 impl Framing {
@@ -20,14 +20,14 @@ impl Framing {
 
     /// Every one, in the order of [`Framing::index`].
     pub(super) const ALL: [Self; Self::COUNT] =
-        [Self::WebSocket(Encoding::Json), Self::WebSocket(Encoding::MsgPack), Self::Sse, Self::Bare];
+        [Self::WebSocket(Encoding::Json), Self::WebSocket(Encoding::MsgPack), Self::Sse, Self::Poll];
 
     /// Position in tables that have one entry for each.
     pub(super) const fn index(self) -> usize {
         match self {
             Self::WebSocket(encoding) => encoding.index(),
             Self::Sse => 2,
-            Self::Bare => 3,
+            Self::Poll => 3,
         }
     }
 
@@ -36,7 +36,7 @@ impl Framing {
     pub const fn encoding(self) -> Encoding {
         match self {
             Self::WebSocket(encoding) => encoding,
-            Self::Sse | Self::Bare => Encoding::Json,
+            Self::Sse | Self::Poll => Encoding::Json,
         }
     }
 
@@ -46,7 +46,7 @@ impl Framing {
         match self {
             Self::WebSocket(_) => "websocket",
             Self::Sse => "sse",
-            Self::Bare => "poll",
+            Self::Poll => "poll",
         }
     }
 }

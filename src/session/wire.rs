@@ -73,7 +73,7 @@ impl<'a> DataFrame<'a> {
                 self.out[HEADROOM - DATA.len()..HEADROOM].copy_from_slice(DATA);
                 return Some(HEADROOM - DATA.len());
             }
-            Framing::Bare => return Some(HEADROOM),
+            Framing::Poll => return Some(HEADROOM),
         };
         if encoding == Encoding::Json {
             self.out.put_u8(b']');
@@ -260,7 +260,7 @@ mod tests {
         retry(&mut out, 1_500);
         assert_eq!(&out[start..], b"data: [{},{},{}]\nid: AQ\n\n:\n\nretry: 1500\n\n");
         let mut out = BytesMut::new();
-        let mut frame = DataFrame::begin(&mut out, Framing::Bare);
+        let mut frame = DataFrame::begin(&mut out, Framing::Poll);
         frame.push(1, b"{}");
         frame.push(1, b"{}");
         let start = frame.finish().unwrap();

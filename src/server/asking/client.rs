@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use actix_http::header::HeaderMap;
 
-use super::super::Networks;
+use super::networks::Networks;
 use crate::limits::FORWARDED_HOPS;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -19,15 +19,15 @@ const PROXIED: [&str; 6] =
 
 /// The machine that a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) struct Client {
+pub(crate) struct Client {
     /// Its address; that of the last proxy where the proxies' words cannot be read.
-    pub(in crate::server) ip: IpAddr,
+    pub(crate) ip: IpAddr,
     /// Whether it is certainly the gateway's own machine.
-    pub(in crate::server) is_local: bool,
+    pub(crate) is_local: bool,
 }
 
 /// The client behind a peer.
-pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> Client {
+pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> Client {
     let peer = peer.to_canonical();
     let behind = if trusted.contains(peer) { behind(headers, trusted) } else { None };
     let ip = behind.unwrap_or(peer);

@@ -19,12 +19,12 @@ const EXPOSED: &str = "ETag, Retry-After, Allow, Accept-Encoding";
 const ACCEPTED: &str = "Accept, Cache-Control, Content-Type, If-None-Match, Last-Event-ID, X-Requested-With";
 
 /// Whether a browser asks if its page may send a request.
-pub(super) fn is_preflight(head: &RequestHead) -> bool {
+pub(crate) fn is_preflight(head: &RequestHead) -> bool {
     head.method == Method::OPTIONS && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// Adds to an answer what browsers want to know. Every answer depends on the origin: others are refused.
-pub(super) fn tell(headers: &mut HeaderMap, page: Option<&HeaderValue>, is_preflight: bool) {
+pub(crate) fn tell(headers: &mut HeaderMap, page: Option<&HeaderValue>, is_preflight: bool) {
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(page) = page else { return };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, page.clone());

@@ -11,15 +11,15 @@ use std::{
 
 /// Host and port, as `Host`, an absolute request target or an origin has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Authority<'a> {
+pub(crate) struct Authority<'a> {
     /// Without brackets and without the dot at its end.
     name: &'a str,
-    pub(super) port: Option<u16>,
+    pub(crate) port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
     /// Reads `example.com`, `example.com:8080`, `127.0.0.1:80` or `[::1]:80`.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port),
             _ => (text, ""),
@@ -42,7 +42,7 @@ impl<'a> Authority<'a> {
     }
 
     /// Whether both are the same host: names in any case, addresses in any form.
-    pub(super) fn is_same_host(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_host(&self, other: &Self) -> bool {
         match (self.ip(), other.ip()) {
             (Some(one), Some(other)) => one == other,
             (None, None) => self.name.eq_ignore_ascii_case(other.name),
@@ -117,7 +117,7 @@ impl HostPattern {
         name.split('.').all(label).then(|| Self { name: name.to_ascii_lowercase(), below })
     }
 
-    pub(super) fn matches(&self, host: &Authority<'_>) -> bool {
+    pub(crate) fn matches(&self, host: &Authority<'_>) -> bool {
         if !self.below {
             return host.name.eq_ignore_ascii_case(&self.name);
         }
@@ -134,7 +134,7 @@ impl fmt::Display for HostPattern {
 }
 
 /// Whether the gateway may be asked under that name.
-pub(super) fn is_ours(host: &Authority<'_>, names: &[HostPattern]) -> bool {
+pub(crate) fn is_ours(host: &Authority<'_>, names: &[HostPattern]) -> bool {
     host.is_always_right() || names.iter().any(|name| name.matches(host))
 }
 

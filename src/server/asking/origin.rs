@@ -6,7 +6,7 @@ use super::host::{Authority, HostPattern};
 
 /// An origin as a request has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Origin<'a> {
+pub(crate) struct Origin<'a> {
     scheme: &'a str,
     /// `None` where there is no host, as in `file://`.
     host: Option<Authority<'a>>,
@@ -14,7 +14,7 @@ pub(super) struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     /// `None`: no origin, or the opaque `null`.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let host = if rest.is_empty() { None } else { Some(Authority::parse(rest)?) };
         is_scheme(scheme).then_some(Self { scheme, host })
@@ -27,7 +27,7 @@ impl<'a> Origin<'a> {
 
     /// Whether the page is the gateway's own: it came from where the request goes. A `Host` without a port is that of
     /// the scheme's default one; a proxy that leaves the port away is taken to mean this listener's.
-    pub(super) fn is_own(&self, asked: &Authority<'_>, listens: u16) -> bool {
+    pub(crate) fn is_own(&self, asked: &Authority<'_>, listens: u16) -> bool {
         let Some(default) = default_port(self.scheme) else { return false };
         let Some(host) = self.host else { return false };
         let port = host.port.unwrap_or(default);
@@ -96,7 +96,7 @@ impl OriginPattern {
     }
 
     /// Whether it is that one's page. `text` is the whole header.
-    pub(super) fn matches(&self, text: &str, origin: Option<&Origin<'_>>) -> bool {
+    pub(crate) fn matches(&self, text: &str, origin: Option<&Origin<'_>>) -> bool {
         let Self::Pages { scheme, host, port, literal } = self else { return text == "null" };
         let Some(origin) = origin else { return false };
         if web(scheme) != web(&origin.scheme.to_ascii_lowercase())

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use super::Seen;
+use super::seen::Seen;
 use crate::{clock::Instant, session::Bucket};
 
 /// One address.

@@ -93,7 +93,7 @@ impl Answer {
     /// of the answer, or nothing.
     pub(super) fn say(self, session: &mut Session, id: Option<CommandId>, epoch: &str, more: bool) {
         let Self { kind, channel, ok, refused, messages, bytes, encoding, .. } = self;
-        if session.framing == Framing::Bare {
+        if session.framing == Framing::Poll {
             // What is wanted stands in the request, and comes with its events: only the comma before the first goes.
             if messages > 0 {
                 session.outbox.say(messages, bytes[1..].to_vec());

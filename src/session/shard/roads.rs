@@ -26,7 +26,7 @@ impl Shard {
         let key = self.enter(framing, transport, Some(admission), now);
         let track = Track { epoch: self.hub.epoch().to_owned() };
         self.sessions[key.index].track = Some(Box::new(track));
-        if framing != Framing::Bare {
+        if framing != Framing::Poll {
             self.welcome(key.index);
         }
         key

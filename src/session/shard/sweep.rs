@@ -102,7 +102,7 @@ fn look_after(
         Framing::WebSocket(_) => session.liveness.due(now, config, blocked)?,
         Framing::Sse => session.liveness.due_one_way(now, SSE_COMMENT, config, blocked)?,
         // Its end is at hand.
-        Framing::Bare => return None,
+        Framing::Poll => return None,
     };
     match due {
         Due::Evict(reason) => return judges.then_some(SweepAction::Evict(reason)),

@@ -112,7 +112,7 @@ fn numbers_never_fall_in_an_answer_and_the_newest_value_is_in_none_of_its_gaps()
 
 #[test]
 fn event_streams_and_polls_say_the_same() {
-    for framing in [Framing::Sse, Framing::Bare] {
+    for framing in [Framing::Sse, Framing::Poll] {
         for (channel, after) in [("trades", None), ("quotes", None), ("trades", Some("bm8="))] {
             let mut bench = bench(1, 9);
             let admission = bench.connections.admit([127, 0, 0, 1].into()).unwrap();
@@ -124,7 +124,7 @@ fn event_streams_and_polls_say_the_same() {
             let Outgoing::Frames(bytes) = bench.shard.outgoing(key, Instant::now()) else { panic!() };
             let text = std::str::from_utf8(&bytes).unwrap();
             let answer: Vec<Value> = match framing {
-                Framing::Bare => serde_json::from_str(&format!("[{text}]")).unwrap(),
+                Framing::Poll => serde_json::from_str(&format!("[{text}]")).unwrap(),
                 Framing::Sse | Framing::WebSocket(_) => {
                     let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
                     serde_json::from_str(data).unwrap()
@@ -136,7 +136,7 @@ fn event_streams_and_polls_say_the_same() {
             let position = bench.shard.position_of(key);
             let admission = bench.connections.admit([127, 0, 0, 1].into()).unwrap();
             let key =
-                bench.shard.open_road(Framing::Bare, Rc::new(Fake::default()), admission, Instant::now());
+                bench.shard.open_road(Framing::Poll, Rc::new(Fake::default()), admission, Instant::now());
             let Op::Subscribe(wanted) =
                 parse_command(command(channel, "stream", true, None).to_string().as_bytes(), Encoding::Json)
                     .unwrap()

@@ -13,7 +13,6 @@ use actix_web::{
     web,
 };
 
-use super::{Gateway, asking::Asking, refusal::Refusal};
 use crate::{
     clock::Instant,
     dialect::native::Code,
@@ -21,6 +20,7 @@ use crate::{
         HTTP_ACCOUNTS, HTTP_ACCOUNTS_SWEEP, HTTP_BURST_UNITS, HTTP_JOIN_UNITS, HTTP_REQUEST_UNITS,
         HTTP_UNITS_PER_SECOND,
     },
+    server::{door::Asking, gateway::Gateway, refusal::Refusal},
     session::ClientAddress,
 };
 
@@ -33,23 +33,23 @@ const UNIT_BYTES: usize = 64;
 /// Units of work of one answer: a handler puts them into the response's extensions. Behind it the answer may be compressed
 /// and has no length any more.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Spent(usize);
+pub(crate) struct Spent(usize);
 
 impl Spent {
     /// For an answer of so many bytes, and so many units of work besides.
-    pub(super) const fn new(bytes: usize, units: usize) -> Self {
+    pub(crate) const fn new(bytes: usize, units: usize) -> Self {
         Self(bytes / UNIT_BYTES + units)
     }
 
     /// For an answer of so many bytes that a session with so many subscriptions was joined for.
-    pub(super) const fn joining(bytes: usize, subscriptions: usize) -> Self {
+    pub(crate) const fn joining(bytes: usize, subscriptions: usize) -> Self {
         Self::new(bytes, subscriptions * HTTP_JOIN_UNITS)
     }
 }
 
 /// The budgets of one worker.
 #[derive(Debug, Default)]
-pub(super) struct Budget(RefCell<Accounts>);
+pub(crate) struct Budget(RefCell<Accounts>);
 
 /// When each address has its whole budget again; only those that have not are kept.
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ impl Accounts {
 }
 
 /// Answers with 429 where a budget is used up, and takes what an answer has cost from it.
-pub(super) async fn pay(
+pub(crate) async fn pay(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {

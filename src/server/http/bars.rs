@@ -5,9 +5,7 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use super::{
-    Gateway,
     history::{self, About},
-    query::{self, Bad, Parameters},
     rest,
 };
 use crate::{
@@ -15,12 +13,16 @@ use crate::{
     hub::{BarSpan, Hub},
     limits::{BARS_PAGE, DEFAULT_BARS_PAGE},
     market::{Channel, Interval, UnixMicros},
+    server::{
+        gateway::Gateway,
+        parameters::{self, Bad, Parameters},
+    },
 };
 
 /// `?interval=1m&from=1760000000000000&to=1760003600000000&limit=100&before=18233`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Query {
+pub(crate) struct Query {
     interval: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -51,7 +53,7 @@ fn interval(name: &str, hub: &Hub) -> Result<Interval, Bad> {
     computed.retain(|interval| hub.offers(Channel::Bars(*interval)));
     let computed: Vec<_> = computed.into_iter().map(Interval::as_str).collect();
     let there_are = if computed.is_empty() { "none".to_owned() } else { computed.join(", ") };
-    let name = query::cut(name);
+    let name = parameters::cut(name);
     let (code, what) = match known {
         Some(_) => (Code::UnknownChannel, format!("{name:?} is not computed here (history.intervals)")),
         None if name.is_empty() => (Code::BadParameter, "is missing".to_owned()),
@@ -62,7 +64,7 @@ fn interval(name: &str, hub: &Hub) -> Result<Interval, Bad> {
 
 /// The newest bars of a span of time, oldest first. The first page also has the position behind its newest bar: a
 /// merging subscription that starts there has no hole and no repeat.
-pub(super) async fn bars(
+pub(crate) async fn bars(
     gateway: web::Data<Gateway>,
     symbol: web::Path<String>,
     Parameters(query): Parameters<Query>,

@@ -5,7 +5,7 @@
 //! and there is a WebSocket, and else nothing. What stands in the way of the header's line is overwritten with
 //! blanks: no byte moves.
 
-use super::path;
+use crate::server::path;
 
 /// The longest method (RFC 9110 and WebDAV have none of more than 16).
 const METHOD: usize = 20;
@@ -16,7 +16,7 @@ const OFFER: &[u8] = b"websocket";
 
 /// Rewrites a head. One that came in pieces is rewritten as far as whole lines of it are in the piece with its first
 /// line: what is left is refused at the handshake, or answered without an upgrade.
-pub(super) fn single_out(head: &mut [u8], is_socket: impl Fn(&str) -> bool) {
+pub(crate) fn single_out(head: &mut [u8], is_socket: impl Fn(&str) -> bool) {
     let Some((is_upgrade, end)) = first_line(head, &is_socket) else { return };
     for line in head[end..].split_inclusive_mut(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
         if let Some(offers) = value(line, UPGRADE) {

@@ -14,15 +14,16 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{LocalShard, line::Gauge};
+use super::stream::ConnState;
 use crate::{
     clock::Instant,
+    server::gateway::LocalShard,
     session::{Outgoing, SessionKey, Transport},
 };
 
 /// What the shard holds of a connection.
-pub(super) struct Port {
-    gauge: Rc<Gauge>,
+pub(crate) struct BodyTransport {
+    conn: Rc<ConnState>,
     writer: RefCell<Option<Waker>>,
     resumed: Notify,
     /// All that waited has been taken, and nobody has said since that there is more. actix asks for more after every
@@ -30,24 +31,24 @@ pub(super) struct Port {
     drained: Cell<bool>,
 }
 
-impl Port {
+impl BodyTransport {
     /// `admitted`: whether the session has a place; one without is there to say so.
-    pub(super) fn new(gauge: Rc<Gauge>, admitted: bool) -> Self {
-        gauge.carries_session(admitted);
-        Self { gauge, writer: RefCell::new(None), resumed: Notify::new(), drained: Cell::new(false) }
+    pub(crate) fn new(conn: Rc<ConnState>, admitted: bool) -> Self {
+        conn.carries_session(admitted);
+        Self { conn, writer: RefCell::new(None), resumed: Notify::new(), drained: Cell::new(false) }
     }
 
-    pub(super) fn is_cut(&self) -> bool {
-        self.gauge.is_cut()
+    pub(crate) fn is_cut(&self) -> bool {
+        self.conn.is_cut()
     }
 
     /// Whether the client has closed its side, which ends a stream of one direction.
-    pub(super) fn has_left(&self) -> bool {
-        self.gauge.has_left()
+    pub(crate) fn has_left(&self) -> bool {
+        self.conn.has_left()
     }
 
     /// Whom to wake when something waits.
-    pub(super) fn remember(&self, cx: &Context<'_>) {
+    pub(crate) fn remember(&self, cx: &Context<'_>) {
         let mut writer = self.writer.borrow_mut();
         match &mut *writer {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -56,12 +57,12 @@ impl Port {
     }
 
     /// Waits until commands may be read again.
-    pub(super) async fn resumed(&self) {
+    pub(crate) async fn resumed(&self) {
         self.resumed.notified().await;
     }
 }
 
-impl Transport for Port {
+impl Transport for BodyTransport {
     fn wake(&self) {
         self.drained.set(false);
         if let Some(waker) = self.writer.borrow().as_ref() {
@@ -74,25 +75,25 @@ impl Transport for Port {
     }
 
     fn blocked_since(&self) -> Option<Instant> {
-        self.gauge.blocked_since()
+        self.conn.blocked_since()
     }
 
     fn excuse(&self, late: Duration) {
-        self.gauge.excuse(late);
+        self.conn.excuse(late);
     }
 
     fn cut(&self) {
-        self.gauge.cut();
+        self.conn.cut();
         self.resume();
         self.wake();
     }
 }
 
 /// The response's body.
-pub(super) struct Body {
-    pub(super) shard: LocalShard,
-    pub(super) key: SessionKey,
-    pub(super) port: Rc<Port>,
+pub(crate) struct Body {
+    pub(crate) shard: LocalShard,
+    pub(crate) key: SessionKey,
+    pub(crate) transport: Rc<BodyTransport>,
 }
 
 impl MessageBody for Body {
@@ -104,25 +105,25 @@ impl MessageBody for Body {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
-        if this.port.is_cut() {
+        if this.transport.is_cut() {
             return Poll::Ready(None);
         }
-        this.port.remember(cx);
-        if this.port.drained.get() {
+        this.transport.remember(cx);
+        if this.transport.drained.get() {
             return Poll::Pending;
         }
         let mut shard = this.shard.borrow_mut();
         match shard.outgoing(this.key, Instant::now()) {
             Outgoing::Frames(bytes) => {
-                this.port.drained.set(!shard.has_more(this.key));
+                this.transport.drained.set(!shard.has_more(this.key));
                 Poll::Ready(Some(Ok(bytes)))
             }
             Outgoing::Over => {
-                this.port.gauge.finish();
+                this.transport.conn.finish();
                 Poll::Ready(None)
             }
             Outgoing::Nothing => {
-                this.port.drained.set(true);
+                this.transport.drained.set(true);
                 Poll::Pending
             }
         }
@@ -132,6 +133,6 @@ impl MessageBody for Body {
 impl Drop for Body {
     fn drop(&mut self) {
         self.shard.borrow_mut().leave(self.key, Instant::now());
-        self.port.resume();
+        self.transport.resume();
     }
 }

@@ -9,33 +9,34 @@ use actix_web::{
 };
 use serde::Serialize;
 
-use super::{
-    Gateway,
-    budget::Spent,
-    query::{Bad, NoParameters, Parameters},
-    refusal::Refusal,
-    routes,
+use super::budget::Spent;
+use crate::{
+    market::{Source, State, UnixMicros},
+    server::{
+        gateway::Gateway,
+        parameters::{Bad, NoParameters, Parameters},
+        refusal::{self, Refusal},
+    },
 };
-use crate::market::{Source, State, UnixMicros};
 
 /// What this interface is, for machines.
-const OPENAPI: &str = include_str!("../../docs/openapi.json");
+const OPENAPI: &str = include_str!("../../../docs/openapi.json");
 
 /// What the messages of the streams are, for machines.
-const ASYNCAPI: &str = include_str!("../../docs/asyncapi.json");
+const ASYNCAPI: &str = include_str!("../../../docs/asyncapi.json");
 
 /// An error as JSON: the protocol's code and what was wrong.
-pub(super) fn refusal(status: u16, code: u16, msg: &str) -> HttpResponse {
+pub(crate) fn refusal(status: u16, code: u16, msg: &str) -> HttpResponse {
     Refusal::new(status, code, "", msg).response()
 }
 
 /// The answer to a query that cannot be.
-pub(super) fn bad(bad: &Bad) -> HttpResponse {
+pub(crate) fn bad(bad: &Bad) -> HttpResponse {
     refusal(400, bad.code.number(), &bad.msg)
 }
 
 /// An answer that is old as soon as it was read.
-pub(super) fn fresh_json(body: Vec<u8>) -> HttpResponse {
+pub(crate) fn fresh_json(body: Vec<u8>) -> HttpResponse {
     let spent = Spent::new(body.len(), 0);
     let mut response = fresh_json_head().body(body);
     response.extensions_mut().insert(spent);
@@ -43,17 +44,17 @@ pub(super) fn fresh_json(body: Vec<u8>) -> HttpResponse {
 }
 
 /// What comes before such an answer.
-pub(super) fn fresh_json_head() -> HttpResponseBuilder {
+pub(crate) fn fresh_json_head() -> HttpResponseBuilder {
     let mut head = HttpResponse::Ok();
     head.content_type("application/json").insert_header(("cache-control", "no-store"));
     head
 }
 
-pub(super) async fn openapi(query: Parameters<NoParameters>) -> HttpResponse {
+pub(crate) async fn openapi(query: Parameters<NoParameters>) -> HttpResponse {
     document(query, OPENAPI)
 }
 
-pub(super) async fn asyncapi(query: Parameters<NoParameters>) -> HttpResponse {
+pub(crate) async fn asyncapi(query: Parameters<NoParameters>) -> HttpResponse {
     document(query, ASYNCAPI)
 }
 
@@ -64,23 +65,23 @@ fn document(Parameters(query): Parameters<NoParameters>, text: &'static str) -> 
     }
 }
 
-pub(super) async fn not_found(request: HttpRequest) -> HttpResponse {
+pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
     if *request.method() == Method::OPTIONS && request.path() == "*" {
         // RFC 9110, section 9.3.7: about the server as a whole.
-        return HttpResponse::NoContent().insert_header((header::ALLOW, routes::ALLOW_ALL)).finish();
+        return HttpResponse::NoContent().insert_header((header::ALLOW, refusal::ALLOW_ALL)).finish();
     }
     if *request.method() == Method::CONNECT {
-        return routes::wrong_method(routes::ALLOW_ALL).response();
+        return refusal::wrong_method(refusal::ALLOW_ALL).response();
     }
     let path: String = request.path().chars().take(100).collect();
     refusal(404, 404, &format!("nothing at {path:?}"))
 }
 
-pub(super) async fn healthz() -> HttpResponse {
+pub(crate) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("alive\n")
 }
 
-pub(super) async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
+pub(crate) async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
     if gateway.is_ready() {
         HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n")
     } else {
@@ -93,7 +94,7 @@ const fn is_none(count: &usize) -> bool {
     *count == 0
 }
 
-pub(super) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
+pub(crate) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
     #[derive(Serialize)]
     struct Feed {
         name: Source,
@@ -145,7 +146,7 @@ pub(super) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
     HttpResponse::Ok().json(Feeds { feeds })
 }
 
-pub(super) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
+pub(crate) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     gateway.hub.metrics().symbols(&gateway.hub.states());
     gateway.hub.metrics().time.offsets(&gateway.hub.offsets());
     for feed in &gateway.feeds {

@@ -17,7 +17,7 @@ const MAX_CONTROL: u64 = 125;
 
 /// A whole message or a control frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub(crate) enum Message {
     Text(Bytes),
     Binary(Bytes),
     Ping(Bytes),
@@ -28,7 +28,7 @@ pub(super) enum Message {
 
 /// Puts messages together.
 #[derive(Debug)]
-pub(super) struct Inbound {
+pub(crate) struct Inbound {
     most: usize,
     buffer: BytesMut,
     /// The message whose first fragment came.
@@ -44,12 +44,12 @@ struct Open {
 
 impl Inbound {
     /// Messages may have up to `most` bytes.
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { most, buffer: BytesMut::new(), open: None }
     }
 
     /// Adds what was read.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -57,7 +57,7 @@ impl Inbound {
     ///
     /// # Errors
     /// The reason to close the connection with; nothing that follows can be understood.
-    pub(super) fn next(&mut self) -> Result<Option<Message>, CloseReason> {
+    pub(crate) fn next(&mut self) -> Result<Option<Message>, CloseReason> {
         loop {
             let held = self.open.as_ref().map_or(0, |open| open.bytes.len());
             judge_header(&self.buffer, self.most - held)?;

@@ -8,7 +8,8 @@ use actix_http::{
 use actix_web::http::{Method, Version};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{admit, refusal::Refusal, routes};
+use super::connect;
+use crate::server::{refusal, refusal::Refusal};
 
 /// What tells a client to ask for the upgrade (RFC 9110, section 15.5.22).
 const UPGRADE: (&str, &str) = ("upgrade", "websocket");
@@ -17,10 +18,10 @@ const UPGRADE: (&str, &str) = ("upgrade", "websocket");
 ///
 /// # Errors
 /// The answer that refuses it, with what was wrong.
-pub(super) fn verify(head: &RequestHead) -> Result<Option<&'static str>, Refusal> {
+pub(crate) fn verify(head: &RequestHead) -> Result<Option<&'static str>, Refusal> {
     let headers = &head.headers;
     if head.method != Method::GET && head.method != Method::HEAD {
-        return Err(routes::wrong_method(routes::ALLOW_GET));
+        return Err(refusal::wrong_method(refusal::ALLOW_GET));
     }
     // RFC 9110, section 7.8: in HTTP/1.0 the header means nothing.
     let is_offer = head.method == Method::GET && head.version >= Version::HTTP_11;
@@ -53,11 +54,11 @@ pub(super) fn verify(head: &RequestHead) -> Result<Option<&'static str>, Refusal
         // One of several offers, in a head that came in pieces: the HTTP library took it for no upgrade.
         return Err(refused(400, "Upgrade: send websocket alone").with(&[UPGRADE]));
     }
-    admit::subprotocol(headers)
+    connect::subprotocol(headers)
 }
 
 /// The head of the answer that accepts a handshake which was verified.
-pub(super) fn accept(head: &RequestHead, protocol: Option<&str>) -> ResponseBuilder {
+pub(crate) fn accept(head: &RequestHead, protocol: Option<&str>) -> ResponseBuilder {
     let mut response = ws::handshake_response(head);
     if let Some(protocol) = protocol {
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, protocol));

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use crate::drill;
 
 /// Takes the order.
-pub(super) async fn fail(task: web::Path<String>) -> HttpResponse {
+pub(crate) async fn fail(task: web::Path<String>) -> HttpResponse {
     drill::arm(&task);
     HttpResponse::NoContent().finish()
 }

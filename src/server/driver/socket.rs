@@ -26,25 +26,27 @@ use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream, sync::Notify};
 
 use super::{
-    LocalShard, admit,
-    asking::Door,
+    connect,
+    endpoint::{self, Endpoint},
     guard::guarded,
     handshake,
     inbound::Inbound,
-    line::Line,
-    path,
-    reader::{self, Purpose},
-    refusal::Refusal,
-    routes,
-    slots::Slot,
+    stream::CountedStream,
 };
 use crate::{
     clock::Instant,
+    server::{
+        door::Door,
+        gateway::LocalShard,
+        path,
+        refusal::{self, Refusal},
+        slots::Slot,
+    },
     session::{Outgoing, SessionKey, Transport, WriteMode},
 };
 
 /// A connection as actix hands it over.
-type Framed = actix_codec::Framed<Line, h1::Codec>;
+type Framed = actix_codec::Framed<CountedStream, h1::Codec>;
 
 /// Bytes read from a socket at once.
 const READ: usize = 8 * 1024;
@@ -54,7 +56,7 @@ const READS_A_TURN: usize = 8;
 
 /// The shard's end of a socket. What every write looks at comes first.
 #[repr(C)]
-pub(super) struct Port {
+pub(crate) struct SocketTransport {
     cut: Cell<bool>,
     blocked: Cell<bool>,
     stream: TcpStream,
@@ -65,7 +67,7 @@ pub(super) struct Port {
     turn: Notify,
 }
 
-impl Port {
+impl SocketTransport {
     fn new(stream: TcpStream) -> Self {
         Self {
             cut: Cell::new(false),
@@ -139,7 +141,7 @@ impl Port {
     }
 }
 
-impl Transport for Port {
+impl Transport for SocketTransport {
     fn write_mode(&self) -> WriteMode {
         match (self.cut.get(), self.is_blocked()) {
             (true, _) => WriteMode::Pull,
@@ -186,7 +188,7 @@ impl Transport for Port {
 ///
 /// # Errors
 /// When the client goes away meanwhile.
-pub(super) async fn upgrade(
+pub(crate) async fn upgrade(
     request: Request,
     framed: Framed,
     door: Arc<Door>,
@@ -195,17 +197,17 @@ pub(super) async fn upgrade(
     let gateway = door.gateway();
     let path = path::plain(request.path()).into_owned();
     let asked = door.ask(request.head(), &path).and_then(|asking| {
-        if !routes::is_socket(&path) {
+        if !path::is_socket(&path) {
             return Err(no_stream(&request, &path));
         }
         let vetted = handshake::verify(request.head()).and_then(|protocol| {
-            Ok((asking.client.ip, protocol, admit::vet(request.uri().query(), gateway)?))
+            Ok((asking.client.ip, protocol, connect::vet(request.uri().query(), gateway)?))
         });
         vetted.inspect_err(|refusal| {
             gateway.hub.metrics().refuse_session(refusal.reason, Some(asking.client.ip))
         })
     });
-    let (ip, protocol, wishes) = match asked {
+    let (ip, protocol, options) = match asked {
         Ok(asked) => asked,
         Err(refusal) => return answer(framed, refusal.response().into()).await,
     };
@@ -213,31 +215,31 @@ pub(super) async fn upgrade(
         let refusal = Refusal::new(500, 500, "handshake", "the connection's worker has no shard");
         return answer(framed, refusal.response().into()).await;
     };
-    let purpose = match path.as_str() {
+    let endpoint = match path.as_str() {
         #[cfg(feature = "test-endpoints")]
-        routes::ECHO => Purpose::Echo,
-        _ => Purpose::Commands(admit::encoding(protocol), wishes),
+        path::ECHO => Endpoint::Echo,
+        _ => Endpoint::Commands(connect::encoding(protocol), options),
     };
     let refused = |reason| gateway.hub.metrics().refuse_session(reason, Some(ip));
-    let slot = Rc::clone(framed.io_ref().gauge().slot());
+    let slot = Rc::clone(framed.io_ref().conn().slot());
     let (stream, read) = shake_hands(&request, framed, protocol).await?;
     slot.prove();
     let admission = gateway.connections.admit(ip).inspect_err(|limit| refused(limit.as_str()));
     slot.carry_session(admission.is_ok());
-    let port = Rc::new(Port::new(stream));
-    let (key, most) = purpose.open(&shard, &gateway.session, Rc::clone(&port) as Rc<_>, admission);
+    let transport = Rc::new(SocketTransport::new(stream));
+    let (key, most) = endpoint.open(&shard, &gateway.session, Rc::clone(&transport) as Rc<_>, admission);
     let whose = (LocalShard::clone(&shard), key);
-    let session = Session { shard, key, port, purpose, inbound: Inbound::new(most), _slot: slot };
+    let session = SocketTask { shard, key, transport, endpoint, inbound: Inbound::new(most), _slot: slot };
     // On its own, so that actix' state of the connection goes.
     actix_rt::spawn(guarded(session.run(read), whose, Arc::clone(&gateway.hub)));
     Ok(())
 }
 
-/// The answer to an upgrade where there is no WebSocket, which is a rare one: [`upgrades`](super::upgrades) makes others
+/// The answer to an upgrade where there is no WebSocket, which is a rare one: [`upgrades`](super::offers) makes others
 /// plain requests.
 fn no_stream(request: &Request, path: &str) -> Refusal {
     if request.method() == Method::CONNECT {
-        return routes::wrong_method(routes::ALLOW_ALL);
+        return refusal::wrong_method(refusal::ALLOW_ALL);
     }
     let path: String = path.chars().take(100).collect();
     Refusal::new(404, 404, "handshake", format!("no stream at {path:?}"))
@@ -271,11 +273,11 @@ async fn answer(mut framed: Framed, mut response: Response<BoxBody>) -> io::Resu
 }
 
 /// One session's task.
-struct Session {
+struct SocketTask {
     shard: LocalShard,
     key: SessionKey,
-    port: Rc<Port>,
-    purpose: Purpose,
+    transport: Rc<SocketTransport>,
+    endpoint: Endpoint,
     inbound: Inbound,
     /// Given back with the socket.
     _slot: Rc<Slot>,
@@ -292,7 +294,7 @@ enum Read {
     End,
 }
 
-impl Session {
+impl SocketTask {
     async fn run(mut self, first: BytesMut) {
         let mut understood = self.take_in(&first, true);
         drop(first);
@@ -323,21 +325,21 @@ impl Session {
 
     /// Fetches and writes until the socket is full or nothing waits. Returns whether the session goes on.
     fn write_out(&self) -> bool {
-        let port = &self.port;
+        let transport = &self.transport;
         loop {
-            if port.cut.get() {
+            if transport.cut.get() {
                 return false;
             }
-            if port.is_blocked() && !port.flush() {
-                return !port.cut.get();
+            if transport.is_blocked() && !transport.flush() {
+                return !transport.cut.get();
             }
             let outgoing = self.shard.borrow_mut().outgoing(self.key, Instant::now());
             match outgoing {
-                Outgoing::Frames(frames) => port.write(&frames),
+                Outgoing::Frames(frames) => transport.write(&frames),
                 Outgoing::Nothing => return true,
                 Outgoing::Over => {
                     // The close frame is out: the server is the one that ends the connection.
-                    let _gone = SockRef::from(&port.stream).shutdown(Shutdown::Write);
+                    let _gone = SockRef::from(&transport.stream).shutdown(Shutdown::Write);
                     return false;
                 }
             }
@@ -347,26 +349,26 @@ impl Session {
     /// Waits for bytes (unless reading pauses), for room (if the socket was full), or for the shard. Returns whether
     /// there may be bytes.
     async fn wait(&self, paused: bool) -> io::Result<bool> {
-        let port = &self.port;
-        let interest = match (paused, port.is_blocked()) {
+        let transport = &self.transport;
+        let interest = match (paused, transport.is_blocked()) {
             (false, false) => Interest::READABLE,
             (false, true) => Interest::READABLE | Interest::WRITABLE,
             (true, true) => Interest::WRITABLE,
             (true, false) => {
-                port.turn.notified().await;
+                transport.turn.notified().await;
                 return Ok(false);
             }
         };
         tokio::select! {
-            ready = port.stream.ready(interest) => Ok(ready?.is_readable()),
-            () = port.turn.notified() => Ok(false),
+            ready = transport.stream.ready(interest) => Ok(ready?.is_readable()),
+            () = transport.turn.notified() => Ok(false),
         }
     }
 
     fn read(&mut self, understood: &mut bool) -> Read {
         let mut buffer = [0; READ];
         for _ in 0..READS_A_TURN {
-            match self.port.stream.try_read(&mut buffer) {
+            match self.transport.stream.try_read(&mut buffer) {
                 Ok(0) => return Read::End,
                 Ok(n) => {
                     *understood = self.take_in(&buffer[..n], *understood);
@@ -402,7 +404,7 @@ impl Session {
         while !shard.must_pause(self.key) {
             match self.inbound.next() {
                 Ok(None) => break,
-                Ok(Some(message)) => reader::handle(&mut shard, self.key, self.purpose, message),
+                Ok(Some(message)) => endpoint::handle(&mut shard, self.key, self.endpoint, message),
                 Err(reason) => {
                     shard.close(self.key, reason, Instant::now());
                     return false;

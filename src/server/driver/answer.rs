@@ -16,11 +16,11 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use super::line::{Framing, Gauge};
+use super::stream::{ConnState, Framing};
 
 /// The application, with the line told of each request. All of it: what refuses a request before a handler has it is
 /// inside.
-pub(super) fn watched<F>(
+pub(crate) fn watched<F>(
     application: F,
 ) -> impl ServiceFactory<
     Request,
@@ -33,14 +33,14 @@ where
     F: ServiceFactory<Request, Config = (), Response = ServiceResponse<BoxBody>>,
 {
     apply_fn_factory(application, |request: Request, application: &F::Service| {
-        let gauge = request.conn_data::<Rc<Gauge>>().cloned();
-        if let Some(gauge) = &gauge {
-            gauge.called(framing(&request));
+        let conn = request.conn_data::<Rc<ConnState>>().cloned();
+        if let Some(conn) = &conn {
+            conn.called(framing(&request));
         }
         let answer = application.call(request);
         async move {
             // Dropped with the answer's body, or here if there is none.
-            let end = End(gauge);
+            let end = End(conn);
             let answer: Response<BoxBody> = answer.await?.into();
             Ok(answer.map_body(|_head, body| Answer { body, _end: end }))
         }
@@ -65,18 +65,18 @@ fn framing(request: &Request) -> Framing {
 }
 
 /// The body of an answer.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     body: BoxBody,
     _end: End,
 }
 
 /// Tells the line of the end when dropped.
-struct End(Option<Rc<Gauge>>);
+struct End(Option<Rc<ConnState>>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        if let Some(gauge) = &self.0 {
-            gauge.answered();
+        if let Some(conn) = &self.0 {
+            conn.answered();
         }
     }
 }

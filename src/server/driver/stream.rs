@@ -26,12 +26,13 @@ use tokio::{
 };
 
 use self::exchange::Exchange;
-pub(super) use self::message::Framing;
-use super::{routes, slots::Slot, upgrades};
+pub(crate) use self::message::Framing;
+use super::offers;
 use crate::{
     clock::Instant,
     limits::{LATE, READ_AHEAD_BYTES},
     metrics::{ClosedConnection, ConnectionMetrics},
+    server::{path, slots::Slot},
 };
 
 /// Bytes read ahead at once.
@@ -42,25 +43,25 @@ const TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nc
 
 /// How long the parts of a connection may take.
 #[derive(Debug, Clone)]
-pub(super) struct LineTimes {
+pub(crate) struct StreamTimes {
     /// A head, from its first byte to the application; the first one from the start of the connection.
-    pub(super) head: Duration,
+    pub(crate) head: Duration,
     /// A body, from the end of its head.
-    pub(super) body: Duration,
+    pub(crate) body: Duration,
     /// The socket takes nothing of a plain answer. Sessions have their own watch.
-    pub(super) stall: Duration,
+    pub(crate) stall: Duration,
 }
 
-/// A TCP stream with a [`Gauge`].
+/// A TCP stream with a [`ConnState`].
 #[derive(Debug)]
-pub(super) struct Line {
+pub(crate) struct CountedStream {
     stream: TcpStream,
-    gauge: Rc<Gauge>,
+    conn: Rc<ConnState>,
 }
 
 /// What is known of a connection, shared with the application.
 #[derive(Debug)]
-pub(super) struct Gauge {
+pub(crate) struct ConnState {
     blocked_since: Cell<Option<Instant>>,
     cut: Cell<bool>,
     finished: Cell<bool>,
@@ -72,7 +73,7 @@ pub(super) struct Gauge {
     /// Why the connection ends by itself.
     late: Cell<Option<ClosedConnection>>,
     exchange: RefCell<Exchange>,
-    times: LineTimes,
+    times: StreamTimes,
     /// The end of the time that the head or body under way has.
     due: RefCell<Option<Pin<Box<Sleep>>>>,
     /// The end of the time that the answer under way is given while the socket takes nothing.
@@ -82,19 +83,19 @@ pub(super) struct Gauge {
     metrics: ConnectionMetrics,
 }
 
-impl Gauge {
+impl ConnState {
     /// Since when the socket has taken nothing although bytes were offered.
-    pub(super) const fn blocked_since(&self) -> Option<Instant> {
+    pub(crate) const fn blocked_since(&self) -> Option<Instant> {
         self.blocked_since.get()
     }
 
     /// The gateway was held up for so long, which does not count as blocked.
-    pub(super) fn excuse(&self, late: Duration) {
+    pub(crate) fn excuse(&self, late: Duration) {
         self.blocked_since.set(self.blocked_since.get().map(|since| (since + late).min(Instant::now())));
     }
 
     /// Makes every further read and write fail, and wakes whoever waits for one.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.cut.set(true);
         for waiting in [&self.reader, &self.writer] {
             if let Some(waker) = waiting.borrow_mut().take() {
@@ -105,27 +106,27 @@ impl Gauge {
 
     /// The session is over and everything was said: reads report the end. actix would otherwise wait for the client
     /// to close first, which RFC 6455 (section 7.1.1) has the server do.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.finished.set(true);
     }
 
     /// Whether the client has closed its side. actix would go on with an answer that it writes nothing of, and keep the
     /// place of a client that is gone.
-    pub(super) const fn has_left(&self) -> bool {
+    pub(crate) const fn has_left(&self) -> bool {
         self.left.get()
     }
 
-    pub(super) fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.cut.get() || self.slot.is_evicted()
     }
 
     /// Its place among the connections.
-    pub(super) fn slot(&self) -> &Rc<Slot> {
+    pub(crate) fn slot(&self) -> &Rc<Slot> {
         &self.slot
     }
 
     /// The application has a request whose body ends so. Its head's time is over.
-    pub(super) fn called(&self, framing: Framing) {
+    pub(crate) fn called(&self, framing: Framing) {
         self.exchange.borrow_mut().called(framing);
         *self.due.borrow_mut() = None;
         if self.exchange.borrow().takes_bytes()
@@ -137,19 +138,19 @@ impl Gauge {
     }
 
     /// All of the answer is with actix.
-    pub(super) fn answered(&self) {
+    pub(crate) fn answered(&self) {
         self.exchange.borrow_mut().answered();
         self.slot.prove();
     }
 
     /// Whether the request's body did not come in time.
-    pub(super) fn body_is_late(&self) -> bool {
+    pub(crate) fn body_is_late(&self) -> bool {
         self.late.get() == Some(ClosedConnection::BodyTimeout)
     }
 
     /// A session has the connection from now on, and watches over what is written. It has a place among the sessions if
     /// it was admitted.
-    pub(super) fn carries_session(&self, admitted: bool) {
+    pub(crate) fn carries_session(&self, admitted: bool) {
         self.in_session.set(true);
         if admitted {
             self.slot.carry_session(true);
@@ -224,9 +225,9 @@ fn remember(slot: &RefCell<Option<Waker>>, cx: &Context<'_>) {
     }
 }
 
-impl Line {
-    pub(super) fn new(stream: TcpStream, slot: Slot, times: LineTimes, metrics: ConnectionMetrics) -> Self {
-        let gauge = Gauge {
+impl CountedStream {
+    pub(crate) fn new(stream: TcpStream, slot: Slot, times: StreamTimes, metrics: ConnectionMetrics) -> Self {
+        let conn = ConnState {
             blocked_since: Cell::default(),
             cut: Cell::default(),
             finished: Cell::default(),
@@ -242,28 +243,28 @@ impl Line {
             writer: RefCell::default(),
             metrics,
         };
-        Self { stream, gauge: Rc::new(gauge) }
+        Self { stream, conn: Rc::new(conn) }
     }
 
-    /// The socket itself, for a driver that has a gauge of its own, and what was read behind the request.
-    pub(super) fn into_stream(self) -> (TcpStream, BytesMut) {
-        let ahead = self.gauge.exchange.replace(Exchange::new()).into_ahead();
+    /// The socket itself, for a driver that has a conn of its own, and what was read behind the request.
+    pub(crate) fn into_stream(self) -> (TcpStream, BytesMut) {
+        let ahead = self.conn.exchange.replace(Exchange::new()).into_ahead();
         (self.stream, ahead)
     }
 
-    pub(super) fn gauge(&self) -> Rc<Gauge> {
-        Rc::clone(&self.gauge)
+    pub(crate) fn conn(&self) -> Rc<ConnState> {
+        Rc::clone(&self.conn)
     }
 
     /// Reads what belongs to the request under way.
     fn poll_pass(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let mut exchange = self.gauge.exchange.borrow_mut();
+        let mut exchange = self.conn.exchange.borrow_mut();
         loop {
             let waited = exchange.ahead().len().min(buf.remaining());
             if waited > 0 {
                 buf.put_slice(&exchange.ahead()[..waited]);
-            } else if self.gauge.left.get() {
+            } else if self.conn.left.get() {
                 return Poll::Ready(Ok(()));
             } else {
                 ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
@@ -274,12 +275,12 @@ impl Line {
             let taken = exchange.pass(&came[blank..]);
             if of_body && !exchange.is_in_body() {
                 // Its time is over; a head that follows has its own.
-                self.gauge.due.take();
+                self.conn.due.take();
             }
             if waited > 0 {
                 exchange.advance(blank + taken);
             } else if came.is_empty() {
-                self.gauge.left.set(buf.remaining() > 0);
+                self.conn.left.set(buf.remaining() > 0);
                 return Poll::Ready(Ok(()));
             } else {
                 exchange.keep(&came[blank + taken..]);
@@ -287,10 +288,10 @@ impl Line {
             buf.filled_mut().copy_within(before + blank..before + blank + taken, before);
             buf.set_filled(before + taken);
             if of_head {
-                upgrades::single_out(&mut buf.filled_mut()[before..], routes::is_socket);
+                offers::single_out(&mut buf.filled_mut()[before..], path::is_socket);
             }
             if taken > 0 {
-                self.gauge.slot.set_idle(exchange.is_idle());
+                self.conn.slot.set_idle(exchange.is_idle());
                 return Poll::Ready(Ok(()));
             }
         }
@@ -298,12 +299,12 @@ impl Line {
 
     /// Reads what belongs to a later request, some of it: so the end of the client's side is seen.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut exchange = self.gauge.exchange.borrow_mut();
-        while exchange.ahead().len() < READ_AHEAD_BYTES && !self.gauge.left.get() {
+        let mut exchange = self.conn.exchange.borrow_mut();
+        while exchange.ahead().len() < READ_AHEAD_BYTES && !self.conn.left.get() {
             let mut bytes = [0; READ];
             let mut buf = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
-            self.gauge.left.set(buf.filled().is_empty());
+            self.conn.left.set(buf.filled().is_empty());
             exchange.keep(buf.filled());
         }
         // Bytes that wait come before the end that was read behind them.
@@ -311,27 +312,27 @@ impl Line {
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for CountedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.gauge.slot.watch(cx);
-        self.gauge.refuse_when_cut()?;
-        if self.gauge.finished.get() || self.gauge.late.get().is_some() {
+        self.conn.slot.watch(cx);
+        self.conn.refuse_when_cut()?;
+        if self.conn.finished.get() || self.conn.late.get().is_some() {
             return Poll::Ready(Ok(()));
         }
-        let takes_bytes = self.gauge.exchange.borrow().takes_bytes();
+        let takes_bytes = self.conn.exchange.borrow().takes_bytes();
         let result = if takes_bytes { self.poll_pass(cx, buf) } else { self.poll_ahead(cx) };
         if result.is_ready() {
             return result;
         }
-        remember(&self.gauge.reader, cx);
-        if !self.gauge.is_late(cx) {
+        remember(&self.conn.reader, cx);
+        if !self.conn.is_late(cx) {
             return Poll::Pending;
         }
-        if !self.gauge.body_is_late() {
+        if !self.conn.body_is_late() {
             // The answer before it is with the socket, and the next one is not begun: it stands alone.
             let _gone = Pin::new(&mut self.stream).poll_write(cx, TOO_LATE);
         }
@@ -339,11 +340,11 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for CountedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.gauge.refuse_when_cut()?;
+        self.conn.refuse_when_cut()?;
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.gauge.written(result, cx)
+        self.conn.written(result, cx)
     }
 
     fn poll_write_vectored(
@@ -351,9 +352,9 @@ impl AsyncWrite for Line {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.gauge.refuse_when_cut()?;
+        self.conn.refuse_when_cut()?;
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.gauge.written(result, cx)
+        self.conn.written(result, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -362,10 +363,10 @@ impl AsyncWrite for Line {
 
     /// actix asks for it when the socket has taken all that it had.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut exchange = self.gauge.exchange.borrow_mut();
+        let mut exchange = self.conn.exchange.borrow_mut();
         if exchange.flushed() {
             if exchange.ahead().is_empty() {
-                self.gauge.slot.set_idle(true);
+                self.conn.slot.set_idle(true);
             } else {
                 // What waited may go up, and no socket will tell of it.
                 cx.waker().wake_by_ref();
@@ -380,14 +381,14 @@ impl AsyncWrite for Line {
     }
 }
 
-impl ActixStream for Line {
+impl ActixStream for CountedStream {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        self.gauge.refuse_when_cut()?;
+        self.conn.refuse_when_cut()?;
         ActixStream::poll_read_ready(&self.stream, cx)
     }
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        self.gauge.refuse_when_cut()?;
+        self.conn.refuse_when_cut()?;
         ActixStream::poll_write_ready(&self.stream, cx)
     }
 }

@@ -3,14 +3,15 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{Gateway, LocalShard, reader::Purpose, upgrade::accept};
+use super::{actix::accept, endpoint::Endpoint};
+use crate::server::{gateway::Gateway, gateway::LocalShard};
 
 /// Upgrades a connection and opens a session that echoes.
-pub(super) async fn echo(
+pub(crate) async fn echo(
     request: HttpRequest,
     payload: web::Payload,
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
 ) -> HttpResponse {
-    accept(&request, payload, &gateway, &shard, |_encoding, _wishes| Purpose::Echo).await
+    accept(&request, payload, &gateway, &shard, |_encoding, _wishes| Endpoint::Echo).await
 }

@@ -4,17 +4,21 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use super::{
-    Gateway,
     history::{self, About},
-    query::{Bad, Parameters},
     rest,
 };
-use crate::limits::{DEFAULT_TRADES_PAGE, TRADES_PAGE};
+use crate::{
+    limits::{DEFAULT_TRADES_PAGE, TRADES_PAGE},
+    server::{
+        gateway::Gateway,
+        parameters::{Bad, Parameters},
+    },
+};
 
 /// `?limit=100&before=18233`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Query {
+pub(crate) struct Query {
     limit: Option<String>,
     before: Option<String>,
 }
@@ -28,7 +32,7 @@ impl Query {
 
 /// The newest trades before a number, oldest first. Without a number also the position behind the newest one: a
 /// subscription that starts there has no hole and no repeat.
-pub(super) async fn trades(
+pub(crate) async fn trades(
     gateway: web::Data<Gateway>,
     symbol: web::Path<String>,
     Parameters(query): Parameters<Query>,

@@ -20,25 +20,24 @@ use bytes::Bytes;
 use rand::RngExt as _;
 use serde::Deserialize;
 
-use super::{
-    Gateway, LocalShard, admit,
-    body::Port,
-    budget::Spent,
-    line::Gauge,
-    query::{Bad, Parameters, Wish},
-    rest,
-};
+use super::{budget::Spent, query::StreamQuery, rest};
 use crate::{
     clock::Instant,
     dialect::native::{Fault, Subscribe},
     limits::SSE_RETRY_MS,
+    server::{
+        admit,
+        driver::{body::BodyTransport, stream::ConnState},
+        gateway::{Gateway, LocalShard},
+        parameters::{Bad, Parameters},
+    },
     session::{Admission, Framing, Outgoing, SessionKey},
 };
 
 /// `?symbols=BTC-USD,ETH-*&channels=trades,quotes&mode=&max_rate=`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Query {
+pub(crate) struct Query {
     symbols: Option<String>,
     channels: Option<String>,
     mode: Option<String>,
@@ -48,7 +47,7 @@ pub(super) struct Query {
 }
 
 /// Opens a session and answers with its stream.
-pub(super) async fn sse(
+pub(crate) async fn sse(
     request: HttpRequest,
     Parameters(query): Parameters<Query>,
     gateway: web::Data<Gateway>,
@@ -58,7 +57,7 @@ pub(super) async fn sse(
         Ok(query) => query,
         Err(bad) => return rest::bad(&bad),
     };
-    let wish = Wish {
+    let wish = StreamQuery {
         symbols: query.symbols.as_deref(),
         channels: query.channels.as_deref(),
         mode: query.mode.as_deref(),
@@ -75,13 +74,13 @@ pub(super) async fn sse(
         Ok(admission) => admission,
         Err(refused) => return refused.response(),
     };
-    let Some(gauge) = request.conn_data::<Rc<Gauge>>() else {
-        return rest::refusal(500, 500, "the connection has no gauge");
+    let Some(conn) = request.conn_data::<Rc<ConnState>>() else {
+        return rest::refusal(500, 500, "the connection has no conn");
     };
     // The header comes from a client that was cut off, and is newer than what stands in its address.
     let header = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let after = header.or(query.last_event_id.as_deref()).filter(|text| !text.is_empty());
-    match Stream::open(&shard, gauge, admission, wanted, after).await {
+    match Stream::open(&shard, conn, admission, wanted, after).await {
         Ok(stream) => {
             let count = stream.shard.borrow_mut().subscription_count(stream.key);
             let mut response = head().force_close().body(stream);
@@ -108,7 +107,7 @@ fn head() -> HttpResponseBuilder {
 struct Stream {
     shard: LocalShard,
     key: SessionKey,
-    port: Rc<Port>,
+    transport: Rc<BodyTransport>,
     /// What comes before the first block.
     first: Option<Bytes>,
 }
@@ -116,17 +115,17 @@ struct Stream {
 impl Stream {
     async fn open(
         shard: &LocalShard,
-        gauge: &Rc<Gauge>,
+        conn: &Rc<ConnState>,
         admission: Admission,
         wanted: Vec<Subscribe>,
         after: Option<&str>,
     ) -> Result<Self, Bad> {
         let now = Instant::now();
-        let port = Rc::new(Port::new(Rc::clone(gauge), true));
-        let key = shard.borrow_mut().open_road(Framing::Sse, Rc::clone(&port) as Rc<_>, admission, now);
+        let transport = Rc::new(BodyTransport::new(Rc::clone(conn), true));
+        let key = shard.borrow_mut().open_road(Framing::Sse, Rc::clone(&transport) as Rc<_>, admission, now);
         let retry = rand::rng().random_range(SSE_RETRY_MS);
         let first = Some(format!("retry: {retry}\n\n").into());
-        let stream = Self { shard: LocalShard::clone(shard), key, port, first };
+        let stream = Self { shard: LocalShard::clone(shard), key, transport, first };
         shard.borrow_mut().join(key, wanted, after, usize::MAX);
         loop {
             let joined = shard.borrow_mut().joined(key);
@@ -135,7 +134,7 @@ impl Stream {
                 Some(Err(Fault { code, msg, .. })) => {
                     return Err(Bad { code, msg: format!("symbols: {msg}") });
                 }
-                None => stream.port.resumed().await,
+                None => stream.transport.resumed().await,
             }
         }
     }
@@ -151,13 +150,13 @@ impl MessageBody for Stream {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
         // The end of the client's side is read, and then the body polled, by one task: nobody needs to be woken.
-        if this.port.is_cut() || this.port.has_left() {
+        if this.transport.is_cut() || this.transport.has_left() {
             return Poll::Ready(None);
         }
         if let Some(first) = this.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
-        this.port.remember(cx);
+        this.transport.remember(cx);
         let outgoing = this.shard.borrow_mut().outgoing(this.key, Instant::now());
         match outgoing {
             Outgoing::Frames(blocks) => Poll::Ready(Some(Ok(blocks))),

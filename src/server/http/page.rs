@@ -8,9 +8,9 @@ use ring::digest::{SHA256, digest};
 
 /// The page when the dashboard is not built in.
 const PAGE: &str = concat!(
-    include_str!("../../web/plain/index.html"),
+    include_str!("../../../web/plain/index.html"),
     "<script>\n",
-    include_str!("../../web/plain/chart.js"),
+    include_str!("../../../web/plain/chart.js"),
     "</script>\n"
 );
 
@@ -32,7 +32,7 @@ fn hashes(page: &str, element: &str) -> String {
     texts.map(|(text, _)| hash(text)).collect::<Vec<_>>().join(" ")
 }
 
-pub(super) async fn page() -> HttpResponse {
+pub(crate) async fn page() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header(("content-security-policy", POLICY.as_str()))

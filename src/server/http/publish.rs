@@ -9,11 +9,7 @@ use serde_json::value::RawValue;
 use tokio::task::yield_now;
 
 use super::{
-    Gateway, PushView, admit,
-    asking::Asking,
     intake::{Intake, RefusedBody, Unread},
-    query::{self, Bad, Parameters},
-    refusal::Refusal,
     rest,
 };
 use crate::{
@@ -24,12 +20,19 @@ use crate::{
     feed::{Publisher, SymbolRoom},
     limits::{HTTP_TURN_SYMBOLS, MAX_BURST_TICKS, PUBLISH_BYTES, PUBLISH_CORRECTIONS, PUBLISH_ERRORS},
     market::{Source, Tick, UnixMicros},
+    server::{
+        admit,
+        door::Asking,
+        gateway::{Gateway, PushView},
+        parameters::{self, Bad, Parameters},
+        refusal::Refusal,
+    },
 };
 
 /// `?feed=desk`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Query {
+pub(crate) struct Query {
     feed: Option<String>,
 }
 
@@ -45,7 +48,7 @@ struct Refused {
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Place {
-    Line(usize),
+    CountedStream(usize),
     Index(usize),
 }
 
@@ -58,7 +61,7 @@ struct Outcome {
 }
 
 /// Publishes the ticks of a body.
-pub(super) async fn publish(
+pub(crate) async fn publish(
     request: HttpRequest,
     Parameters(query): Parameters<Query>,
     gateway: web::Data<Gateway>,
@@ -79,7 +82,7 @@ pub(super) async fn publish(
         return rest::bad(&Bad::parameter("feed: is missing; it is the name of a feed of kind push".into()));
     };
     let Some(push) = gateway.push.iter().find(|push| push.publisher.name().as_str() == name) else {
-        let msg = format!("feed: there is no feed {:?} of kind push", query::cut(&name));
+        let msg = format!("feed: there is no feed {:?} of kind push", parameters::cut(&name));
         return rest::refusal(404, 404, &msg);
     };
     if let Err(refusal) = allowed(&request, push) {
@@ -145,7 +148,7 @@ fn allowed(request: &HttpRequest, push: &PushView) -> Result<(), Refusal> {
         Some(coding) => {
             let msg = format!(
                 "Content-Encoding: {:?} is not understood, send the body as it is",
-                query::cut(coding)
+                parameters::cut(coding)
             );
             // RFC 9110, section 12.5.3: what would be.
             Err(Refusal::new(415, 400, "body_encoding", msg).with(&[("accept-encoding", "identity")]))
@@ -168,7 +171,7 @@ fn packed(request: &HttpRequest) -> Result<bool, String> {
         | "text/plain"
         // What curl says of any body, unless it is told otherwise: no form is meant.
         | "application/x-www-form-urlencoded" => Ok(false),
-        _ => Err(query::cut(text)),
+        _ => Err(parameters::cut(text)),
     }
 }
 
@@ -215,7 +218,7 @@ impl<'a> Batch<'a> {
         }
         for (i, line) in body.split(|byte| *byte == b'\n').enumerate() {
             if !line.trim_ascii().is_empty() {
-                self.take(Place::Line(i + 1), serde_json::from_slice(line));
+                self.take(Place::CountedStream(i + 1), serde_json::from_slice(line));
             }
             turn(i).await;
         }

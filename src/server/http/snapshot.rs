@@ -12,25 +12,28 @@ use serde::Deserialize;
 use tokio::task::yield_now;
 
 use super::{
-    Gateway,
     budget::Spent,
-    query::{self, Bad, Names, Parameters},
+    query::{self, Names},
     rest,
 };
 use crate::{
     dialect::native::{Code, Encoding},
     limits::{HTTP_TURN_SYMBOLS, SNAPSHOT_SYMBOLS},
+    server::{
+        gateway::Gateway,
+        parameters::{Bad, Parameters},
+    },
 };
 
 /// `?symbols=BTC-USD,ETH-*&channels=quotes,trades`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Query {
+pub(crate) struct Query {
     symbols: Option<String>,
     channels: Option<String>,
 }
 
-pub(super) async fn snapshot(
+pub(crate) async fn snapshot(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
     Parameters(query): Parameters<Query>,

@@ -4,24 +4,22 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokio::task::yield_now;
 
-use super::{
-    FeedView, Gateway,
-    budget::Spent,
-    history,
-    query::{self, Bad, Parameters},
-    rest,
-};
+use super::{budget::Spent, history, rest};
 use crate::{
     dialect::native::Encoding,
     hub::Topic,
     limits::{HTTP_TURN_SYMBOLS, SYMBOLS_PAGE},
     market::{Increments, Price, Size, Source, State, Symbol},
+    server::{
+        gateway::{FeedView, Gateway},
+        parameters::{self, Bad, Parameters},
+    },
 };
 
 /// `?limit=1000&after=BTC-USD`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Query {
+pub(crate) struct Query {
     limit: Option<String>,
     after: Option<String>,
 }
@@ -31,7 +29,7 @@ impl Query {
         let limit = history::limit(self.limit.as_ref(), &SYMBOLS_PAGE, *SYMBOLS_PAGE.end())?;
         let after = self.after.as_deref().filter(|text| !text.is_empty());
         let after = after.map(Symbol::new).transpose().map_err(|why| {
-            let found = query::cut(self.after.as_deref().unwrap_or_default());
+            let found = parameters::cut(self.after.as_deref().unwrap_or_default());
             Bad::parameter(format!("after: {found:?} is not a symbol: it {why}"))
         })?;
         Ok((limit, after))
@@ -76,7 +74,7 @@ impl Known {
     }
 }
 
-pub(super) async fn symbols(
+pub(crate) async fn symbols(
     gateway: web::Data<Gateway>,
     Parameters(query): Parameters<Query>,
 ) -> HttpResponse {

@@ -9,16 +9,16 @@ use actix_web::{HttpRequest, http::header, web};
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 
-use super::line::Gauge;
 use crate::{
     limits::{BODIES_BYTES, BODIES_BYTES_PER_ADDRESS, PUBLISH_BYTES},
     metrics::ConnectionMetrics,
+    server::driver::stream::ConnState,
     session::ClientAddress,
 };
 
 /// Bytes of all bodies that are being read, over all workers.
 #[derive(Debug)]
-pub(super) struct Intake {
+pub(crate) struct Intake {
     most: usize,
     most_per_address: usize,
     held: Mutex<Held>,
@@ -42,7 +42,7 @@ struct Share<'a> {
 
 /// Why the gateway does not read a body to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RefusedBody {
+pub(crate) enum RefusedBody {
     /// The gateway holds as much of bodies as it may.
     Full,
     /// It holds as much of the client's address as it may.
@@ -55,7 +55,7 @@ pub(super) enum RefusedBody {
 
 impl RefusedBody {
     /// The name as a metric label.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Full => "bodies",
             Self::Address => "bodies_per_ip",
@@ -67,7 +67,7 @@ impl RefusedBody {
 
 /// Why a body was not read to its end.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     /// For a reason of the gateway's.
     Refused(RefusedBody),
     /// The client broke it off, or its chunks are none.
@@ -75,7 +75,7 @@ pub(super) enum Unread {
 }
 
 impl Intake {
-    pub(super) fn new(metrics: ConnectionMetrics) -> Arc<Self> {
+    pub(crate) fn new(metrics: ConnectionMetrics) -> Arc<Self> {
         Self::with(BODIES_BYTES, BODIES_BYTES_PER_ADDRESS, metrics)
     }
 
@@ -87,7 +87,7 @@ impl Intake {
     ///
     /// # Errors
     /// Why it was not read to its end.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &self,
         request: &HttpRequest,
         client: Option<IpAddr>,
@@ -95,8 +95,8 @@ impl Intake {
     ) -> Result<Vec<u8>, Unread> {
         let Some(client) = client else { return Err(Unread::Broken("the client is gone".into())) };
         let is_late = |unread: &Unread| {
-            let gauge = request.conn_data::<Rc<Gauge>>();
-            matches!(unread, Unread::Broken(_)) && gauge.is_some_and(|gauge| gauge.body_is_late())
+            let conn = request.conn_data::<Rc<ConnState>>();
+            matches!(unread, Unread::Broken(_)) && conn.is_some_and(|conn| conn.body_is_late())
         };
         let read = self.collect(declared(request), client, body).await;
         read.map_err(|unread| if is_late(&unread) { Unread::Refused(RefusedBody::Late) } else { unread })

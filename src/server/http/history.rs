@@ -5,15 +5,15 @@ use std::{ops::RangeInclusive, sync::Arc};
 
 use actix_web::HttpResponse;
 
-use super::{
-    Gateway,
-    query::{self, Bad},
-    rest,
-};
+use super::rest;
 use crate::{
     dialect::native::{Code, Encoding},
     hub::{Page, Topic},
     market::Symbol,
+    server::{
+        gateway::Gateway,
+        parameters::{self, Bad},
+    },
 };
 
 /// A parameter that is there and not empty.
@@ -22,7 +22,7 @@ fn given(text: Option<&String>) -> Option<&str> {
 }
 
 /// `limit`: how many events the page has at most.
-pub(super) fn limit(
+pub(crate) fn limit(
     text: Option<&String>,
     range: &RangeInclusive<usize>,
     default: usize,
@@ -30,50 +30,50 @@ pub(super) fn limit(
     let Some(text) = given(text) else { return Ok(default) };
     text.parse().ok().filter(|limit| range.contains(limit)).ok_or_else(|| {
         let (least, most) = (range.start(), range.end());
-        Bad::parameter(format!("limit: {:?} is not a number from {least} to {most}", query::cut(text)))
+        Bad::parameter(format!("limit: {:?} is not a number from {least} to {most}", parameters::cut(text)))
     })
 }
 
 /// `before`: only events with lower numbers.
-pub(super) fn before(text: Option<&String>) -> Result<Option<u64>, Bad> {
+pub(crate) fn before(text: Option<&String>) -> Result<Option<u64>, Bad> {
     let Some(text) = given(text) else { return Ok(None) };
     text.parse().map(Some).map_err(|_why| {
-        Bad::parameter(format!("before: {:?} is not the number of an event", query::cut(text)))
+        Bad::parameter(format!("before: {:?} is not the number of an event", parameters::cut(text)))
     })
 }
 
 /// `from` or `to`: a time, in microseconds.
-pub(super) fn time(name: &str, text: Option<&String>) -> Result<Option<i64>, Bad> {
+pub(crate) fn time(name: &str, text: Option<&String>) -> Result<Option<i64>, Bad> {
     let Some(text) = given(text) else { return Ok(None) };
     text.parse().map(Some).map_err(|_why| {
-        let found = query::cut(text);
+        let found = parameters::cut(text);
         Bad::parameter(format!("{name}: {found:?} is not a time in microseconds since 1970"))
     })
 }
 
 /// The topic that a path names; slashes around its symbol count only where there is such a symbol.
-pub(super) fn topic(gateway: &Gateway, name: &str) -> Option<Arc<Topic>> {
+pub(crate) fn topic(gateway: &Gateway, name: &str) -> Option<Arc<Topic>> {
     let topic = |name: &str| Symbol::new(name).ok().and_then(|symbol| gateway.hub.topic(symbol));
     topic(name).or_else(|| topic(name.trim_matches('/')))
 }
 
 /// The answer where there is none.
-pub(super) fn unknown(name: &str) -> HttpResponse {
-    let msg = format!("symbol: {:?} is unknown", query::cut(name));
+pub(crate) fn unknown(name: &str) -> HttpResponse {
+    let msg = format!("symbol: {:?} is unknown", parameters::cut(name));
     rest::refusal(404, Code::UnknownSymbol.number(), &msg)
 }
 
 /// What an answer is about besides its events.
-pub(super) struct About<'a> {
-    pub(super) epoch: &'a str,
-    pub(super) symbol: Symbol,
-    pub(super) interval: Option<&'static str>,
+pub(crate) struct About<'a> {
+    pub(crate) epoch: &'a str,
+    pub(crate) symbol: Symbol,
+    pub(crate) interval: Option<&'static str>,
     /// Whether it is the first page, which tells where a subscription goes on.
-    pub(super) is_first: bool,
+    pub(crate) is_first: bool,
 }
 
 /// The page as an answer, its events under `name`.
-pub(super) fn answer(about: &About<'_>, name: &str, page: &Page) -> HttpResponse {
+pub(crate) fn answer(about: &About<'_>, name: &str, page: &Page) -> HttpResponse {
     let mut body = Vec::with_capacity(page.events.len() * 192 + 256);
     let put = |body: &mut Vec<u8>, key: &str, value: &serde_json::Value| {
         body.extend_from_slice(if body.is_empty() { b"{" } else { b"," });

@@ -9,11 +9,10 @@ use std::{
 
 use futures_util::FutureExt as _;
 
-use super::LocalShard;
-use crate::{clock::Instant, hub::Hub, session::SessionKey};
+use crate::{clock::Instant, hub::Hub, server::gateway::LocalShard, session::SessionKey};
 
 /// Runs a session's task to its end.
-pub(super) async fn guarded(
+pub(crate) async fn guarded(
     task: impl Future<Output = ()>,
     (shard, key): (LocalShard, SessionKey),
     hub: Arc<Hub>,

@@ -11,22 +11,26 @@ use tokio::{
 };
 
 use super::{
-    Gateway, LocalShard, admit,
     budget::Spent,
-    line::Gauge,
-    query::{self, Bad, Parameters, Wish},
+    query::{self, StreamQuery},
     rest,
 };
 use crate::{
     dialect::native::{Code, Encoding, Fault},
     limits::{DEFAULT_POLL_WAIT, POLL_SUBSCRIPTIONS, POLL_WAIT},
+    server::{
+        admit,
+        driver::stream::ConnState,
+        gateway::{Gateway, LocalShard},
+        parameters::{self, Bad, Parameters},
+    },
     session::{CloseReason, Framing, Outgoing, SessionKey, Transport},
 };
 
 /// `?symbols=BTC-USD&channels=trades&after=POSITION&wait=25`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Query {
+pub(crate) struct Query {
     symbols: Option<String>,
     channels: Option<String>,
     mode: Option<String>,
@@ -43,7 +47,7 @@ impl Query {
         let seconds = text.parse().ok().filter(|seconds| POLL_WAIT.contains(seconds));
         seconds.map(Duration::from_secs).ok_or_else(|| {
             let (least, most) = (POLL_WAIT.start(), POLL_WAIT.end());
-            let found = query::cut(text);
+            let found = parameters::cut(text);
             Bad::parameter(format!("wait: {found:?} is not a whole number of seconds from {least} to {most}"))
         })
     }
@@ -63,7 +67,7 @@ impl Query {
 }
 
 /// Answers with the events behind the client's position, once there are any.
-pub(super) async fn poll(
+pub(crate) async fn poll(
     request: HttpRequest,
     Parameters(query): Parameters<Query>,
     gateway: web::Data<Gateway>,
@@ -73,7 +77,7 @@ pub(super) async fn poll(
         Ok(query) => query,
         Err(bad) => return rest::bad(&bad),
     };
-    let wish = Wish {
+    let wish = StreamQuery {
         symbols: query.symbols.as_deref(),
         channels: query.channels.as_deref(),
         mode: query.mode.as_deref(),
@@ -100,27 +104,27 @@ pub(super) async fn poll(
         Ok(admission) => admission,
         Err(refused) => return refused.response(),
     };
-    let Some(gauge) = request.conn_data::<Rc<Gauge>>() else {
-        return rest::refusal(500, 500, "the connection has no gauge");
+    let Some(conn) = request.conn_data::<Rc<ConnState>>() else {
+        return rest::refusal(500, 500, "the connection has no conn");
     };
     let now = Instant::now();
-    let port = Rc::new(Port::default());
-    let key = shard.borrow_mut().open_road(Framing::Bare, Rc::clone(&port) as Rc<_>, admission, now);
-    gauge.slot().carry_session(true);
-    let visit = Visit { shard: LocalShard::clone(&shard), key, port, gauge: Rc::clone(gauge) };
+    let transport = Rc::new(PollTransport::default());
+    let key = shard.borrow_mut().open_road(Framing::Poll, Rc::clone(&transport) as Rc<_>, admission, now);
+    conn.slot().carry_session(true);
+    let session = PollSession { shard: LocalShard::clone(&shard), key, transport, conn: Rc::clone(conn) };
     let after = query.after.as_deref().filter(|text| !text.is_empty());
     // Joined only then: what is merged meanwhile would be a second event of its symbol in one answer.
-    if after.is_some() && !visit.pause(now + pause).await {
+    if after.is_some() && !session.pause(now + pause).await {
         return over();
     }
     shard.borrow_mut().join(key, wanted, after, POLL_SUBSCRIPTIONS);
-    if let Err(fault) = visit.joined().await {
+    if let Err(fault) = session.joined().await {
         return rest::bad(&Bad { code: fault.code, msg: format!("symbols: {}", fault.msg) });
     }
     // The first request of a client asks for a beginning, which is there at once.
     let deadline = if after.is_some() { now + wait } else { now };
-    match visit.news(deadline).await {
-        Some(messages) => answer(&visit, &messages, &unknown),
+    match session.news(deadline).await {
+        Some(messages) => answer(&session, &messages, &unknown),
         None => over(),
     }
 }
@@ -129,8 +133,8 @@ fn over() -> HttpResponse {
     rest::refusal(503, 503, "the gateway is draining: ask another one, or later")
 }
 
-fn answer(visit: &Visit, messages: &[u8], unknown: &[String]) -> HttpResponse {
-    let position = visit.shard.borrow_mut().position_of(visit.key);
+fn answer(session: &PollSession, messages: &[u8], unknown: &[String]) -> HttpResponse {
+    let position = session.shard.borrow_mut().position_of(session.key);
     let mut body = Vec::with_capacity(messages.len() + position.len() + 64);
     body.extend_from_slice(b"{\"position\":");
     Encoding::Json.encode_into(&position, &mut body);
@@ -141,21 +145,21 @@ fn answer(visit: &Visit, messages: &[u8], unknown: &[String]) -> HttpResponse {
     body.extend_from_slice(b",\"messages\":[");
     body.extend_from_slice(messages);
     body.extend_from_slice(b"]}");
-    let spent = Spent::joining(body.len(), visit.shard.borrow_mut().subscription_count(visit.key));
+    let spent = Spent::joining(body.len(), session.shard.borrow_mut().subscription_count(session.key));
     let mut response = rest::fresh_json(body);
     response.extensions_mut().insert(spent);
     response
 }
 
 /// The session of one request; left with it, also when the client goes away first.
-struct Visit {
+struct PollSession {
     shard: LocalShard,
     key: SessionKey,
-    port: Rc<Port>,
-    gauge: Rc<Gauge>,
+    transport: Rc<PollTransport>,
+    conn: Rc<ConnState>,
 }
 
-impl Visit {
+impl PollSession {
     /// What waits, or else what comes first; nothing when the deadline passes. `None` when the session was closed, or
     /// the client is gone.
     async fn news(&self, deadline: Instant) -> Option<Vec<u8>> {
@@ -165,9 +169,9 @@ impl Visit {
                 return Some(messages);
             }
             // The task that reads the end of the client's side is the one that polls this: nobody needs to be woken.
-            let gone = poll_fn(|_| if self.gauge.has_left() { Poll::Ready(()) } else { Poll::Pending });
+            let gone = poll_fn(|_| if self.conn.has_left() { Poll::Ready(()) } else { Poll::Pending });
             tokio::select! {
-                _late = timeout_at(deadline, self.port.turn.notified()) => {}
+                _late = timeout_at(deadline, self.transport.turn.notified()) => {}
                 () = gone => return None,
             }
         }
@@ -179,7 +183,7 @@ impl Visit {
             if let Some(result) = self.shard.borrow_mut().joined(self.key) {
                 return result;
             }
-            self.port.turn.notified().await;
+            self.transport.turn.notified().await;
         }
     }
 
@@ -189,9 +193,9 @@ impl Visit {
             if self.is_over() {
                 return false;
             }
-            let gone = poll_fn(|_| if self.gauge.has_left() { Poll::Ready(()) } else { Poll::Pending });
+            let gone = poll_fn(|_| if self.conn.has_left() { Poll::Ready(()) } else { Poll::Pending });
             tokio::select! {
-                _turn = timeout_at(until, self.port.turn.notified()) => {}
+                _turn = timeout_at(until, self.transport.turn.notified()) => {}
                 () = gone => return false,
             }
         }
@@ -199,7 +203,7 @@ impl Visit {
     }
 
     fn is_over(&self) -> bool {
-        self.port.cut.get() || self.shard.borrow_mut().closing(self.key).is_some()
+        self.transport.cut.get() || self.shard.borrow_mut().closing(self.key).is_some()
     }
 
     /// Everything that waits, which the session's own queues bound.
@@ -224,25 +228,25 @@ impl Visit {
     }
 }
 
-impl Drop for Visit {
+impl Drop for PollSession {
     fn drop(&mut self) {
         let now = Instant::now();
         let mut shard = self.shard.borrow_mut();
         shard.close(self.key, CloseReason::Client(1000), now);
         shard.leave(self.key, now);
         // Its answer is a plain one.
-        self.gauge.slot().carry_session(false);
+        self.conn.slot().carry_session(false);
     }
 }
 
 /// What the shard holds of a request. It takes everything at any time: the answer is written when the session is over.
 #[derive(Default)]
-struct Port {
+struct PollTransport {
     turn: Notify,
     cut: Cell<bool>,
 }
 
-impl Transport for Port {
+impl Transport for PollTransport {
     fn wake(&self) {
         self.turn.notify_one();
     }

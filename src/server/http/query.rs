@@ -1,75 +1,24 @@
 //! Query strings of the roads beside WebSocket. What is wrong is told with the parameter's name; what a subscribe
 //! command checks is checked by the same code.
 
-use std::future::{Ready, ready};
+use std::sync::Arc;
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
-use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use tokio::task::yield_now;
 
 use crate::{
     dialect::native::{Code, Encoding, Op, Subscribe, Target, parse_command},
     hub::{Hub, Topic},
-    limits::{COMMAND_SYMBOLS, HTTP_TURN_SYMBOLS, MAX_SYMBOL_LEN},
+    limits::{COMMAND_SYMBOLS, HTTP_TURN_SYMBOLS},
     market::{Channel, Symbol},
+    server::parameters::{Bad, cut},
 };
-
-use std::sync::Arc;
 
 /// Channels when none are named.
 const DEFAULT_CHANNELS: &str = "trades,quotes";
 
-/// So much of what was wrong with a query is told, in characters.
-const REPEATED: usize = 300;
-
-/// What was wrong with a query.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Bad {
-    pub(super) code: Code,
-    pub(super) msg: String,
-}
-
-impl Bad {
-    pub(super) fn parameter(msg: String) -> Self {
-        Self { code: Code::BadParameter, msg }
-    }
-}
-
-/// The parameters of a request, or what was wrong with them.
-pub(super) struct Parameters<T>(pub(super) Result<T, Bad>);
-
-impl<T: DeserializeOwned> FromRequest for Parameters<T> {
-    type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
-
-    fn from_request(request: &HttpRequest, _body: &mut Payload) -> Self::Future {
-        ready(Ok(Self(read(request.query_string()))))
-    }
-}
-
-/// The parameters of what has none.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NoParameters {}
-
-/// Reads a query. `_` passes everywhere: it makes an address another one, so that no cache answers.
-///
-/// # Errors
-/// A parameter that is unknown or repeated, by its name.
-pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T, Bad> {
-    let is_ours = |pair: &&str| !matches!(pair.split('=').next(), Some("_" | "%5F" | "%5f"));
-    let ours: Vec<_> = query.split('&').filter(is_ours).collect();
-    web::Query::from_query(&ours.join("&")).map(web::Query::into_inner).map_err(|why| {
-        let why = why.to_string();
-        let why =
-            why.strip_prefix("Query deserialize error: ").unwrap_or(&why).replacen("field", "parameter", 1);
-        Bad::parameter(why.chars().take(REPEATED).collect())
-    })
-}
-
 /// The channels of a list, each once, in the order in which they were named.
-pub(super) fn channels(list: Option<&str>) -> Result<Vec<Channel>, Bad> {
+pub(crate) fn channels(list: Option<&str>) -> Result<Vec<Channel>, Bad> {
     let mut channels = Vec::new();
     for name in list.unwrap_or(DEFAULT_CHANNELS).split(',') {
         match Channel::parse(name) {
@@ -86,7 +35,7 @@ pub(super) fn channels(list: Option<&str>) -> Result<Vec<Channel>, Bad> {
 }
 
 /// Whether some symbol of a wish is known, or may become so, and the names that nothing is known of.
-pub(super) fn known(wanted: &[Subscribe], hub: &Hub) -> (bool, Vec<String>) {
+pub(crate) fn known(wanted: &[Subscribe], hub: &Hub) -> (bool, Vec<String>) {
     let (mut known, mut unknown) = (false, Vec::new());
     for target in wanted.iter().take(1).flat_map(|command| &command.targets) {
         match target {
@@ -100,14 +49,14 @@ pub(super) fn known(wanted: &[Subscribe], hub: &Hub) -> (bool, Vec<String>) {
 
 /// What a list of symbols and prefixes names, each once.
 #[derive(Debug)]
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     symbols: Vec<&'a str>,
     /// None covers another.
     prefixes: Vec<&'a str>,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn read(list: &'a str) -> Result<Self, Bad> {
+    pub(crate) fn read(list: &'a str) -> Result<Self, Bad> {
         let (mut symbols, mut prefixes) = (Vec::new(), Vec::new());
         for name in list.split(',').take(COMMAND_SYMBOLS + 1) {
             match name.strip_suffix('*') {
@@ -127,7 +76,7 @@ impl<'a> Names<'a> {
 
     /// The topics that are named, by symbol, and the names that nothing is known of; both together at most `most`, and one
     /// more where there are more. Other tasks get their turns in between.
-    pub(super) async fn topics(&self, hub: &Hub, most: usize) -> (Vec<Arc<Topic>>, Vec<String>) {
+    pub(crate) async fn topics(&self, hub: &Hub, most: usize) -> (Vec<Arc<Topic>>, Vec<String>) {
         let (mut topics, mut unknown) = (Vec::new(), Vec::new());
         for names in self.symbols.chunks(HTTP_TURN_SYMBOLS) {
             for name in names.iter().take((most + 1).saturating_sub(topics.len() + unknown.len())) {
@@ -161,16 +110,16 @@ impl<'a> Names<'a> {
 
 /// What a stream is to have, as a query says it.
 #[derive(Debug, Default)]
-pub(super) struct Wish<'a> {
-    pub(super) symbols: Option<&'a str>,
-    pub(super) channels: Option<&'a str>,
-    pub(super) mode: Option<&'a str>,
-    pub(super) max_rate: Option<&'a str>,
+pub(crate) struct StreamQuery<'a> {
+    pub(crate) symbols: Option<&'a str>,
+    pub(crate) channels: Option<&'a str>,
+    pub(crate) mode: Option<&'a str>,
+    pub(crate) max_rate: Option<&'a str>,
 }
 
-impl Wish<'_> {
+impl StreamQuery<'_> {
     /// The wish as subscribe commands, one for each channel.
-    pub(super) fn commands(&self) -> Result<Vec<Subscribe>, Bad> {
+    pub(crate) fn commands(&self) -> Result<Vec<Subscribe>, Bad> {
         let Some(symbols) = self.symbols.filter(|list| !list.is_empty()) else {
             return Err(Bad::parameter("symbols: is missing; it is a list like BTC-USD,ETH-* or *".into()));
         };
@@ -213,50 +162,18 @@ impl Wish<'_> {
     }
 }
 
-/// So much of a name as an answer repeats.
-pub(super) fn cut(text: &str) -> String {
-    text.chars().take(MAX_SYMBOL_LEN).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn unknown_parameters_are_named_and_a_cache_buster_passes() {
-        #[derive(Debug, PartialEq, Eq, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Query {
-            limit: Option<String>,
-        }
-        for (text, limit) in [
-            ("", None),
-            ("&", None),
-            ("_=1", None),
-            ("_&limit=5&_=2&%5F=3", Some("5")),
-            ("limit=", Some("")),
-            ("limit=a%20b+c", Some("a b c")),
-        ] {
-            let limit = limit.map(str::to_owned);
-            assert_eq!(read::<Query>(text), Ok(Query { limit }), "{text}");
-        }
-        for (text, why) in [
-            ("limt=5", "unknown parameter `limt`, expected `limit`"),
-            ("x", "unknown parameter `x`"),
-            ("__=1", "unknown parameter `__`"),
-            ("limit=1&limit=2", "duplicate parameter `limit`"),
-        ] {
-            let bad = read::<Query>(text).unwrap_err();
-            assert!(bad.msg.starts_with(why), "{text}: {bad:?}");
-        }
-        let long = "x".repeat(10_000);
-        assert!(read::<Query>(&long).unwrap_err().msg.len() <= REPEATED);
-        assert!(read::<NoParameters>("x=1").unwrap_err().msg.contains("`x`"));
-    }
-
-    #[test]
     fn a_wish_becomes_commands() {
-        let wish = Wish { symbols: Some("A,B-*"), max_rate: Some("2"), mode: Some(""), ..Wish::default() };
+        let wish = StreamQuery {
+            symbols: Some("A,B-*"),
+            max_rate: Some("2"),
+            mode: Some(""),
+            ..StreamQuery::default()
+        };
         let commands = wish.commands().unwrap();
         assert_eq!(
             commands.iter().map(|it| it.channel).collect::<Vec<_>>(),
@@ -268,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let wish = |symbols, channels, mode, max_rate| Wish { symbols, channels, mode, max_rate };
+        let wish = |symbols, channels, mode, max_rate| StreamQuery { symbols, channels, mode, max_rate };
         for (wish, part) in [
             (wish(None, None, None, None), "symbols: is missing"),
             (wish(Some(""), None, None, None), "symbols: is missing"),
