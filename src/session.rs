@@ -5,23 +5,31 @@
 //! driver only as a [`Transport`] that can be woken and cut.
 
 mod address;
+mod answer;
 mod assemble;
 mod bucket;
 mod close;
 mod config;
 mod connection_limits;
+mod flush_pacer;
+mod followers;
 mod framing;
+mod intake;
+mod job;
 mod liveness;
 mod local_topics;
 mod outbox;
 mod position;
 mod queue;
+mod search;
+mod sessions;
 mod shard;
 mod shard_metrics;
 mod state;
 mod subs;
 mod subscription;
 mod transport;
+mod units;
 mod wire;
 
 pub use address::ClientAddress;
@@ -30,5 +38,6 @@ pub use close::{CloseReason, Excess, Flood, Frame, Text, Violation};
 pub use config::SessionConfig;
 pub use connection_limits::{Admission, ConnectionLimits, Refusal};
 pub use framing::Framing;
-pub use shard::{Outgoing, SessionKey, Shard, run};
+pub use sessions::SessionKey;
+pub use shard::{Outgoing, Shard, run};
 pub use transport::{Transport, WriteMode};

@@ -6,7 +6,6 @@ use super::{
     Framing,
     local_topics::LocalTopics,
     outbox::{Control, Wire},
-    position::Position,
     queue::Streamed,
     shard_metrics::ShardMetrics,
     state::Session,
@@ -216,7 +215,7 @@ fn said(session: &mut Session, now: Instant, out: &mut BytesMut) {
     session.liveness.said(now);
     if session.framing == Framing::Sse {
         // A goodbye keeps the last position: nothing is subscribed any more.
-        let position = session.closing.is_none().then(|| Position::of(session)).flatten();
+        let position = session.closing.is_none().then(|| session.stands()).flatten();
         wire::end_block(out, position.map(|position| position.text()).as_deref());
     }
 }
@@ -273,7 +272,7 @@ enum Newest<'a> {
 fn newest<'a>(topics: &'a LocalTopics, sub: &mut Subscription, now: Instant) -> Newest<'a> {
     let waits = sub.queued > 0;
     let event = topics.newest(sub.topic, sub.channel);
-    let Delivery::Merge { pending, pace } = &mut sub.delivery else { return Newest::Gone };
+    let Delivery::Merge { pending, limit } = &mut sub.delivery else { return Newest::Gone };
     if waits {
         *pending = Pending::Bars;
         return Newest::Later;
@@ -284,8 +283,8 @@ fn newest<'a>(topics: &'a LocalTopics, sub: &mut Subscription, now: Instant) -> 
         debug_assert!(event.is_final_bar(), "merged numbers rise");
         return Newest::Superseded;
     }
-    if let Some(pace) = pace {
-        pace.next = now + pace.interval;
+    if let Some(limit) = limit {
+        limit.next = now + limit.interval;
     }
     sub.sent = event.n;
     Newest::Event(event)

@@ -7,20 +7,13 @@ use std::collections::HashMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::state::Session;
+use super::subs::Subs;
 use crate::{
     dialect::native::Since,
     hub::{Hub, TopicId},
     limits::{MAX_TOPICS, POSITION_BYTES},
     market::Channel,
 };
-
-/// What a session needs to tell positions, apart from its subscriptions.
-#[derive(Debug)]
-pub(super) struct Track {
-    /// Incarnation of the numbers.
-    pub(super) epoch: String,
-}
 
 /// A position that was understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,22 +59,17 @@ impl ResyncReason {
 const VERSION: u8 = 2;
 
 impl Position {
-    /// Where a session stands now: everything up to here was written. `None` for sessions without a track.
-    pub(super) fn of(session: &Session) -> Option<Self> {
-        let track = session.track.as_ref()?;
-        if session.subs.len() > POSITION_BYTES / 2 {
+    /// Where a session stands now: everything up to here was written. With a pattern `known` topics were matched.
+    pub(super) fn of(epoch: &str, subs: &Subs, known: Option<usize>) -> Self {
+        let epoch = epoch.to_owned();
+        if subs.len() > POSITION_BYTES / 2 {
             // Each takes two bytes at least, so they have no room: they need not be looked at.
-            return Some(Self { epoch: track.epoch.clone(), known: None, n: None });
+            return Self { epoch, known: None, n: None };
         }
-        let mut numbers: Vec<_> =
-            session.subs.iter().map(|sub| (key(sub.topic, sub.channel), sub.sent)).collect();
+        let mut numbers: Vec<_> = subs.iter().map(|sub| (key(sub.topic, sub.channel), sub.sent)).collect();
         // Channels of one topic come in the order of this build.
         numbers.sort_unstable();
-        Some(Self {
-            epoch: track.epoch.clone(),
-            known: (!session.patterns.is_empty()).then_some(session.known),
-            n: Some(numbers),
-        })
+        Self { epoch, known, n: Some(numbers) }
     }
 
     /// The position as text of at most [`POSITION_BYTES`].

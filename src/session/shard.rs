@@ -9,9 +9,10 @@ mod commands;
 #[cfg(feature = "test-endpoints")]
 mod echo;
 mod fanout;
+mod flush;
 mod jobs;
 mod late;
-mod pace;
+
 mod roads;
 mod search;
 mod sweep;
@@ -19,46 +20,30 @@ mod sweep;
 mod tests;
 mod work;
 
-pub(super) use jobs::Job;
-pub(super) use work::Joining;
-
-use std::{
-    cell::RefCell,
-    collections::{BTreeSet, VecDeque},
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use slab::Slab;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Admission, CloseReason, Flood, Framing, Refusal, SessionConfig, Transport,
+    Admission, CloseReason, Flood, Framing, Refusal, SessionConfig, SessionKey, Transport,
     assemble::assemble,
+    followers::Followers,
+    intake::Intake,
     local_topics::LocalTopics,
     outbox::Wire,
+    sessions::Sessions,
     shard_metrics::ShardMetrics,
     state::{Closing, Session},
-    subscription::SubIndex,
 };
 use crate::{
     clock::Instant,
     dialect::native::{Bye, Code, Encoding, ErrorReply, Welcome, WelcomeLimits},
     drill,
-    hub::{Event, Hub, HubError, Lane},
+    hub::{Hub, HubError},
     limits::{CLOSE_TIMEOUT, EVICT_TIMEOUT, FAULT_DRAIN, FRAME_BUDGET, PING_RATE, RECONNECT_SPREAD},
     metrics::Subject,
 };
-
-/// Names one session of a shard, also after it has gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionKey {
-    index: usize,
-    serial: u64,
-}
 
 /// What a driver is to do next.
 #[derive(Debug)]
@@ -71,32 +56,16 @@ pub enum Outgoing {
     Over,
 }
 
-/// A merged event that waits for its time: when, and of which session and subscription.
-type Timer = (Instant, usize, SubIndex);
-
 /// The sessions of one thread.
 pub struct Shard {
     hub: Arc<Hub>,
-    lane: Arc<Lane>,
     node: Rc<str>,
     config: Rc<SessionConfig>,
+    intake: Intake,
     topics: LocalTopics,
-    sessions: Slab<Box<Session>>,
-    next_serial: u64,
-    dirty: Vec<usize>,
-    pacer: pace::FlushPacer,
-    /// Sessions that follow a pattern.
-    followers: Vec<usize>,
-    known_topics: usize,
-    /// At most one for each subscription, which takes it along when it goes.
-    timers: BTreeSet<Timer>,
+    sessions: Sessions,
+    followers: Followers,
     sweeps: late::Sweeps,
-    burst: VecDeque<Arc<Event>>,
-    /// After a lap: the place from which topics are still to be brought up to date.
-    resync: Option<usize>,
-    /// Sessions with work that waits for a turn.
-    work: VecDeque<usize>,
-    has_work: Rc<Notify>,
     scratch: BytesMut,
     metrics: ShardMetrics,
     has_failed: bool,
@@ -109,21 +78,12 @@ impl Shard {
     /// When the gateway has too many shards.
     pub fn new(hub: Arc<Hub>, node: &str, config: SessionConfig) -> Result<Self, HubError> {
         Ok(Self {
-            lane: hub.open_lane()?,
+            intake: Intake::new(hub.open_lane()?),
             node: node.into(),
             topics: LocalTopics::default(),
-            sessions: Slab::new(),
-            next_serial: 0,
-            dirty: Vec::new(),
-            pacer: pace::FlushPacer::new(hub.instant()),
-            followers: Vec::new(),
-            known_topics: hub.topic_count(),
-            timers: BTreeSet::new(),
+            sessions: Sessions::new(hub.instant()),
+            followers: Followers::new(hub.topic_count()),
             sweeps: late::Sweeps::new(hub.instant(), sweep::sweep_interval(&config)),
-            burst: VecDeque::new(),
-            resync: None,
-            work: VecDeque::new(),
-            has_work: Rc::default(),
             scratch: BytesMut::new(),
             metrics: ShardMetrics::new(hub.metrics()),
             config: Rc::new(config),
@@ -161,10 +121,7 @@ impl Shard {
         admission: Option<Admission>,
         now: Instant,
     ) -> SessionKey {
-        let serial = self.next_serial;
-        self.next_serial += 1;
-        let session = Session::new(serial, framing, transport, admission, now);
-        let key = SessionKey { index: self.sessions.insert(Box::new(session)), serial };
+        let key = self.sessions.enter(framing, transport, admission, now);
         self.metrics.opened(framing);
         key
     }
@@ -201,10 +158,7 @@ impl Shard {
     }
 
     fn get(&mut self, key: SessionKey) -> Option<&mut Session> {
-        self.sessions
-            .get_mut(key.index)
-            .filter(|session| session.serial == key.serial && !session.gone)
-            .map(|session| &mut **session)
+        self.sessions.of(key)
     }
 
     /// The frames that wait, as many as one write should take, or what else the driver is to do.
@@ -231,14 +185,12 @@ impl Shard {
 
     /// Whether a driver that was just given frames should ask again; if not, the transport is woken in time.
     pub fn has_more(&self, key: SessionKey) -> bool {
-        self.sessions
-            .get(key.index)
-            .is_none_or(|session| session.gone || session.serial != key.serial || session.has_more())
+        self.sessions.has_more(key)
     }
 
     /// Puts what waits for a session into the empty scratch buffer. Returns where in it that begins.
     fn assemble(&mut self, index: usize, now: Instant) -> usize {
-        let session = &mut *self.sessions[index];
+        let session = &mut self.sessions[index];
         if session.closing.is_some() && session.subs.len() > 0 {
             // What came since for subscriptions that still have to end.
             session.outbox.drop_data(session.encoding());
@@ -378,13 +330,13 @@ impl Shard {
     /// Whether there is no session here.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
+        self.sessions.len() == 0
     }
 }
 
 impl Drop for Shard {
     fn drop(&mut self) {
-        self.hub.close_lane(&self.lane);
+        self.hub.close_lane(&self.intake.lane);
     }
 }
 
@@ -397,13 +349,13 @@ pub async fn run(
     hurry: CancellationToken,
     window: Duration,
 ) {
-    let lane = Arc::clone(&shard.borrow().lane);
+    let lane = Arc::clone(&shard.borrow().intake.lane);
     let mut sweep = tokio::time::interval(sweep::sweep_interval(&shard.borrow().config));
-    let has_work = Rc::clone(&shard.borrow().has_work);
+    let has_work = Rc::clone(&shard.borrow().sessions.has_work);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut draining = false;
     loop {
-        let next = shard.borrow().next_timer();
+        let next = shard.borrow().sessions.next_timer();
         let timer = async {
             match next {
                 Some(due) => tokio::time::sleep_until(due).await,

@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::{
     Admission, CloseReason, Framing, SessionConfig, Transport,
     bucket::Bucket,
+    job::{Job, Joining},
     liveness::Liveness,
     outbox::Outbox,
-    position::Track,
+    position::Position,
     queue::Streamed,
-    shard::{Job, Joining},
     subs::Subs,
     subscription::{
         Delivery, EventRef, Lost, PatternSubscription, Pending, RateLimit, SubIndex, gap_message,
@@ -25,6 +25,13 @@ pub(super) struct Counts {
     pub(super) delivered: u64,
     pub(super) merged: u64,
     pub(super) dropped: u64,
+}
+
+/// What a session needs to tell positions, apart from its subscriptions.
+#[derive(Debug)]
+pub(super) struct Track {
+    /// Incarnation of the numbers.
+    pub(super) epoch: String,
 }
 
 /// On its way out.
@@ -209,12 +216,12 @@ impl Session {
     /// Hands one event to a subscription that merges, or to one of the control queue.
     #[inline]
     pub(super) fn offer(&mut self, sub: SubIndex, event: &EventRef, now: Instant) -> Offered {
-        let Delivery::Merge { pending, pace } = &mut self.subs[sub].delivery else {
+        let Delivery::Merge { pending, limit } = &mut self.subs[sub].delivery else {
             self.outbox.push_status(sub, Rc::clone(event));
             return Offered::Queued;
         };
-        match (*pending, pace) {
-            (Pending::No, Some(pace)) if pace.next > now => {
+        match (*pending, limit) {
+            (Pending::No, Some(limit)) if limit.next > now => {
                 *pending = Pending::Timer;
                 Offered::Timer
             }
@@ -242,7 +249,7 @@ impl Session {
     pub(super) fn merge_bars(
         &mut self,
         sub: SubIndex,
-        pace: Option<Box<RateLimit>>,
+        limit: Option<Box<RateLimit>>,
         forming: bool,
         sent: u64,
     ) {
@@ -255,7 +262,7 @@ impl Session {
         if pending == Pending::Socket {
             self.outbox.merge.push_back(sub);
         }
-        self.subs[sub].delivery = Delivery::Merge { pending, pace };
+        self.subs[sub].delivery = Delivery::Merge { pending, limit };
         (self.subs[sub].sent, self.subs[sub].queued) = (sent, queued);
     }
 
@@ -289,6 +296,13 @@ impl Session {
             self.outbox.say(count, messages.join(comma));
         }
         gaps
+    }
+
+    /// Where the client stands once it has taken everything that was written. `None` where positions are not told.
+    pub(super) fn stands(&self) -> Option<Position> {
+        let track = self.track.as_ref()?;
+        let known = (!self.patterns.is_empty()).then_some(self.known);
+        Some(Position::of(&track.epoch, &self.subs, known))
     }
 
     /// Number up to which the client has a subscription's events, or was told of their loss, when the shard has

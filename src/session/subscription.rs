@@ -113,7 +113,7 @@ pub(super) enum Delivery {
         /// Whether an event waits.
         pending: Pending,
         /// At most one event in this time.
-        pace: Option<Box<RateLimit>>,
+        limit: Option<Box<RateLimit>>,
     },
     /// Every event, through the stream queue.
     Stream,
@@ -130,7 +130,7 @@ pub(super) enum Pending {
     Socket,
     /// For the final bars before it, which are in the stream queue.
     Bars,
-    /// For the time that its pace tells: the subscription is among the shard's timers.
+    /// For the time that its rate limit tells: the subscription is among the shard's timers.
     Timer,
 }
 
@@ -186,7 +186,7 @@ impl Delivery {
     /// The delivery that a client asked for, or the channel's default.
     #[expect(clippy::float_arithmetic, reason = "a rate becomes an interval; no price is near")]
     pub(super) fn new(channel: Channel, mode: Option<Mode>, max_rate: Option<f64>, now: Instant) -> Self {
-        let pace = max_rate.map(|rate| {
+        let limit = max_rate.map(|rate| {
             Box::new(RateLimit {
                 rate,
                 interval: Duration::from_secs_f64(1.0 / rate),
@@ -197,9 +197,9 @@ impl Delivery {
         match (channel, mode) {
             // A status or a correction is never merged away.
             (Channel::Status | Channel::Corrections, _) => Self::Control,
-            _ if pace.is_some() => Self::Merge { pending: Pending::No, pace },
+            _ if limit.is_some() => Self::Merge { pending: Pending::No, limit },
             (_, Some(Mode::Merge)) | (Channel::Quotes | Channel::Ticker | Channel::Bars(_), None) => {
-                Self::Merge { pending: Pending::No, pace }
+                Self::Merge { pending: Pending::No, limit }
             }
             (_, Some(Mode::Stream)) | (Channel::Trades, None) => Self::Stream,
         }
@@ -216,9 +216,9 @@ impl Delivery {
     /// Ends the wait of a merged event for its time. Returns whether it waited for that very time.
     pub(super) fn time_has_come(&mut self, due: Instant) -> bool {
         match self {
-            Self::Merge { pending, pace: Some(pace) } => {
-                pace.timer = None;
-                let comes = *pending == Pending::Timer && pace.next == due;
+            Self::Merge { pending, limit: Some(limit) } => {
+                limit.timer = None;
+                let comes = *pending == Pending::Timer && limit.next == due;
                 if comes {
                     *pending = Pending::Socket;
                 }
@@ -232,7 +232,7 @@ impl Delivery {
     /// far, of a wait that ended early.
     pub(super) fn keep_time(&mut self) -> Option<(Instant, Option<Instant>)> {
         match self {
-            Self::Merge { pace: Some(pace), .. } => Some((pace.next, pace.timer.replace(pace.next))),
+            Self::Merge { limit: Some(limit), .. } => Some((limit.next, limit.timer.replace(limit.next))),
             Self::Merge { .. } | Self::Stream | Self::Control => None,
         }
     }
@@ -240,7 +240,7 @@ impl Delivery {
     /// The timer that the shard has for it.
     pub(super) fn timer(&self) -> Option<Instant> {
         match self {
-            Self::Merge { pace, .. } => pace.as_ref()?.timer,
+            Self::Merge { limit, .. } => limit.as_ref()?.timer,
             Self::Stream | Self::Control => None,
         }
     }
@@ -254,7 +254,7 @@ impl Delivery {
 
     pub(super) fn max_rate(&self) -> Option<f64> {
         match self {
-            Self::Merge { pace, .. } => pace.as_ref().map(|pace| pace.rate),
+            Self::Merge { limit, .. } => limit.as_ref().map(|limit| limit.rate),
             Self::Stream | Self::Control => None,
         }
     }

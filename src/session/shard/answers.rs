@@ -2,112 +2,23 @@
 
 use std::sync::Arc;
 
-use super::{
-    Shard,
-    jobs::JOIN,
-    work::{Progress, Units},
-};
+use super::Shard;
 use crate::{
     clock::Instant,
     dialect::native::{
-        Accepted, Code, CommandId, Encoding, ErrorReply, Fault, Info, InfoQueue, Pong, Refused, Since,
-        Subscribe, Subscribed,
+        Accepted, Code, CommandId, ErrorReply, Fault, Info, InfoQueue, Pong, Since, Subscribe,
     },
     hub::{Event, Remembered, Topic, TopicId},
     limits::RECOVERY_BYTES,
     market::{Body, Channel, LossWhy, Tick},
     session::{
-        Framing,
+        answer::Answer,
         queue::Streamed,
         shard_metrics::REFUSED,
-        state::Session,
         subscription::{Delivery, Lost, PatternSubscription, Subscription, Why, gap_message},
+        units::{JOIN, Progress, RECOVER, Units},
     },
 };
-
-/// The answer to a subscribe or an update while it is put together: an ack and, in the same frame, what belongs to it.
-pub(super) struct Answer {
-    kind: &'static str,
-    channel: Channel,
-    encoding: Encoding,
-    now: Instant,
-    ok: Vec<Accepted>,
-    refused: Vec<Refused>,
-    messages: u32,
-    bytes: Vec<u8>,
-    /// Bytes of recovered events, in this part of the answer and those before.
-    recovered: usize,
-}
-
-impl Answer {
-    pub(super) const fn new(kind: &'static str, channel: Channel, encoding: Encoding, now: Instant) -> Self {
-        Self {
-            kind,
-            channel,
-            encoding,
-            now,
-            ok: Vec::new(),
-            refused: Vec::new(),
-            messages: 0,
-            bytes: Vec::new(),
-            recovered: 0,
-        }
-    }
-
-    /// With symbols that were refused already.
-    pub(super) fn refusing(self, refused: Vec<Refused>) -> Self {
-        Self { refused, ..self }
-    }
-
-    /// As a part behind others that had so many bytes of recovered events.
-    pub(super) fn recovered(self, recovered: usize) -> Self {
-        Self { recovered, ..self }
-    }
-
-    pub(super) const fn recovered_bytes(&self) -> usize {
-        self.recovered
-    }
-
-    /// Whether recovered events fit into the answer. Once some did not, none do: they are not encoded in vain.
-    fn takes(&mut self, events: &[Arc<Event>]) -> bool {
-        events.iter().all(|event| {
-            self.recovered += event.encoded(self.encoding).len();
-            self.recovered <= RECOVERY_BYTES
-        })
-    }
-
-    /// Symbols that it accepts.
-    pub(super) const fn len(&self) -> usize {
-        self.ok.len()
-    }
-
-    fn push(&mut self, message: &[u8]) {
-        if self.encoding == Encoding::Json {
-            self.bytes.push(b',');
-        }
-        self.bytes.extend_from_slice(message);
-        self.messages += 1;
-    }
-
-    /// Says the ack and what belongs to it as one entry of the control queue, which is never split. Behind it comes `more`
-    /// of the answer, or nothing.
-    pub(super) fn say(self, session: &mut Session, id: Option<CommandId>, epoch: &str, more: bool) {
-        let Self { kind, channel, ok, refused, messages, bytes, encoding, .. } = self;
-        if session.framing == Framing::Poll {
-            // What is wanted stands in the request, and comes with its events: only the comma before the first goes.
-            if messages > 0 {
-                session.outbox.say(messages, bytes[1..].to_vec());
-            }
-            return;
-        }
-        let mut all = encoding.encode(&Subscribed { kind, id, channel, epoch, ok: &ok, err: &refused, more });
-        all.extend_from_slice(&bytes);
-        session.outbox.say(messages + 1, all);
-    }
-}
-
-/// Units of work for an event that is recovered.
-const RECOVER: usize = 1;
 
 /// Symbols that became known, and are matched with the patterns of a session at one go.
 const FOLLOW_STEP: usize = 256;
@@ -231,7 +142,7 @@ impl Shard {
         let Some(newest) = snapshot else { return };
         answer.push(newest.bytes(encoding));
         match &mut self.sessions[index].subs[sub].delivery {
-            Delivery::Merge { pace: Some(pace), .. } => pace.next = answer.now + pace.interval,
+            Delivery::Merge { limit: Some(limit), .. } => limit.next = answer.now + limit.interval,
             Delivery::Stream if stands < seen => {
                 let lost = lost_between(topic, channel, stands, seen);
                 answer.push(&encoding.encode(&gap_message(topic.symbol(), channel, lost)));
@@ -282,15 +193,9 @@ impl Shard {
 
     /// Sessions that follow a pattern look at the symbols that became known since, each in its turn.
     pub(super) fn follow_new_topics(&mut self) {
-        let count = self.hub.topic_count();
-        if self.followers.is_empty() || count == self.known_topics {
-            return;
-        }
-        self.known_topics = count;
-        for place in 0..self.followers.len() {
-            let index = self.followers[place];
-            self.sessions[index].is_behind = true;
-            self.line_up(index);
+        for index in self.followers.behind(self.hub.topic_count()) {
+            self.sessions[*index].is_behind = true;
+            self.sessions.line_up(*index);
         }
     }
 

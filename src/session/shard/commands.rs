@@ -2,27 +2,23 @@
 
 use std::sync::Arc;
 
-use super::{
-    SessionKey, Shard,
-    jobs::Job,
-    work::{Progress, Units},
-};
+use super::Shard;
 use crate::{
     clock::Instant,
     dialect::native::{Code, CommandId, Fault, Op, parse_command},
     hub::{Topic, TopicId},
     limits::{COMMAND_BURST, MAX_REFUSED_COMMANDS, REFUSED_COMMAND_BYTES, WORK_AT_ONCE_UNITS},
     market::Channel,
+    session::SessionKey,
     session::{
         CloseReason, Flood,
+        job::Job,
         local_topics::Subscriber,
         shard_metrics::{ANY_OP, NO_OP, OK},
         subscription::{Delivery, Lost, Pending, SubIndex, Subscription, Why},
+        units::{COMMAND, Progress, Units},
     },
 };
-
-/// Units of work for any command, besides those for its bytes and for what it names.
-const COMMAND: usize = 8;
 
 impl Shard {
     /// Takes one message of a client. What takes long is done in turns, and meanwhile [`must_pause`](Self::must_pause)
@@ -104,7 +100,7 @@ impl Shard {
 
     /// Enters a new subscription into the session and the topic's list; nothing is sent yet.
     pub(super) fn add(&mut self, index: usize, topic: &Arc<Topic>, channel: Channel, delivery: Delivery) {
-        let local = self.topics.join(topic, channel, self.lane.index());
+        let local = self.topics.join(topic, channel, self.intake.shard());
         let list = &mut local.subscribers[channel.index()];
         let session = &mut self.sessions[index];
         let streams = matches!(delivery, Delivery::Stream);
@@ -129,9 +125,9 @@ impl Shard {
         let (sub, gone) = session.subs.remove(topic, channel)?;
         session.statuses -= usize::from(matches!(gone.delivery, Delivery::Control));
         if let Some(timer) = gone.delivery.timer() {
-            self.timers.remove(&(timer, index, sub));
+            self.sessions.forget_time(timer, index, sub);
         }
-        if let Some(moved) = self.topics.remove(topic, channel, gone.place as usize, self.lane.index()) {
+        if let Some(moved) = self.topics.remove(topic, channel, gone.place as usize, self.intake.shard()) {
             self.sessions[moved.session as usize].subs[moved.sub].place = gone.place;
         }
         self.metrics.subscribed(channel, -1);
@@ -144,7 +140,7 @@ impl Shard {
         (session.job, session.is_behind) = (None, false);
         session.patterns = Vec::new();
         session.outbox.drop_data(session.encoding());
-        self.followers.retain(|follower| *follower != index);
+        self.followers.remove(index);
         if self.part_some(index, &mut Units::new(WORK_AT_ONCE_UNITS)) == Progress::More {
             self.line_up(index);
         }
@@ -153,12 +149,12 @@ impl Shard {
     /// Gives a subscription another delivery without a hole or a repeat.
     pub(super) fn change(&mut self, index: usize, sub: SubIndex, wanted: Delivery) {
         let config = std::rc::Rc::clone(&self.config);
-        let session = &mut self.sessions[index];
-        let Subscription { topic, channel, place, ref delivery, .. } = session.subs[sub];
+        let Subscription { topic, channel, place, ref delivery, .. } = self.sessions[index].subs[sub];
         let old = delivery.clone();
         if let Some(timer) = old.timer() {
-            self.timers.remove(&(timer, index, sub));
+            self.sessions.forget_time(timer, index, sub);
         }
+        let session = &mut self.sessions[index];
         let Some(local) = self.topics.get_mut(topic) else { return };
         let i = channel.index();
         let newest = local.newest[i].clone();
@@ -171,7 +167,7 @@ impl Shard {
             matches!((&old, &wanted), (Delivery::Merge { .. } | Delivery::Stream, Delivery::Stream));
         match (old, wanted) {
             (Delivery::Stream, Delivery::Stream) | (Delivery::Control, _) | (_, Delivery::Control) => {}
-            (Delivery::Merge { pending, .. }, Delivery::Merge { pace, .. }) => {
+            (Delivery::Merge { pending, .. }, Delivery::Merge { limit, .. }) => {
                 // What waited for its time goes at once: the new pace counts from there.
                 if pending == Pending::Timer {
                     session.outbox.merge.push_back(sub);
@@ -180,13 +176,13 @@ impl Shard {
                     Pending::No | Pending::Bars => pending,
                     Pending::Socket | Pending::Timer => Pending::Socket,
                 };
-                session.subs[sub].delivery = Delivery::Merge { pending, pace };
+                session.subs[sub].delivery = Delivery::Merge { pending, limit };
             }
-            (Delivery::Stream, Delivery::Merge { pace, .. }) if is_bars => {
+            (Delivery::Stream, Delivery::Merge { limit, .. }) if is_bars => {
                 let forming = newest.is_some_and(|newest| newest.n > sent && !newest.is_final_bar());
-                session.merge_bars(sub, pace, forming, sent);
+                session.merge_bars(sub, limit, forming, sent);
             }
-            (Delivery::Stream, Delivery::Merge { pace, .. }) => {
+            (Delivery::Stream, Delivery::Merge { limit, .. }) => {
                 // The queued events and gaps are all older than the newest one, which stands for them now.
                 session.outbox.purge(session.encoding(), |other| other == sub);
                 session.subs[sub].gap = None;
@@ -196,7 +192,7 @@ impl Shard {
                 if behind {
                     session.outbox.merge.push_back(sub);
                 }
-                session.subs[sub].delivery = Delivery::Merge { pending, pace };
+                session.subs[sub].delivery = Delivery::Merge { pending, limit };
             }
             (Delivery::Merge { pending, .. }, Delivery::Stream) => {
                 session.outbox.merge.retain(|other| *other != sub);

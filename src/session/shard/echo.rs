@@ -3,10 +3,11 @@
 
 use std::rc::Rc;
 
-use super::{SessionKey, Shard};
+use super::Shard;
 use crate::{
     clock::Instant,
     dialect::native::Encoding,
+    session::SessionKey,
     session::{Admission, CloseReason, Framing, Refusal, Transport, outbox::Wire},
 };
 

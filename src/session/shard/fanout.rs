@@ -1,6 +1,6 @@
 //! From the lane to the outboxes.
 
-use std::{collections::BTreeSet, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use super::Shard;
 use crate::{
@@ -10,41 +10,18 @@ use crate::{
     market::Channel,
     session::{
         state::Offered,
-        subscription::{LocalEvent, Lost, SubIndex, Why},
+        subscription::{LocalEvent, Lost, Why},
     },
 };
-
-/// Events that an idle shard keeps room for.
-const IDLE_BURST: usize = 4_096;
-
-/// Keeps the time of a subscription's waiting event, instead of another one's. Out of the way of those that do not wait.
-#[cold]
-fn keep_time(
-    timers: &mut BTreeSet<(Instant, usize, SubIndex)>,
-    kept: Option<(Instant, Option<Instant>)>,
-    (index, sub): (usize, SubIndex),
-) {
-    let Some((due, instead)) = kept else { return };
-    if let Some(old) = instead {
-        timers.remove(&(old, index, sub));
-    }
-    timers.insert((due, index, sub));
-}
 
 impl Shard {
     /// Takes everything out of the lane, once all that was taken before is handed out. After a lap the shard catches up
     /// from the topics: the lane's events come first, as far as they reached, then what the topics remember, then a gap
     /// for what they do not, all of it in turns. What comes meanwhile waits in the lane.
     pub fn drain_lane(&mut self) {
-        if self.resync.is_some() || !self.burst.is_empty() {
-            // Not all of what was taken out is handed out yet. What came later waits its turn behind it.
-            self.lane.wake();
-            return;
-        }
-        let drained = self.lane.drain(&mut self.burst);
-        if drained.skipped > 0 {
-            self.metrics.lapped(drained.skipped);
-            self.resync = Some(0);
+        let skipped = self.intake.drain();
+        if skipped > 0 {
+            self.metrics.lapped(skipped);
         }
     }
 
@@ -52,30 +29,21 @@ impl Shard {
     pub fn fan_out(&mut self) -> bool {
         let now = self.hub.instant();
         for _ in 0..SHARD_TURN_EVENTS {
-            let Some(event) = self.burst.pop_front() else { break };
+            let Some(event) = self.intake.next() else { break };
             self.deliver(event, now);
         }
-        if self.burst.is_empty()
-            && let Some(place) = self.resync
-        {
-            self.resync = self.resynchronise(place, now);
+        if let Some(place) = self.intake.resync_place() {
+            self.intake.resync = self.resynchronise(place, now);
         }
         self.follow_new_topics();
         self.metrics.flush();
         self.wake_dirty();
-        self.pacer.worked(now, self.hub.instant());
-        if self.burst.is_empty() && self.resync.is_none() {
-            self.release_burst();
+        self.sessions.pacer.worked(now, self.hub.instant());
+        if self.intake.is_empty() {
+            self.intake.release();
             return false;
         }
         true
-    }
-
-    /// A lane's worth of room is not kept for the quiet times after a burst.
-    fn release_burst(&mut self) {
-        if self.burst.capacity() > IDLE_BURST {
-            self.burst = std::collections::VecDeque::new();
-        }
     }
 
     /// One event to every subscriber here. Events that a resynchronisation handed out already are passed over.
@@ -110,8 +78,7 @@ impl Shard {
                         continue;
                     }
                     Offered::Timer => {
-                        let kept = session.subs[subscriber.sub].delivery.keep_time();
-                        keep_time(&mut self.timers, kept, (index, subscriber.sub));
+                        self.sessions.keep_time(index, subscriber.sub);
                         continue;
                     }
                 }
@@ -119,10 +86,7 @@ impl Shard {
             if dropped > 0 {
                 self.metrics.gapped[channel] += dropped;
             }
-            if !session.dirty && !session.held {
-                session.dirty = true;
-                self.dirty.push(index);
-            }
+            self.sessions.mark(index);
         }
         if is_loss {
             let told = local.subscribers[channel].iter().filter(|subscriber| subscriber.streams);
@@ -170,36 +134,17 @@ impl Shard {
                 self.metrics.gapped[channel.index()] += dropped;
                 self.metrics.overloaded[channel.index()] += lost.to - lost.from + 1;
                 self.metrics.gaps[channel.index()] += u64::from(channel == Channel::Status);
-                if !session.dirty && !session.held {
-                    session.dirty = true;
-                    self.dirty.push(index);
-                }
+                self.sessions.mark(index);
             }
         }
     }
 
-    /// When the next paced event or write is due.
-    pub(super) fn next_timer(&self) -> Option<Instant> {
-        let event = self.timers.first().map(|(due, ..)| *due);
-        event.into_iter().chain(self.pacer.next()).min()
-    }
-
-    /// Moves paced events whose time has come to their sessions' merge queues.
+    /// Moves paced events and held sessions whose time has come, and writes to them.
     pub(super) fn fire_timers(&mut self) {
         let now = self.hub.instant();
-        while let Some((due, index, sub)) = self.timers.first().copied()
-            && due <= now
-        {
-            self.timers.pop_first();
-            let Some(session) = self.sessions.get_mut(index) else { continue };
-            // The event may have gone out meanwhile, or the delivery may have changed.
-            if session.subs.get_mut(sub).is_some_and(|sub| sub.delivery.time_has_come(due)) {
-                session.outbox.merge.push_back(sub);
-                self.touch(index);
-            }
-        }
-        self.release_held(now);
+        self.sessions.fire_timers(now);
+        self.sessions.release_held(now);
         self.wake_dirty();
-        self.pacer.worked(now, self.hub.instant());
+        self.sessions.pacer.worked(now, self.hub.instant());
     }
 }

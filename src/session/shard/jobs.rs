@@ -1,95 +1,23 @@
 //! Commands that name symbols, carried out part by part. Each part is one answer, made in one turn: what it tells of is
 //! subscribed, changed or ended with it, so that no event comes before or behind its answer that should not.
 
-use std::{collections::HashSet, sync::Arc, vec::IntoIter};
+use std::collections::HashSet;
 
-use super::{
-    Shard,
-    answers::Answer,
-    search::Search,
-    work::{PART, Units},
-};
+use super::Shard;
 use crate::{
     clock::Instant,
-    dialect::native::{
-        Code, CommandId, Fault, Listed, Listing, Pattern, Refused, Subscribe, Target, Unsubscribed,
-    },
-    hub::Topic,
+    dialect::native::{Code, CommandId, Fault, Listed, Listing, Pattern, Subscribe, Target, Unsubscribed},
     limits::{ANSWER_SYMBOLS, SESSION_PATTERNS},
     market::Channel,
     session::{
+        answer::Answer,
+        job::{Job, Stage, What},
+        search::Search,
         shard_metrics::OK,
-        subs::SubKey,
         subscription::{Delivery, PatternSubscription},
+        units::{JOIN, PART, Units},
     },
 };
-
-/// Units of work for a subscription that begins, and for one that changes.
-pub(super) const JOIN: usize = 4;
-
-/// A command under way.
-pub(in crate::session) struct Job {
-    id: Option<CommandId>,
-    what: What,
-    stage: Stage,
-    search: Search,
-    topics: IntoIter<Arc<Topic>>,
-    refused: IntoIter<Refused>,
-    /// The last subscription that was listed.
-    listed: Option<SubKey>,
-    /// Bytes of recovered events in its answers.
-    recovered: usize,
-}
-
-enum What {
-    Subscribe {
-        wanted: Subscribe,
-        most: usize,
-    },
-    Update(Subscribe),
-    Unsubscribe(Channel),
-    List,
-    /// Nothing: a session that has had much at once waits for its turn.
-    Rest,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Search,
-    /// Takes in what any shard has handed out: from the burst, and then from the lane.
-    CatchUp {
-        drained: bool,
-    },
-    Act,
-}
-
-impl Job {
-    fn new(id: Option<CommandId>, what: What, stage: Stage, search: Search) -> Self {
-        let (topics, refused) = (Vec::new().into_iter(), Vec::new().into_iter());
-        Self { id, what, stage, search, topics, refused, listed: None, recovered: 0 }
-    }
-
-    /// What only waits for its turn.
-    pub(super) fn rest() -> Self {
-        Self::new(None, What::Rest, Stage::Act, Search::of_own(Channel::Status, Vec::new()))
-    }
-
-    /// What is subscribed.
-    pub(super) fn list(id: Option<CommandId>) -> Self {
-        Self::new(id, What::List, Stage::Act, Search::of_own(Channel::Status, Vec::new()))
-    }
-
-    /// The command's name.
-    pub(super) const fn name(&self) -> &'static str {
-        match self.what {
-            What::Subscribe { .. } => "subscribe",
-            What::Update(_) => "update",
-            What::Unsubscribe(_) => "unsubscribe",
-            What::List => "list",
-            What::Rest => "none",
-        }
-    }
-}
 
 impl Shard {
     /// A subscribe, of which the session may have `most` subscriptions then.
@@ -144,7 +72,7 @@ impl Shard {
         let patterns = &mut self.sessions[index].patterns;
         patterns.retain(|old| old.channel != channel || !search.patterns.contains(&old.pattern));
         if patterns.is_empty() {
-            self.followers.retain(|follower| *follower != index);
+            self.followers.remove(index);
         }
         Job::new(id, What::Unsubscribe(channel), Stage::Search, search)
     }
@@ -223,9 +151,7 @@ impl Shard {
         }
         if !session.patterns.is_empty() {
             session.is_behind |= session.known < self.hub.topic_count();
-            if !self.followers.contains(&index) {
-                self.followers.push(index);
-            }
+            self.followers.add(index);
         }
     }
 

@@ -43,7 +43,7 @@ impl Shard {
     /// Looks whether the shard was held up, and moves every deadline by the time that was lost. Cheap while it was not.
     pub(super) fn excuse(&mut self, now: Instant) {
         let Some(late) = self.sweeps.notice(now) else { return };
-        for (_, session) in &mut self.sessions {
+        for (_, session) in self.sessions.iter_mut() {
             session.excuse(late, now);
         }
         let late_ms = late.as_millis();

@@ -2,16 +2,14 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use super::{Joining, SessionKey, Shard};
+use super::Shard;
 use crate::{
     clock::Instant,
     dialect::native::{Fault, Resync, Since, Subscribe},
     hub::Topic,
     market::Channel,
-    session::{
-        Admission, Framing, Transport,
-        position::{Position, Track},
-    },
+    session::SessionKey,
+    session::{Admission, Framing, Transport, job::Joining, position::Position, state::Track},
 };
 
 impl Shard {
@@ -75,7 +73,7 @@ impl Shard {
     /// Where the client stands when it has taken everything that was fetched so far, in a form to
     /// [come back](Self::join) with. Empty when the session is gone.
     pub fn position_of(&mut self, key: SessionKey) -> String {
-        self.get(key).and_then(|session| Position::of(session)).map_or_else(String::new, |it| it.text())
+        self.get(key).and_then(|session| session.stands()).map_or_else(String::new, |it| it.text())
     }
 
     /// Whether a client that was served by another shard is ahead of what this one has handed out.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{SessionKey, Shard, late::Sweeps};
+use super::{Shard, late::Sweeps};
 use crate::{
     clock::Instant,
     dialect::native::Heartbeat,
@@ -33,23 +33,19 @@ impl Shard {
         let judges = self.begin_sweep(now);
         let time = self.hub.clock().now();
         let mut waiting = 0;
-        let mut evicted = Vec::new();
-        for (index, session) in &mut self.sessions {
+        let (mut evicted, mut said) = (Vec::new(), Vec::new());
+        for (index, session) in self.sessions.iter_mut() {
             waiting += session.outbox.stream.bytes();
             match look_after(session, &self.config, (now, judges), time) {
-                Some(SweepAction::Evict(reason)) => {
-                    evicted.push((SessionKey { index, serial: session.serial }, reason))
-                }
+                Some(SweepAction::Evict(reason)) => evicted.push((index, reason)),
                 Some(SweepAction::Overdue) => session.transport.cut(),
-                Some(SweepAction::Said) if !session.dirty => {
-                    session.dirty = true;
-                    self.dirty.push(index);
-                }
-                Some(SweepAction::Said) | None => {}
+                Some(SweepAction::Said) => said.push(index),
+                None => {}
             }
         }
-        for (key, reason) in evicted {
-            self.close(key, reason, now);
+        said.into_iter().for_each(|index| self.sessions.mark(index));
+        for (index, reason) in evicted {
+            self.close(self.sessions.key(index), reason, now);
         }
         self.metrics.waiting(waiting);
         self.follow_new_topics();

@@ -2,61 +2,20 @@
 //! many subscriptions. The sessions that have some stand in a queue; each gets a part of a turn, and between two turns
 //! all other tasks of the thread get theirs.
 
-use std::{rc::Rc, vec::IntoIter};
+use std::rc::Rc;
 
-use super::{Shard, jobs::Job};
+use super::Shard;
 use crate::{
     clock::Instant,
-    dialect::native::{Fault, Subscribe},
+    dialect::native::Fault,
     limits::{COMMAND_UNITS, WORK_TURN_UNITS},
-    session::{Transport, position::Position, shard_metrics::REFUSED},
+    session::{
+        Transport,
+        job::Job,
+        shard_metrics::REFUSED,
+        units::{PART, Progress, Units},
+    },
 };
-
-/// Units of work for a subscription that ends.
-pub(super) const PART: usize = 2;
-
-/// What a piece of work may cost, and has cost.
-#[derive(Debug)]
-pub(super) struct Units {
-    most: usize,
-    spent: usize,
-}
-
-impl Units {
-    pub(super) const fn new(most: usize) -> Self {
-        Self { most, spent: 0 }
-    }
-
-    pub(super) const fn left(&self) -> usize {
-        self.most.saturating_sub(self.spent)
-    }
-
-    pub(super) const fn spent(&self) -> usize {
-        self.spent
-    }
-
-    pub(super) const fn spend(&mut self, units: usize) {
-        self.spent = self.spent.saturating_add(units);
-    }
-}
-
-/// How work on a session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// Nothing is left, or it waits for something that will put it back into the queue.
-    Idle,
-    /// Something is left for the next turn.
-    More,
-}
-
-/// What a session beside WebSocket is still to be subscribed to.
-pub(in crate::session) struct Joining {
-    pub(super) wanted: IntoIter<Subscribe>,
-    pub(super) position: Option<Position>,
-    pub(super) most: usize,
-    /// How it ended.
-    pub(in crate::session) result: Option<Result<(), Fault>>,
-}
 
 /// The transport of a session whose connection has gone.
 struct Nowhere;
@@ -74,27 +33,21 @@ impl Transport for Nowhere {
 }
 
 impl Shard {
-    /// Puts a session into the queue.
+    /// Puts a session into the queue for work.
     pub(super) fn line_up(&mut self, index: usize) {
-        let session = &mut self.sessions[index];
-        if !session.at_work {
-            session.at_work = true;
-            self.work.push_back(index);
-            self.has_work.notify_one();
-        }
+        self.sessions.line_up(index);
     }
 
     /// One turn of work. Returns whether some is left.
     pub fn work(&mut self) -> bool {
-        if self.work.is_empty() {
+        if self.sessions.at_work() == 0 {
             return false;
         }
         let now = self.hub.instant();
         let mut units = Units::new(WORK_TURN_UNITS);
         // Each session once, so that those that wait for a whole turn get one in their turn.
-        for _ in 0..self.work.len() {
-            let Some(index) = self.work.pop_front() else { break };
-            self.sessions[index].at_work = false;
+        for _ in 0..self.sessions.at_work() {
+            let Some(index) = self.sessions.next_at_work() else { break };
             if self.advance(index, &mut units, now) == Progress::More {
                 self.line_up(index);
             }
@@ -104,8 +57,8 @@ impl Shard {
         }
         self.metrics.flush();
         self.wake_dirty();
-        self.pacer.worked(now, self.hub.instant());
-        !self.work.is_empty()
+        self.sessions.pacer.worked(now, self.hub.instant());
+        self.sessions.at_work() > 0
     }
 
     /// Does what a session has to do, as far as the units go.
@@ -204,7 +157,7 @@ impl Shard {
             self.remove(index, topic, channel);
         }
         if self.sessions[index].gone {
-            self.forget(index);
+            self.sessions.remove(index);
         }
         Progress::Idle
     }
@@ -217,20 +170,10 @@ impl Shard {
         session.admission = None;
         session.transport.wake();
         if session.subs.len() == 0 {
-            self.forget(index);
+            self.sessions.remove(index);
         } else {
             session.transport = Rc::new(Nowhere);
             self.line_up(index);
-        }
-    }
-
-    fn forget(&mut self, index: usize) {
-        let session = self.sessions.remove(index);
-        if session.dirty {
-            self.dirty.retain(|other| *other != index);
-        }
-        if session.at_work {
-            self.work.retain(|other| *other != index);
         }
     }
 }

@@ -33,20 +33,20 @@ fn timers_of_slow_rates_go_with_their_subscriptions() {
     }
     bench.hub.publish(source(), (0..100).map(quote));
     bench.settle();
-    assert_eq!(bench.shard.timers.len(), 300, "one event of each waits for its time");
+    assert_eq!(bench.shard.sessions.timer_count(), 300, "one event of each waits for its time");
     clients[0].send(&mut bench, r#"{"op":"unsubscribe","channel":"quotes","symbols":["S1*"]}"#);
-    assert_eq!(bench.shard.timers.len(), 289);
+    assert_eq!(bench.shard.sessions.timer_count(), 289);
     clients[1].send(&mut bench, r#"{"op":"update","channel":"quotes","symbols":["*"],"mode":"stream"}"#);
-    assert_eq!(bench.shard.timers.len(), 189);
+    assert_eq!(bench.shard.sessions.timer_count(), 189);
     clients[0].send(&mut bench, r#"{"op":"update","channel":"quotes","symbols":["*"],"max_rate":0.002}"#);
     clients[0].take_all(&mut bench);
     bench.hub.publish(source(), (0..100).map(quote));
     bench.settle();
-    assert_eq!(bench.shard.timers.len(), 189, "one for each subscription");
+    assert_eq!(bench.shard.sessions.timer_count(), 189, "one for each subscription");
     for client in &clients {
         bench.shard.leave(client.key, Instant::now());
     }
-    assert_eq!((bench.shard.timers.len(), bench.shard.next_timer()), (0, None));
+    assert_eq!((bench.shard.sessions.timer_count(), bench.shard.sessions.next_timer()), (0, None));
 }
 
 fn large() -> SessionConfig {
@@ -247,7 +247,7 @@ fn many_sessions_that_follow_a_pattern_look_at_new_symbols_in_turns() {
     }
     bench.shard.drain_lane();
     while bench.shard.fan_out() {}
-    let subscribed = |bench: &Bench| bench.shard.sessions.iter().map(|(_, it)| it.subs.len()).sum::<usize>();
+    let subscribed = |bench: &Bench| bench.shard.sessions.iter().map(|it| it.subs.len()).sum::<usize>();
     let mut before = subscribed(&bench);
     while bench.shard.work() {
         let now = subscribed(&bench);

@@ -110,7 +110,7 @@ fn storm(hub: HubConfig, session: SessionConfig, seed: u64) -> (Bench, Vec<Clien
         bench.settle();
         bench.shard.fire_timers();
         clients.iter_mut().for_each(|client| client.take_all(&mut bench));
-        if bench.shard.next_timer().is_none() {
+        if bench.shard.sessions.next_timer().is_none() {
             break;
         }
         assert!(bench.hub.instant() < deadline, "timers run out");

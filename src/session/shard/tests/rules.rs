@@ -131,7 +131,7 @@ fn max_rate_holds_back_but_never_loses_the_last() {
     }
     let during = client.events;
     assert!(during <= 6, "{during} events in a fifth of a second at 20 a second");
-    while bench.shard.next_timer().is_some() {
+    while bench.shard.sessions.next_timer().is_some() {
         bench.shard.fire_timers();
         client.take_all(&mut bench);
         std::thread::yield_now();
@@ -358,19 +358,19 @@ async fn events_within_the_flush_time_share_a_write() {
     };
     assert!(publish(&mut bench), "the first after a pause goes at once");
     assert!(!publish(&mut bench) && !publish(&mut bench), "the next ones wait");
-    let due = bench.shard.next_timer().unwrap();
+    let due = bench.shard.sessions.next_timer().unwrap();
     assert_eq!(due - Instant::now(), Duration::from_millis(10));
     bench.shard.fire_timers();
     assert!(!client.fake.woken.get(), "nothing is due yet");
     tokio::time::advance(Duration::from_millis(10)).await;
     bench.shard.fire_timers();
     assert!(client.fake.woken.get(), "now it is");
-    assert_eq!(bench.shard.next_timer(), None);
+    assert_eq!(bench.shard.sessions.next_timer(), None);
     client.take_all(&mut bench);
     assert_eq!(client.events, 3);
     tokio::time::advance(Duration::from_millis(15)).await;
     assert!(!publish(&mut bench), "events keep coming: it waits for others");
-    let due = bench.shard.next_timer().unwrap();
+    let due = bench.shard.sessions.next_timer().unwrap();
     assert_eq!(due - Instant::now(), Duration::from_millis(10));
     client.send(&mut bench, "{\"op\":\"ping\",\"id\":1}");
     assert!(client.fake.woken.get(), "an answer waits for nothing");

@@ -7,11 +7,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::Shard;
 use crate::{
     clock::Instant,
     limits::{PACE_LOAD_PERCENT, PACE_WINDOW},
-    session::{SessionKey, WriteMode, state::Flush},
 };
 
 /// The sessions that are held back, and how long they are.
@@ -62,115 +60,33 @@ impl FlushPacer {
 
     /// How long a session waits after a write when the longest wait is `most`. What comes during a long turn waits for
     /// its end anyway, half of it on average, and shares the next writes: that counts.
-    fn hold(&self, most: Duration) -> Duration {
+    pub(super) fn hold(&self, most: Duration) -> Duration {
         let (low, high) = PACE_LOAD_PERCENT;
         let wanted = most * self.load.clamp(low, high).saturating_sub(low) / (high - low);
         wanted.saturating_sub(self.turn / 2)
     }
 
     /// Holds a session until `due`.
-    fn push(&mut self, due: Instant, index: usize) {
+    pub(super) fn push(&mut self, due: Instant, index: usize) {
         let millis = u64::try_from((due - self.start).as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
         let spare = &mut self.spare;
         self.held.entry(millis).or_insert_with(|| std::mem::take(spare)).push(index);
     }
 
+    /// Hands out the sessions of the first time that has come, if one has.
+    pub(super) fn pop_due(&mut self, now: Instant, mut each: impl FnMut(usize)) -> bool {
+        if self.next().is_none_or(|due| due > now) {
+            return false;
+        }
+        let Some((_, mut due)) = self.held.pop_first() else { return false };
+        due.drain(..).for_each(&mut each);
+        self.spare = due;
+        true
+    }
+
     /// When the first held session may be written to.
     pub(super) fn next(&self) -> Option<Instant> {
         self.held.first_key_value().map(|(millis, _)| self.start + Duration::from_millis(*millis))
-    }
-}
-
-impl Shard {
-    /// Fixes the time between two writes of a session: [`Duration::ZERO`] writes everything at once.
-    pub fn set_flush(&mut self, key: SessionKey, flush: Duration) {
-        if let Some(session) = self.get(key) {
-            session.flush = Flush::of(flush);
-        }
-    }
-
-    /// Marks a session as having something to send that waits for no pace.
-    pub(super) fn touch(&mut self, index: usize) {
-        let session = &mut self.sessions[index];
-        session.urgent = true;
-        if !session.dirty {
-            session.dirty = true;
-            self.dirty.push(index);
-        }
-    }
-
-    /// Makes the sessions dirty whose time has come.
-    pub(super) fn release_held(&mut self, now: Instant) {
-        while self.pacer.next().is_some_and(|due| due <= now)
-            && let Some((_, mut due)) = self.pacer.held.pop_first()
-        {
-            for index in due.drain(..) {
-                // One that was written to meanwhile, or that has left, is no longer held.
-                if let Some(session) = self.sessions.get_mut(index)
-                    && std::mem::take(&mut session.held)
-                    && !session.dirty
-                {
-                    session.dirty = true;
-                    session.urgent = true;
-                    self.dirty.push(index);
-                }
-            }
-            self.pacer.spare = due;
-        }
-    }
-
-    /// Writes to every session that has something to send, or wakes its driver, once; those that were written to a
-    /// moment ago are held.
-    pub(super) fn wake_dirty(&mut self) {
-        if self.dirty.is_empty() {
-            return;
-        }
-        let now = self.hub.instant();
-        let mut dirty = std::mem::take(&mut self.dirty);
-        let hold = self.pacer.hold(self.config.flush);
-        for index in dirty.drain(..) {
-            let Some(session) = self.sessions.get_mut(index) else { continue };
-            session.dirty = false;
-            let pace = session.flush.or(hold);
-            let due = if session.urgent || now >= session.next_write + pace {
-                now
-            } else if now < session.next_write {
-                session.next_write
-            } else {
-                now + pace
-            };
-            if now < due {
-                session.held = true;
-                self.pacer.push(due, index);
-                continue;
-            }
-            session.urgent = false;
-            session.held = false;
-            session.next_write = now + pace;
-            match session.transport.write_mode() {
-                WriteMode::Open => self.write(index, now),
-                WriteMode::Full => {}
-                WriteMode::Pull => session.transport.wake(),
-            }
-        }
-        // The list keeps its room for the next burst.
-        self.dirty = dirty;
-    }
-
-    /// Writes what waits for a session, as far as its socket takes it.
-    fn write(&mut self, index: usize, now: Instant) {
-        loop {
-            let start = self.assemble(index, now);
-            if self.scratch.is_empty() {
-                return;
-            }
-            let session = &self.sessions[index];
-            session.transport.write(&self.scratch[start..]);
-            self.scratch.clear();
-            if !session.has_more() || session.is_over() || session.transport.write_mode() != WriteMode::Open {
-                return;
-            }
-        }
     }
 }
 

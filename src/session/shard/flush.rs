@@ -1,0 +1,77 @@
+//! Writes what waits, to every session whose time has come.
+
+use std::time::Duration;
+
+use super::Shard;
+use crate::{
+    clock::Instant,
+    session::{SessionKey, WriteMode, state::Flush},
+};
+
+impl Shard {
+    /// Fixes the time between two writes of a session: [`Duration::ZERO`] writes everything at once.
+    pub fn set_flush(&mut self, key: SessionKey, flush: Duration) {
+        if let Some(session) = self.get(key) {
+            session.flush = Flush::of(flush);
+        }
+    }
+
+    /// Marks a session as having something to send that waits for no pace.
+    pub(super) fn touch(&mut self, index: usize) {
+        self.sessions.touch(index);
+    }
+
+    /// Writes to every session that has something to send, or wakes its driver, once; those that were written to a
+    /// moment ago are held.
+    pub(super) fn wake_dirty(&mut self) {
+        if self.sessions.dirty.is_empty() {
+            return;
+        }
+        let now = self.hub.instant();
+        let mut dirty = std::mem::take(&mut self.sessions.dirty);
+        let hold = self.sessions.pacer.hold(self.config.flush);
+        for index in dirty.drain(..) {
+            let Some(session) = self.sessions.get_mut(index) else { continue };
+            session.dirty = false;
+            let pace = session.flush.or(hold);
+            let due = if session.urgent || now >= session.next_write + pace {
+                now
+            } else if now < session.next_write {
+                session.next_write
+            } else {
+                now + pace
+            };
+            if now < due {
+                session.held = true;
+                self.sessions.pacer.push(due, index);
+                continue;
+            }
+            session.urgent = false;
+            session.held = false;
+            session.next_write = now + pace;
+            match session.transport.write_mode() {
+                WriteMode::Open => self.write(index, now),
+                WriteMode::Full => {}
+                WriteMode::Pull => session.transport.wake(),
+            }
+        }
+        // The list keeps its room for the next burst.
+        self.sessions.dirty = dirty;
+    }
+
+    /// Writes what waits for a session, as far as its socket takes it.
+    fn write(&mut self, index: usize, now: Instant) {
+        loop {
+            let start = self.assemble(index, now);
+            if self.scratch.is_empty() {
+                return;
+            }
+            let session = &self.sessions[index];
+            session.transport.write(&self.scratch[start..]);
+            self.scratch.clear();
+            if !session.has_more() || session.is_over() || session.transport.write_mode() != WriteMode::Open {
+                return;
+            }
+        }
+    }
+}
