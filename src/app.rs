@@ -1,7 +1,7 @@
 //! Composition root: builds hub, feeds and server, and owns the order in which they start and stop.
 
 mod end;
-mod kept;
+mod persist;
 mod tasks;
 mod timekeeper;
 
@@ -65,7 +65,7 @@ pub async fn run(
     let clock = Clock::system();
     let metrics = Arc::new(Metrics::new());
     let (node, fresh) = names(&clock);
-    let mut opened = kept::open(&config, fresh.clone(), &clock).await?;
+    let mut opened = persist::open(&config, fresh.clone(), &clock).await?;
     let epoch = opened.as_ref().map_or(fresh, |opened| opened.epoch().to_owned());
     let hub = Arc::new(Hub::new(config.hub, epoch, clock, metrics));
     let stop_feeds = CancellationToken::new();
@@ -85,9 +85,9 @@ pub async fn run(
     feeds.into_iter().for_each(|(feed, publisher)| start(&mut tasks, feed, publisher));
     let timekeeper = timekeeper::keep_time(Arc::clone(&hub), watches, stop_feeds.clone());
     tasks.spawn(Task::Timekeeper, timekeeper.map(Ok));
-    let keeper = opened.map(|opened| opened.keep(Arc::clone(&hub)));
-    if let Some(keeper) = &keeper {
-        tasks.spawn(Task::Saver, keeper.saves());
+    let save_task = opened.map(|opened| opened.keep(Arc::clone(&hub)));
+    if let Some(save_task) = &save_task {
+        tasks.spawn(Task::Saver, save_task.saves());
     }
     let server = listening.server;
     tasks.spawn(Task::Server, async {
@@ -107,7 +107,7 @@ pub async fn run(
         () = shutdown => None,
         fault = tasks.fault() => Some(fault),
     };
-    Ending { gateway, tasks, stop_feeds, server: listening.handle, keeper }.end(fault).await
+    Ending { gateway, tasks, stop_feeds, server: listening.handle, save_task }.end(fault).await
 }
 
 fn gateway(

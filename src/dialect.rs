@@ -15,6 +15,7 @@ mod mark;
 mod message;
 mod naming;
 pub mod native;
+pub mod packed;
 mod product;
 mod recognise;
 mod request;

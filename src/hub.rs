@@ -3,34 +3,39 @@
 //! [`Hub::publish`] is synchronous: it takes one short lock a topic and never waits for a shard, a session or a
 //! socket. The hub does not know what a session is; it knows lanes, one for each shard.
 
+mod batch;
+mod context;
 mod demand;
 mod derive;
 mod event;
 mod failover;
+mod feed_table;
 mod freshness;
 mod history;
 mod image;
 mod lane;
+mod restore;
 mod ring;
-mod roster;
-mod round;
 mod source_clock;
 mod sweep;
 mod time;
 mod topic;
+mod topic_id;
 mod topics;
 
 pub use demand::Demand;
 pub use derive::TickerMinute;
 pub use event::Event;
 pub use failover::FailoverTimes;
+pub use feed_table::FeedTerms;
 pub use freshness::FreshnessLimits;
 pub use history::{BarSpan, Page};
-pub use image::{Computed, Image, Mark, Numbered, RestoreError, Run};
+pub use image::{Computed, Image, Numbered, RingImage, SavedMark};
 pub use lane::{Drained, Lane};
-pub use roster::FeedTerms;
+pub use restore::RestoreError;
 pub use source_clock::SourceClock;
-pub use topic::{Remembered, Topic, TopicId};
+pub use topic::{Remembered, Topic};
+pub use topic_id::TopicId;
 
 pub use crate::market::Body;
 
@@ -38,12 +43,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 
-use self::{
-    roster::Roster,
-    round::{Round, Shared},
-    sweep::Sweep,
-    topics::Topics,
-};
+use self::{batch::PublishBatch, context::TopicContext, feed_table::FeedTable, sweep::Sweep, topics::Topics};
 use crate::{
     clock::{Clock, Instant},
     limits::{
@@ -98,13 +98,13 @@ pub enum HubError {
 /// All topics, and the lanes to all shards.
 #[derive(Debug)]
 pub struct Hub {
-    shared: Arc<Shared>,
+    context: Arc<TopicContext>,
     epoch: String,
     clock: Clock,
     metrics: Arc<Metrics>,
     topics: Topics,
     lanes: RwLock<Vec<Option<Arc<Lane>>>>,
-    roster: RwLock<Roster>,
+    feed_table: RwLock<FeedTable>,
     /// The topics that several feeds carry.
     contested: RwLock<Vec<Arc<Topic>>>,
     /// What symbols of whole feeds are still to be told.
@@ -118,13 +118,13 @@ impl Hub {
     #[must_use]
     pub fn new(config: HubConfig, epoch: String, clock: Clock, metrics: Arc<Metrics>) -> Self {
         Self {
-            shared: Arc::new(Shared::new(config, &metrics)),
+            context: Arc::new(TopicContext::new(config, &metrics)),
             epoch,
             clock,
             metrics,
             topics: Topics::default(),
             lanes: RwLock::default(),
-            roster: RwLock::default(),
+            feed_table: RwLock::default(),
             contested: RwLock::default(),
             sweeps: Mutex::default(),
             looked_at: Mutex::default(),
@@ -169,7 +169,7 @@ impl Hub {
             return self.carried(topic, feed, lanes);
         }
         let make =
-            |id| Ok::<_, HubError>(Topic::new(id, symbol, self.carrier(feed), Arc::clone(&self.shared)));
+            |id| Ok::<_, HubError>(Topic::new(id, symbol, self.feed_ref(feed), Arc::clone(&self.context)));
         let (topic, is_new) = self.topics.get_or_make(symbol, make)?;
         if !is_new {
             return self.carried(topic, feed, lanes);
@@ -182,9 +182,9 @@ impl Hub {
             since: self.clock.now(),
             why: freshness::NOTHING_YET.into(),
         };
-        let mut round = Round::new(lanes, self.times());
-        let _its_own = topic.publish(feed, Tick::Status(pending), &mut round);
-        round.end(&self.shared);
+        let mut batch = PublishBatch::new(lanes, self.times());
+        let _its_own = topic.publish(feed, Tick::Status(pending), &mut batch);
+        batch.end(&self.context);
         // Nobody can be subscribed yet, but sessions that follow a pattern must look again.
         lanes.iter().flatten().for_each(|lane| lane.wake());
         Ok(topic)
@@ -196,25 +196,25 @@ impl Hub {
     /// A symbol that is not known yet becomes the `owner`'s. Ticks of a symbol whose source is another feed go nowhere.
     pub fn publish(&self, owner: Source, ticks: impl IntoIterator<Item = Tick>) {
         let lanes = self.lanes.read();
-        let mut round = Round::new(&lanes, self.times());
+        let mut batch = PublishBatch::new(&lanes, self.times());
         for tick in ticks {
             let symbol = tick.symbol();
             let Some(topic) = self.topic(symbol).or_else(|| self.enter(symbol, owner, &lanes).ok()) else {
                 self.metrics.refused_ticks.inc();
                 continue;
             };
-            if let Some(tick) = topic.publish(owner, tick, &mut round) {
+            if let Some(tick) = topic.publish(owner, tick, &mut batch) {
                 // The feed was not known to carry it; with too many that do it is refused.
                 let carried = self.enter(symbol, owner, &lanes).ok();
-                if carried.is_none_or(|topic| topic.publish(owner, tick, &mut round).is_some()) {
+                if carried.is_none_or(|topic| topic.publish(owner, tick, &mut batch).is_some()) {
                     self.metrics.refused_ticks.inc();
                 }
             }
         }
-        if round.standby > 0 {
-            self.metrics.switches.standby(owner.as_str(), round.standby);
+        if batch.standby > 0 {
+            self.metrics.switches.standby(owner.as_str(), batch.standby);
         }
-        round.end(&self.shared);
+        batch.end(&self.context);
     }
 
     /// Tells the hub how late it is: bars whose interval is over become final although no trade came, and trades leave
@@ -223,11 +223,11 @@ impl Hub {
     pub fn tick_clock(&self, now: UnixMicros) -> bool {
         let topics = self.topics.some(MAX_BURST_TICKS + 1, |topic| topic.due() <= now);
         let lanes = self.lanes.read();
-        let mut round = Round::new(&lanes, self.times());
+        let mut batch = PublishBatch::new(&lanes, self.times());
         for topic in topics.iter().take(MAX_BURST_TICKS) {
-            topic.pass(now, &mut round);
+            topic.pass(now, &mut batch);
         }
-        round.end(&self.shared);
+        batch.end(&self.context);
         topics.len() > MAX_BURST_TICKS
     }
 
@@ -235,7 +235,7 @@ impl Hub {
     #[must_use]
     pub fn offers(&self, channel: Channel) -> bool {
         match channel {
-            Channel::Bars(interval) => self.shared.config.intervals.contains(interval),
+            Channel::Bars(interval) => self.context.config.intervals.contains(interval),
             Channel::Trades | Channel::Quotes | Channel::Status | Channel::Corrections | Channel::Ticker => {
                 true
             }
@@ -311,7 +311,7 @@ impl Hub {
         if index >= MAX_SHARDS {
             return Err(HubError::TooManyShards);
         }
-        let lane = Arc::new(Lane::new(index, self.shared.config.lane_events));
+        let lane = Arc::new(Lane::new(index, self.context.config.lane_events));
         if index == lanes.len() {
             lanes.push(Some(Arc::clone(&lane)));
         } else {
@@ -334,7 +334,7 @@ impl Hub {
     /// Whether some lane is more than half full.
     #[must_use]
     pub fn is_congested(&self) -> bool {
-        self.lanes.read().iter().flatten().any(|lane| lane.len() > self.shared.config.lane_events / 2)
+        self.lanes.read().iter().flatten().any(|lane| lane.len() > self.context.config.lane_events / 2)
     }
 
     /// Monotonic time, for ages of events.

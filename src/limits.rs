@@ -422,7 +422,10 @@ pub const MAX_TRUSTED_PROXIES: usize = 256;
 pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 1..=1_000_000;
 
 /// `limits.symbols_per_session`: at most every topic in every channel.
-pub const SYMBOLS_PER_SESSION_RANGE: RangeInclusive<usize> = 1..=MAX_TOPICS * crate::market::Channel::COUNT;
+pub const SYMBOLS_PER_SESSION_RANGE: RangeInclusive<usize> = 1..=MAX_TOPICS * CHANNELS;
+
+/// How many channels a symbol has: `market` checks that it is so.
+pub const CHANNELS: usize = 11;
 
 /// `limits.commands_per_second`.
 pub const COMMANDS_PER_SECOND_RANGE: RangeInclusive<u32> = 1..=100_000;

@@ -14,6 +14,8 @@ mod print;
 mod symbol;
 mod tick;
 mod ticker;
+mod time;
+mod trade_id;
 
 pub use bar::{Bar, Interval, Intervals};
 pub use body::Body;
@@ -24,5 +26,7 @@ pub use increments::Increments;
 pub use loss::{Loss, LossWhy};
 pub use print::{Marks, Print, PrintRule};
 pub use symbol::{Source, Symbol, SymbolError};
-pub use tick::{Level, Quote, Side, State, Status, Tick, Trade, TradeId, UnixMicros};
+pub use tick::{Level, Quote, Side, State, Status, Tick, Trade};
 pub use ticker::Ticker;
+pub use time::UnixMicros;
+pub use trade_id::TradeId;

@@ -28,6 +28,8 @@ mod shard_metrics;
 mod state;
 mod subs;
 mod subscription;
+#[cfg(test)]
+pub(crate) mod test_client;
 mod transport;
 mod units;
 mod wire;

@@ -14,7 +14,7 @@ mod saver;
 use std::{path::PathBuf, time::Duration};
 
 pub use error::{SaveError, StoreError};
-pub use open::{House, Opened};
+pub use open::{Opened, StoreScope};
 pub use saver::Saver;
 
 use crate::limits::DEFAULT_STORE_INTERVAL;

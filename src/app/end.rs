@@ -14,7 +14,7 @@ use std::{
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Fault, Task, Tasks, kept::Keeper};
+use super::{Fault, Task, Tasks, persist::SaveTask};
 use crate::{
     limits::{CLOSE_TIMEOUT, FAULT_DRAIN, FAULT_SAVE_TIMEOUT, FEED_STOP_TIMEOUT, STOP_TIMEOUT},
     server::{Gateway, ServerHandle},
@@ -26,7 +26,7 @@ pub(super) struct Ending {
     pub(super) tasks: Tasks,
     pub(super) stop_feeds: CancellationToken,
     pub(super) server: ServerHandle,
-    pub(super) keeper: Option<Keeper>,
+    pub(super) save_task: Option<SaveTask>,
 }
 
 impl Ending {
@@ -40,8 +40,8 @@ impl Ending {
         let mut faults = Vec::from_iter(fault);
         if hurried {
             self.gateway.hurry.cancel();
-            if let Some(keeper) = &self.keeper {
-                keeper.save(FAULT_SAVE_TIMEOUT).await;
+            if let Some(save_task) = &self.save_task {
+                save_task.save(FAULT_SAVE_TIMEOUT).await;
             }
         }
         drain(&self.gateway, hurried).await;
@@ -50,12 +50,12 @@ impl Ending {
         // Open requests have their time; a server that has ended does not answer.
         let _stopped = timeout(2 * STOP_TIMEOUT, self.server.stop(true)).await;
         faults.extend(self.tasks.stopped(|task| *task == Task::Server, STOP_TIMEOUT).await);
-        if let Some(keeper) = self.keeper {
+        if let Some(save_task) = self.save_task {
             let patience = if faults.is_empty() { Duration::MAX } else { FAULT_SAVE_TIMEOUT };
-            keeper.stop();
+            save_task.stop();
             faults.extend(self.tasks.stopped(|task| *task == Task::Saver, patience).await);
             let goes_on = !faults.iter().any(|fault| publishes(&fault.task));
-            keeper.finish(goes_on, patience).await;
+            save_task.finish(goes_on, patience).await;
         }
         self.gateway.hub.metrics().notices.finish();
         match faults.into_iter().next() {

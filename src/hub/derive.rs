@@ -7,7 +7,8 @@
 
 mod bars;
 mod exact;
-mod kept;
+mod past;
+mod persist;
 mod points;
 mod retract;
 mod ticker;
@@ -18,14 +19,14 @@ use serde::{Deserialize, Serialize};
 
 pub use self::ticker::TickerMinute;
 use self::{
-    bars::Series,
+    bars::{Forming, Series},
     exact::Exact,
     points::{Point, Points},
-    ticker::Rolling,
+    ticker::{Rolling, TickerPoint},
     traded::Traded,
 };
 pub(super) use self::{
-    points::Past,
+    past::Past,
     retract::{Gone, Uncorrected},
 };
 use crate::{
@@ -89,6 +90,13 @@ pub(super) struct Step {
     pub(super) uncorrected: [Channels; Uncorrected::COUNT],
 }
 
+/// What was computed up to some trade, as far as later ones overwrite it.
+#[derive(Debug)]
+struct Values {
+    bars: [Option<Forming>; Interval::COUNT],
+    ticker: Option<TickerPoint>,
+}
+
 /// A symbol's ticker and bars.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Derived {
@@ -100,7 +108,7 @@ pub(super) struct Derived {
     newest: i64,
     ahead: i64,
     #[serde(skip)]
-    points: Points,
+    points: Points<Values>,
 }
 
 impl Derived {
@@ -150,7 +158,7 @@ impl Derived {
     fn remember(&mut self, n: u64) {
         if self.points.is_due(n) {
             let bars = self.bars.each_ref().map(|series| series.as_ref()?.state().cloned());
-            self.points.push(Point { n, bars, ticker: self.ticker.point() });
+            self.points.push(Point { n, values: Values { bars, ticker: self.ticker.point() } });
         }
     }
 

@@ -35,7 +35,7 @@ impl Default for FailoverTimes {
 pub(super) struct Standing {
     pub(super) state: State,
     /// Whether it said anything of the symbol since it is live.
-    pub(super) has_spoken: bool,
+    pub(super) has_ticked: bool,
     /// Whether the feed as a whole works: it may have nothing to say of the symbol yet.
     pub(super) is_up: bool,
     /// Whether it brings the symbol only when somebody listens.
@@ -44,7 +44,7 @@ pub(super) struct Standing {
 
 impl Standing {
     const fn works(self) -> bool {
-        matches!(self.state, State::Live | State::Halted) && self.has_spoken
+        matches!(self.state, State::Live | State::Halted) && self.has_ticked
     }
 
     /// Why it cannot be the source, if it cannot. A halt is the venue's word and no reason to look elsewhere.
@@ -217,9 +217,9 @@ mod tests {
         FailoverTimes { grace: Duration::from_secs(5), hold: Duration::from_secs(30) };
 
     /// A feed that is hot: live and heard.
-    const HOT: Standing = Standing { state: State::Live, has_spoken: true, is_up: true, is_on_demand: false };
+    const HOT: Standing = Standing { state: State::Live, has_ticked: true, is_up: true, is_on_demand: false };
     const LOST: Standing =
-        Standing { state: State::Stale, has_spoken: false, is_up: false, is_on_demand: false };
+        Standing { state: State::Stale, has_ticked: false, is_up: false, is_on_demand: false };
     /// One that is not asked and subscribes on demand.
     const IDLE: Standing = Standing { is_on_demand: true, ..LOST };
     const REFUSED: Standing = Standing { state: State::Closed, ..LOST };
@@ -262,7 +262,7 @@ mod tests {
     fn a_short_loss_a_halt_and_a_quiet_symbol_of_a_feed_that_works_change_nothing() {
         let mut world = World::of(2);
         let halted = Standing { state: State::Halted, ..HOT };
-        let quiet = Standing { state: State::Pending, has_spoken: false, ..HOT };
+        let quiet = Standing { state: State::Pending, has_ticked: false, ..HOT };
         for second in 0..100 {
             let first = match second % 5 {
                 0 => HOT,
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_standby_that_said_nothing_does_not_take_over() {
         let mut world = World::of(2);
-        let mute = Standing { has_spoken: false, ..HOT };
+        let mute = Standing { has_ticked: false, ..HOT };
         assert_eq!(world.at(0, true, &[LOST, mute]), Verdict::Stay);
         assert_eq!(world.at(5, true, &[LOST, mute]), Verdict::Asks);
         assert_eq!(world.at(60, true, &[LOST, mute]), Verdict::Stay);

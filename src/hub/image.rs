@@ -2,17 +2,15 @@
 //!
 //! Forming bars and tickers have no events of their own here: what they are made from is there, and says the same.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event, Hub, HubError, Round, SourceClock, TickerMinute, Topic,
+    Event, SourceClock, TickerMinute,
     derive::{Channels, Derived},
 };
-use crate::market::{Body, Channel, Interval, Intervals, Source, State, Status, Symbol, Tick};
+use crate::market::{Body, Channel, Interval, Intervals, Source, Symbol};
 
-/// A topic's memory, or what of it is newer than a [`Mark`]; `E` is how an event is held.
+/// A topic's memory, or what of it is newer than a [`SavedMark`]; `E` is how an event is held.
 #[derive(Debug, Clone)]
 pub struct Image<E> {
     /// Whose it is.
@@ -26,13 +24,13 @@ pub struct Image<E> {
     /// The newest loss of trades and of quotes.
     pub lost: [Option<E>; 2],
     /// The ring of trades.
-    pub trades: Run<E>,
+    pub trades: RingImage<E>,
     /// Whether that is the whole ring, because trades in it have changed.
     pub trades_changed: bool,
     /// The ring of corrections.
-    pub corrections: Run<E>,
+    pub corrections: RingImage<E>,
     /// The rings of final bars, by interval.
-    pub bars: [Run<E>; Interval::COUNT],
+    pub bars: [RingImage<E>; Interval::COUNT],
     /// What is computed, from the first trade or quote on.
     pub computed: Option<Computed>,
     /// The ticker's minutes.
@@ -45,14 +43,14 @@ pub struct Image<E> {
 
 /// A ring, or the newer part of it.
 #[derive(Debug, Clone)]
-pub struct Run<E> {
+pub struct RingImage<E> {
     /// Number of the newest event that is forgotten.
     pub forgotten: u64,
     /// The events, in order.
     pub events: Vec<E>,
 }
 
-impl<E> Default for Run<E> {
+impl<E> Default for RingImage<E> {
     fn default() -> Self {
         Self { forgotten: 0, events: Vec::new() }
     }
@@ -71,7 +69,7 @@ pub struct Numbered {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Computed {
     pub(super) derived: Derived,
-    pub(super) unsaid: Channels,
+    pub(super) deferred: Channels,
 }
 
 impl Computed {
@@ -96,20 +94,20 @@ impl Computed {
 
 impl Clone for Computed {
     fn clone(&self) -> Self {
-        Self { derived: self.derived.outline(), unsaid: self.unsaid }
+        Self { derived: self.derived.outline(), deferred: self.deferred }
     }
 }
 
 /// How much of a topic somebody has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
+pub struct SavedMark {
     /// Number of the newest event of each channel.
     pub heads: [u64; Channel::COUNT],
     /// The ticker's newest minute; it may have changed since.
     pub minute: i64,
 }
 
-impl Mark {
+impl SavedMark {
     /// Of somebody who has nothing.
     pub const NOTHING: Self = Self { heads: [0; Channel::COUNT], minute: i64::MIN };
 }
@@ -117,60 +115,9 @@ impl Mark {
 impl<E> Image<E> {
     /// How much somebody has who has this too.
     #[must_use]
-    pub fn mark(&self) -> Mark {
+    pub fn mark(&self) -> SavedMark {
         let minute = self.computed.as_ref().map_or(i64::MIN, Computed::newest_minute);
-        Mark { heads: self.heads, minute }
-    }
-}
-
-/// Why a hub cannot go on from images.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RestoreError {
-    /// No topic can have come to that.
-    #[error("what is kept of {0} does not fit together")]
-    Unsound(Symbol),
-    /// More symbols than a hub takes.
-    #[error("{0}")]
-    Full(#[from] HubError),
-}
-
-impl Hub {
-    /// Goes on from what another hub remembered; to be called before anything is declared. Numbers go on behind the
-    /// images', and every symbol is stale until it is heard itself.
-    ///
-    /// `interrupted` feeds were away from sources that went on: their streams are told of one loss.
-    ///
-    /// # Errors
-    /// When an image is none of a topic; then the hub must not be used.
-    pub fn restore(&self, images: Vec<Image<Numbered>>, interrupted: &[Source]) -> Result<(), RestoreError> {
-        let mut round = Round::new(&[], self.times());
-        for image in images {
-            let (symbol, feed) = (image.symbol, image.feed);
-            let make = |id| {
-                let topic = Topic::new(id, symbol, self.carrier(feed), Arc::clone(&self.shared));
-                topic.restore(image, round.received).ok_or(RestoreError::Unsound(symbol))?;
-                Ok::<_, RestoreError>(topic)
-            };
-            let (topic, is_new) = self.topics.get_or_make(symbol, make)?;
-            if !is_new {
-                return Err(RestoreError::Unsound(symbol));
-            }
-            self.metrics.topics.inc();
-            if interrupted.contains(&feed) {
-                topic.interrupted(&mut round);
-            }
-            let (state, why) = match topic.state() {
-                State::Pending => (State::Pending, super::freshness::NOTHING_YET),
-                State::Live | State::Stale | State::Halted | State::Closed => {
-                    (State::Stale, "kept from before the restart; not received since")
-                }
-            };
-            let since = self.clock.now();
-            let status = Status { symbol, state, source: feed, since, why: why.into() };
-            let _its_own = topic.publish(feed, Tick::Status(status), &mut round);
-        }
-        round.end(&self.shared);
-        Ok(())
+        SavedMark { heads: self.heads, minute }
     }
 }
 

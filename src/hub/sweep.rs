@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, vec::IntoIter};
 
-use super::{Hub, Topic, round::Round};
+use super::{Hub, Topic, batch::PublishBatch};
 use crate::{
     limits::MAX_BURST_TICKS,
     market::{Source, State, Status, Symbol, Tick, UnixMicros},
@@ -39,7 +39,7 @@ impl Hub {
     /// is. [`MAX_BURST_TICKS`] symbols are told at once, the others by [`sweep`](Self::sweep). A symbol that is closed already
     /// stays so: that its feed is lost changes nothing about it.
     pub fn set_feed_state(&self, feed: Source, state: State, why: &str) {
-        self.roster.write().set_up(feed, false);
+        self.feed_table.write().set_up(feed, false);
         // No event is made: all at once, so that a feed that is up again meanwhile stays up.
         self.each_of(&[feed], &mut 0, |topic, _| topic.feed_is_up(feed, false));
         let what = What::Down { state, why: why.to_owned(), since: self.clock.now() };
@@ -49,7 +49,7 @@ impl Hub {
     /// A feed proves alive again: its symbols are no longer stale for its sake. [`MAX_BURST_TICKS`] changes are told at
     /// once, the others by [`sweep`](Self::sweep).
     pub fn feed_is_back(&self, feed: Source) {
-        self.roster.write().set_up(feed, true);
+        self.feed_table.write().set_up(feed, true);
         self.begin(Sweep { feed, what: What::Back, rest: Rest::From(0) });
     }
 
@@ -84,23 +84,23 @@ impl Hub {
     fn burst(&self, sweep: &mut Sweep) -> bool {
         let Sweep { feed, what, rest } = sweep;
         let (feed, what) = (*feed, &*what);
-        let each = |topic: &Topic, round: &mut Round<'_>| match what {
+        let each = |topic: &Topic, batch: &mut PublishBatch<'_>| match what {
             What::Down { .. } if topic.state_of(feed) == Some(State::Closed) => {}
             What::Down { state, why, since } => {
                 let (symbol, why) = (topic.symbol(), why.clone().into());
                 let told = Status { symbol, state: *state, source: feed, since: *since, why };
-                let _another_feeds = topic.publish(feed, Tick::Status(told), round);
+                let _another_feeds = topic.publish(feed, Tick::Status(told), batch);
             }
-            What::Back => topic.feed_is_back(feed, round),
+            What::Back => topic.feed_is_back(feed, batch),
         };
         match rest {
             Rest::From(position) => self.each_of(&[feed], position, each),
             Rest::Named(symbols) => {
                 let lanes = self.lanes.read();
-                let mut round = Round::new(&lanes, self.times());
+                let mut batch = PublishBatch::new(&lanes, self.times());
                 let topics = symbols.by_ref().take(MAX_BURST_TICKS).filter_map(|symbol| self.topic(symbol));
-                topics.for_each(|topic| each(&topic, &mut round));
-                round.end(&self.shared);
+                topics.for_each(|topic| each(&topic, &mut batch));
+                batch.end(&self.context);
                 symbols.len() > 0
             }
         }
@@ -110,12 +110,12 @@ impl Hub {
     /// times a second; looks at no symbol of a feed without such limits. Tells at most [`MAX_BURST_TICKS`] changes and
     /// returns whether there may be more.
     pub fn check_freshness(&self) -> bool {
-        let watched = self.roster.read().watched();
+        let watched = self.feed_table.read().watched();
         let mut position = self.looked_at.lock();
         if watched.is_empty() {
             return false;
         }
-        let more = self.each_of(&watched, &mut position, |topic, round| topic.check_freshness(round));
+        let more = self.each_of(&watched, &mut position, |topic, batch| topic.check_freshness(batch));
         if !more {
             *position = 0;
         }
@@ -128,21 +128,21 @@ impl Hub {
         &self,
         feeds: &[Source],
         position: &mut usize,
-        mut each: impl FnMut(&Topic, &mut Round<'_>),
+        mut each: impl FnMut(&Topic, &mut PublishBatch<'_>),
     ) -> bool {
         let lanes = self.lanes.read();
-        let mut round = Round::new(&lanes, self.times());
+        let mut batch = PublishBatch::new(&lanes, self.times());
         let mut more = true;
-        while more && round.events() < MAX_BURST_TICKS {
-            let topics: Vec<Arc<Topic>> = self.topics.since(*position, MAX_BURST_TICKS - round.events());
+        while more && batch.events() < MAX_BURST_TICKS {
+            let topics: Vec<Arc<Topic>> = self.topics.since(*position, MAX_BURST_TICKS - batch.events());
             more = !topics.is_empty();
             *position += topics.len();
-            topics.iter().filter(|topic| topic.is_carried_by(feeds)).for_each(|it| each(it, &mut round));
+            topics.iter().filter(|topic| topic.is_carried_by(feeds)).for_each(|it| each(it, &mut batch));
         }
-        if round.standby > 0 {
-            self.metrics.switches.standby(feeds[0].as_str(), round.standby);
+        if batch.standby > 0 {
+            self.metrics.switches.standby(feeds[0].as_str(), batch.standby);
         }
-        round.end(&self.shared);
+        batch.end(&self.context);
         more
     }
 }

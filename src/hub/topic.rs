@@ -4,12 +4,12 @@
 //! ring keeps it), or when somebody asks for the newest one. Numbers count made events, so they have no holes; what
 //! is computed is always kept, so that an event made late says what it would have said.
 
+mod candidates;
 mod correct;
-mod kept;
+mod persist;
 mod status;
-mod voices;
 
-pub(super) use voices::Carrier;
+pub(super) use candidates::FeedRef;
 
 use std::{
     mem::size_of,
@@ -22,17 +22,18 @@ use std::{
 
 use parking_lot::Mutex;
 
-use self::voices::{Voices, Whose};
+use self::candidates::{Candidates, FeedRole};
 use super::{
-    Demand, Event,
+    Demand, Event, TopicId,
+    batch::{PublishBatch, Times},
+    context::TopicContext,
     derive::{Channels, Derived, Step},
     history::{self, BarSpan, Page},
     ring::Ring,
-    round::{Round, Shared, Times},
 };
 use crate::{
     clock::Instant,
-    limits::{CORRECTIONS_PER_SYMBOL, MAX_TOPICS},
+    limits::CORRECTIONS_PER_SYMBOL,
     market::{
         Bar, Body, Channel, Increments, Interval, Quote, Source, State, Symbol, Tick, Trade, UnixMicros,
     },
@@ -40,23 +41,6 @@ use crate::{
 
 /// What one remembered bar takes, without its encoded forms: the event, the bar, and two counters and a place.
 const BAR_BYTES: usize = size_of::<Event>() + size_of::<Bar>() + 3 * size_of::<usize>();
-
-/// A topic's position among all topics: dense, from 0, never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TopicId(u32);
-
-impl TopicId {
-    pub(super) fn new(position: usize) -> Self {
-        debug_assert!(position < MAX_TOPICS);
-        Self(u32::try_from(position).unwrap_or(u32::MAX))
-    }
-
-    /// Position in tables that have one entry for each topic.
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// What a topic remembers of a channel after some number.
 #[derive(Debug, Clone)]
@@ -74,7 +58,7 @@ pub struct Remembered {
 pub struct Topic {
     id: TopicId,
     symbol: Symbol,
-    shared: Arc<Shared>,
+    context: Arc<TopicContext>,
     inner: Mutex<Inner>,
     /// When, by the gateway's clock, time alone changes something derived; read without the lock.
     due: AtomicI64,
@@ -89,7 +73,7 @@ struct Inner {
     lost: [Option<Arc<Event>>; Channel::COUNT],
     trades: Ring,
     corrections: Ring,
-    voices: Voices,
+    candidates: Candidates,
     /// Bit i of a channel: shard i has a subscriber.
     interest: [u64; Channel::COUNT],
     /// From the first trade or quote on.
@@ -104,9 +88,9 @@ impl Inner {
         self.interest.iter().enumerate().any(|(channel, shards)| channel != status && *shards != 0)
     }
 
-    fn tell_watchers(&self, symbol: Symbol, was_wanted: bool) {
+    fn notify_demand(&self, symbol: Symbol, was_wanted: bool) {
         if self.is_wanted() != was_wanted {
-            self.voices.tell_demand(symbol);
+            self.candidates.notify_demand(symbol);
         }
     }
 }
@@ -116,29 +100,29 @@ impl Inner {
 struct Memory {
     computed: Derived,
     /// Where what is computed is newer than the last event: nobody listened.
-    unsaid: Channels,
-    unsaid_since: Instant,
+    deferred: Channels,
+    deferred_since: Instant,
     /// The source's offset with which it was computed when time alone changes something.
     offset: Option<i64>,
     bars: [Ring; Interval::COUNT],
 }
 
 impl Topic {
-    pub(super) fn new(id: TopicId, symbol: Symbol, carrier: Carrier, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(id: TopicId, symbol: Symbol, feed_ref: FeedRef, context: Arc<TopicContext>) -> Self {
         let inner = Inner {
             heads: [0; Channel::COUNT],
             last: [const { None }; Channel::COUNT],
             lost: [const { None }; Channel::COUNT],
-            trades: Ring::new(shared.config.trades_per_symbol),
+            trades: Ring::new(context.config.trades_per_symbol),
             corrections: Ring::new(CORRECTIONS_PER_SYMBOL),
-            voices: Voices::new(carrier),
+            candidates: Candidates::new(feed_ref),
             interest: [0; Channel::COUNT],
             derived: None,
             is_absent: false,
         };
         let due = AtomicI64::new(i64::MAX);
         let increments = Mutex::default();
-        Self { id, symbol, shared, inner: Mutex::new(inner), due, increments }
+        Self { id, symbol, context, inner: Mutex::new(inner), due, increments }
     }
 
     /// Its position.
@@ -156,7 +140,7 @@ impl Topic {
     /// The feed that is its source now.
     #[must_use]
     pub fn feed(&self) -> Source {
-        self.inner.lock().voices.feed()
+        self.inner.lock().candidates.feed()
     }
 
     /// The steps in which it is priced and traded, as far as its feed knows them.
@@ -173,63 +157,63 @@ impl Topic {
     /// Its present state.
     #[must_use]
     pub fn state(&self) -> State {
-        self.inner.lock().voices.source().freshness.shown()
+        self.inner.lock().candidates.source().freshness.shown()
     }
 
     /// Numbers one tick and what follows from it, and hands both to the interested lanes, under the topic's lock so
     /// that every lane gets the topic's events in the order of their numbers. Of feeds that stand by it is noted how they
     /// stand, and nothing else. The tick of a feed that is not known to carry the symbol is given back.
-    pub(super) fn publish(&self, owner: Source, tick: Tick, round: &mut Round<'_>) -> Option<Tick> {
+    pub(super) fn publish(&self, owner: Source, tick: Tick, batch: &mut PublishBatch<'_>) -> Option<Tick> {
         let inner = &mut *self.inner.lock();
-        match self.note(inner, owner, &tick, round) {
-            Whose::Source => self.bring(inner, tick, round),
-            Whose::Standby => {}
-            Whose::Nobodys => return Some(tick),
+        match self.note(inner, owner, &tick, batch) {
+            FeedRole::Source => self.bring(inner, tick, batch),
+            FeedRole::Standby => {}
+            FeedRole::Unknown => return Some(tick),
         }
         None
     }
 
     /// Takes a tick of its source.
-    fn bring(&self, inner: &mut Inner, tick: Tick, round: &mut Round<'_>) {
+    fn bring(&self, inner: &mut Inner, tick: Tick, batch: &mut PublishBatch<'_>) {
         let mut tick = match tick {
-            Tick::Status(status) => return self.told(inner, status, round),
-            Tick::Correction(correction) => return self.correct(inner, *correction, round),
+            Tick::Status(status) => return self.told(inner, status, batch),
+            Tick::Correction(correction) => return self.correct(inner, *correction, batch),
             tick @ (Tick::Trade(_) | Tick::Quote(_) | Tick::Loss(_)) => tick,
         };
         match &tick {
             Tick::Status(_) | Tick::Correction(_) => {}
             // The change of source has told it.
-            Tick::Loss(loss) if inner.voices.are_several() && inner.goes_on_lost(loss.channel) => return,
+            Tick::Loss(loss) if inner.candidates.are_several() && inner.goes_on_lost(loss.channel) => return,
             Tick::Loss(_) => {}
             Tick::Trade(Trade { source, tr, .. }) | Tick::Quote(Quote { source, tr, .. }) => {
                 inner.is_absent = false;
-                let voice = inner.voices.source_mut();
-                let times = (voice.clock.ahead(), round.steady);
-                if let Some(change) = voice.freshness.heard(&tick, times) {
-                    self.changed(inner, change, (*source, *tr), round);
+                let candidate = inner.candidates.source_mut();
+                let times = (candidate.clock.ahead(), batch.steady);
+                if let Some(change) = candidate.freshness.heard(&tick, times) {
+                    self.changed(inner, change, (*source, *tr), batch);
                 }
             }
         }
-        let step = self.derive(inner, &mut tick, round.received);
-        self.emit(inner, tick.into(), round);
+        let step = self.derive(inner, &mut tick, batch.received);
+        self.emit(inner, tick.into(), batch);
         if let Some(step) = step {
-            self.say(inner, step, round);
+            self.emit_derived(inner, step, batch);
         }
     }
 
     /// Time alone may have made it stale.
-    pub(super) fn check_freshness(&self, round: &mut Round<'_>) {
+    pub(super) fn check_freshness(&self, batch: &mut PublishBatch<'_>) {
         let inner = &mut *self.inner.lock();
-        if let Some(change) = inner.voices.passed(round.steady) {
-            self.changed(inner, change, (inner.voices.feed(), round.now), round);
+        if let Some(change) = inner.candidates.passed(batch.steady) {
+            self.changed(inner, change, (inner.candidates.feed(), batch.now), batch);
         }
     }
 
     /// One of its feeds proves alive again.
-    pub(super) fn feed_is_back(&self, feed: Source, round: &mut Round<'_>) {
+    pub(super) fn feed_is_back(&self, feed: Source, batch: &mut PublishBatch<'_>) {
         let inner = &mut *self.inner.lock();
-        if let Some(change) = inner.voices.feed_is_back(feed, (round.now, round.steady)) {
-            self.changed(inner, change, (feed, round.now), round);
+        if let Some(change) = inner.candidates.feed_is_back(feed, (batch.now, batch.steady)) {
+            self.changed(inner, change, (feed, batch.now), batch);
         }
     }
 
@@ -237,13 +221,13 @@ impl Topic {
         if !matches!(tick, Tick::Trade(_) | Tick::Quote(_)) {
             return None;
         }
-        let config = &self.shared.config;
-        let clock = inner.voices.source().clock;
+        let config = &self.context.config;
+        let clock = inner.candidates.source().clock;
         let memory = inner.derived.get_or_insert_with(|| {
             Box::new(Memory {
                 computed: Derived::new(self.symbol, config.intervals, config.trades_per_symbol),
-                unsaid: Channels::default(),
-                unsaid_since: now,
+                deferred: Channels::default(),
+                deferred_since: now,
                 offset: None,
                 bars: Interval::ALL.map(|_| Ring::new(config.bars)),
             })
@@ -268,15 +252,15 @@ impl Topic {
     }
 
     /// Makes the events of what has changed, as far as somebody can see them.
-    fn say(&self, inner: &mut Inner, step: Step, round: &mut Round<'_>) {
+    fn emit_derived(&self, inner: &mut Inner, step: Step, batch: &mut PublishBatch<'_>) {
         for bar in step.finished {
             let channel = Channel::Bars(bar.interval);
-            let event = self.emit(inner, Body::Bar(Box::new(bar)), round);
+            let event = self.emit(inner, Body::Bar(Box::new(bar)), batch);
             if let (Some(memory), Channel::Bars(interval)) = (&mut inner.derived, channel) {
-                memory.unsaid.remove(channel);
+                memory.deferred.remove(channel);
                 if memory.bars[interval.index()].push(&event) {
-                    self.shared.bars[interval.index()].inc();
-                    self.shared.bar_bytes.add(i64::try_from(BAR_BYTES).unwrap_or(i64::MAX));
+                    self.context.bars[interval.index()].inc();
+                    self.context.bar_bytes.add(i64::try_from(BAR_BYTES).unwrap_or(i64::MAX));
                 }
             }
         }
@@ -286,32 +270,32 @@ impl Topic {
             }
             let Some(memory) = &mut inner.derived else { return };
             if inner.interest[channel.index()] == 0 {
-                memory.unsaid.insert(channel);
-                memory.unsaid_since = round.received;
+                memory.deferred.insert(channel);
+                memory.deferred_since = batch.received;
             } else if let Some(body) = memory.computed.newest(channel) {
-                self.emit(inner, body, round);
+                self.emit(inner, body, batch);
             }
         }
-        self.shared.count_excluded(&step.excluded);
+        self.context.count_excluded(&step.excluded);
     }
 
     /// Makes an event, remembers it as the last, and hands it to the interested lanes.
-    fn emit(&self, inner: &mut Inner, body: Body, round: &mut Round<'_>) -> Arc<Event> {
+    fn emit(&self, inner: &mut Inner, body: Body, batch: &mut PublishBatch<'_>) -> Arc<Event> {
         let channel = body.channel().index();
         inner.heads[channel] += 1;
-        round.made[channel] += 1;
-        let event = Arc::new(Event::new(self.id, inner.heads[channel], body, round.received));
+        batch.made[channel] += 1;
+        let event = Arc::new(Event::new(self.id, inner.heads[channel], body, batch.received));
         if channel == Channel::Trades.index() {
             inner.trades.push(&event);
         } else if channel == Channel::Corrections.index() {
             inner.corrections.push(&event);
         }
         let mut interested = inner.interest[channel];
-        round.touched |= interested;
+        batch.touched |= interested;
         while interested != 0 {
             let index = interested.trailing_zeros() as usize;
             interested &= interested - 1;
-            if let Some(Some(lane)) = round.lanes.get(index) {
+            if let Some(Some(lane)) = batch.lanes.get(index) {
                 lane.push(&event);
             }
         }
@@ -323,18 +307,18 @@ impl Topic {
     /// Makes the event that was not made while nobody listened.
     fn catch_up(&self, inner: &mut Inner, channel: Channel) {
         let Some(memory) = &mut inner.derived else { return };
-        if !memory.unsaid.contains(channel) {
+        if !memory.deferred.contains(channel) {
             return;
         }
-        memory.unsaid.remove(channel);
+        memory.deferred.remove(channel);
         if let Some(body) = memory.computed.newest(channel) {
             // No lane: a shard that listens has had every event.
-            let mut round = Round::new(
+            let mut batch = PublishBatch::new(
                 &[],
-                Times { received: memory.unsaid_since, now: UnixMicros(0), steady: Duration::ZERO },
+                Times { received: memory.deferred_since, now: UnixMicros(0), steady: Duration::ZERO },
             );
-            self.emit(inner, body, &mut round);
-            round.end(&self.shared);
+            self.emit(inner, body, &mut batch);
+            batch.end(&self.context);
         }
     }
 
@@ -344,21 +328,21 @@ impl Topic {
     }
 
     /// Lets time pass: bars become final and trades leave the ticker's window.
-    pub(super) fn pass(&self, now: UnixMicros, round: &mut Round<'_>) {
+    pub(super) fn pass(&self, now: UnixMicros, batch: &mut PublishBatch<'_>) {
         let inner = &mut *self.inner.lock();
         let Some(memory) = &mut inner.derived else { return };
-        let clock = inner.voices.source().clock;
+        let clock = inner.candidates.source().clock;
         let step = memory.computed.pass(now, &clock);
         self.due.store(memory.computed.due(&clock).0, Ordering::Relaxed);
-        self.say(inner, step, round);
+        self.emit_derived(inner, step, batch);
     }
 
     /// The gateway's clock has jumped forward by so much: the clocks of its sources have not.
     pub(super) fn jumped(&self, by: i64) {
         let inner = &mut *self.inner.lock();
-        inner.voices.jumped(by);
+        inner.candidates.jumped(by);
         if let Some(memory) = &inner.derived {
-            let due = memory.computed.due(&inner.voices.source().clock);
+            let due = memory.computed.due(&inner.candidates.source().clock);
             self.due.store(due.0, Ordering::Relaxed);
         }
     }
@@ -366,7 +350,7 @@ impl Topic {
     /// How far its source's time is behind the gateway's, in microseconds, if that is known; negative when it is ahead.
     #[must_use]
     pub fn offset(&self) -> Option<i64> {
-        self.inner.lock().voices.source().clock.offset()
+        self.inner.lock().candidates.source().clock.offset()
     }
 
     /// Starts the interest of a shard in a channel and tells where the channel stands, in one step: the lane gets
@@ -377,7 +361,7 @@ impl Topic {
         self.catch_up(inner, channel);
         let wanted = inner.is_wanted();
         inner.interest[channel.index()] |= 1 << shard;
-        inner.tell_watchers(self.symbol, wanted);
+        inner.notify_demand(self.symbol, wanted);
         (inner.heads[channel.index()], inner.last[channel.index()].clone())
     }
 
@@ -386,7 +370,7 @@ impl Topic {
         let mut inner = self.inner.lock();
         let wanted = inner.is_wanted();
         inner.interest[channel.index()] &= !(1 << shard);
-        inner.tell_watchers(self.symbol, wanted);
+        inner.notify_demand(self.symbol, wanted);
     }
 
     /// Whether anybody listens to what a feed brings. Status alone asks for no data.
@@ -397,7 +381,7 @@ impl Topic {
 
     /// Tells this and every further change of [`is_wanted_of`](Self::is_wanted_of) to a feed that carries it.
     pub(super) fn watch(&self, feed: Source, watcher: &Arc<Demand>) {
-        self.inner.lock().voices.watch(feed, watcher);
+        self.inner.lock().candidates.watch(feed, watcher);
         watcher.changed(self.symbol);
     }
 

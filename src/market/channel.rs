@@ -7,6 +7,9 @@
 use serde::{Serialize, Serializer};
 
 use super::Interval;
+use crate::limits::CHANNELS;
+
+const _: () = assert!(Channel::COUNT == CHANNELS, "limits::CHANNELS is the number of channels");
 
 /// A kind of event. Each (symbol, channel) pair has its own sequence numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,15 +1,10 @@
 //! What happens to a symbol: trades, quotes and changes of state.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::{Channel, Correction, Loss, Price, Print, Size, Source, Symbol};
-
-/// Microseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UnixMicros(pub i64);
+use super::{Channel, Correction, Loss, Price, Print, Size, Source, Symbol, TradeId, UnixMicros};
 
 /// Which side took liquidity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,35 +14,6 @@ pub enum Side {
     Buy,
     /// The seller was the aggressor.
     Sell,
-}
-
-/// The venue's name of a trade; most count, some use texts.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(untagged)]
-pub enum TradeId {
-    /// A number.
-    Number(u64),
-    /// Anything else.
-    Text(Box<str>),
-}
-
-impl fmt::Display for TradeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Text(text) => f.write_str(text),
-        }
-    }
-}
-
-impl Serialize for TradeId {
-    /// Always as text, so that clients need one type only and no number loses digits in JavaScript.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Number(number) => serializer.serialize_str(itoa::Buffer::new().format(*number)),
-            Self::Text(text) => serializer.serialize_str(text),
-        }
-    }
 }
 
 /// One executed trade.

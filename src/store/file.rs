@@ -32,7 +32,7 @@ pub(super) const MINUTES: TableDefinition<'_, (u32, i64), &[u8]> = TableDefiniti
 
 /// The run that writes the file, or the last one that did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Run {
+pub(super) struct RunRecord {
     /// The name of its numbering.
     pub(super) epoch: String,
     /// How it ended, when it ended well.
@@ -133,7 +133,7 @@ impl File {
     }
 
     /// The last run; none in a new file.
-    pub(super) fn run(&self) -> Result<Option<Run>, StoreError> {
+    pub(super) fn run(&self) -> Result<Option<RunRecord>, StoreError> {
         let Some(bytes) = self.head("run")? else { return Ok(None) };
         decode(&bytes).map(Some).map_err(|why| self.damaged(&why))
     }
@@ -151,7 +151,7 @@ impl File {
     }
 
     /// Whether that run ended with this file as it lay there.
-    pub(super) fn ended(&self, run: &Run) -> bool {
+    pub(super) fn ended(&self, run: &RunRecord) -> bool {
         run.stopped.is_some_and(|stopped| self.found.as_ref().is_some_and(|found| stopped.is(found)))
     }
 
@@ -172,7 +172,7 @@ impl File {
     }
 
     /// Sets the run within a transaction.
-    pub(super) fn set_run(write: &redb::WriteTransaction, run: &Run) -> Result<(), Fault> {
+    pub(super) fn set_run(write: &redb::WriteTransaction, run: &RunRecord) -> Result<(), Fault> {
         write.open_table(HEAD)?.insert("run", encode(run).as_slice())?;
         Ok(())
     }

@@ -10,18 +10,19 @@ use redb::{ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 use super::{
     StoreConfig, StoreError,
     error::Fault,
-    file::{EVENTS, File, MINUTES, Run, TOPICS, guarded},
-    record::{FORMAT, TopicRecord, decode, decode_events, encode},
+    file::{EVENTS, File, MINUTES, RunRecord, TOPICS, guarded},
+    record::{FORMAT, TopicRecord, decode, encode},
 };
 use crate::{
-    hub::{Computed, Hub, Image, Mark, Numbered, TickerMinute},
+    dialect::packed,
+    hub::{Computed, Hub, Image, Numbered, SavedMark, TickerMinute},
     limits::{MAX_TOPICS, STORE_FORGETS},
     market::{Channel, Interval, Intervals, Source, Symbol, UnixMicros},
 };
 
 /// What a gateway is like as far as its file has to know.
 #[derive(Debug, Clone)]
-pub struct House {
+pub struct StoreScope {
     /// Feeds whose symbols are kept.
     pub feeds: Vec<Source>,
     /// Whether some feed starts over with the gateway, as a recording does: then so does the numbering.
@@ -34,11 +35,11 @@ pub struct House {
 #[derive(Debug)]
 pub struct Opened {
     pub(super) file: File,
-    pub(super) house: House,
+    pub(super) scope: StoreScope,
     /// In the order in which the hub gets to know them.
     pub(super) topics: Vec<Found>,
     images: Vec<Image<Numbered>>,
-    pub(super) parked: Vec<(Symbol, u32)>,
+    pub(super) orphaned: Vec<(Symbol, u32)>,
     pub(super) next_key: u32,
     /// Whether the last run said nothing that is not in the file.
     is_whole: bool,
@@ -56,7 +57,7 @@ pub(super) struct Found {
     pub(super) key: u32,
     pub(super) absent_since: Option<UnixMicros>,
     /// What of it is in the file.
-    pub(super) mark: Mark,
+    pub(super) mark: SavedMark,
 }
 
 /// What is to be changed in the file at the start.
@@ -82,7 +83,7 @@ impl Opened {
     /// When the file cannot be opened or read; it is as it was then.
     pub fn open(
         config: &StoreConfig,
-        house: House,
+        scope: StoreScope,
         fresh: String,
         now: UnixMicros,
     ) -> Result<Self, StoreError> {
@@ -97,10 +98,10 @@ impl Opened {
         let is_whole = last.as_ref().is_none_or(|run| file.ended(run));
         let mut opened = Self {
             file,
-            house,
+            scope,
             topics: Vec::new(),
             images: Vec::new(),
-            parked: Vec::new(),
+            orphaned: Vec::new(),
             next_key,
             is_whole,
             epoch: fresh,
@@ -111,11 +112,11 @@ impl Opened {
         if let Some(run) = last.filter(|_| is_whole)
             && !changes.moves
             && changes.rings.is_empty()
-            && !opened.house.starts_over
+            && !opened.scope.starts_over
         {
             (opened.epoch, opened.is_continued) = (run.epoch, true);
         }
-        let run = Run { epoch: opened.epoch.clone(), stopped: None };
+        let run = RunRecord { epoch: opened.epoch.clone(), stopped: None };
         guarded(&config.path, || commit(&opened.file, &changes, &run))?;
         if changes.migrates {
             let path = config.path.display();
@@ -137,15 +138,15 @@ impl Opened {
         for (key, mut record) in records {
             let symbol = record.symbol;
             if record.absent_since.is_some_and(|since| now.0.saturating_sub(since.0) > forgets) {
-                changes.moves |= !record.is_parked;
+                changes.moves |= !record.is_orphaned;
                 changes.dropped.push(key);
                 continue;
             }
-            let wanted = self.house.feeds.contains(&record.feed)
+            let wanted = self.scope.feeds.contains(&record.feed)
                 && self.topics.len() < MAX_TOPICS
                 && taken.insert(symbol);
-            if wanted == record.is_parked {
-                record.is_parked = !wanted;
+            if wanted == record.is_orphaned {
+                record.is_orphaned = !wanted;
                 if !wanted {
                     record.absent_since.get_or_insert(now);
                 }
@@ -153,7 +154,7 @@ impl Opened {
                 changes.rewritten.push((key, record.clone()));
             }
             if !wanted {
-                self.parked.push((symbol, key));
+                self.orphaned.push((symbol, key));
                 continue;
             }
             let image = self.image(key, &record, changes)?;
@@ -178,16 +179,16 @@ impl Opened {
             let Some(channel) = Channel::from_id(channel) else {
                 return Err(damaged(&"an unknown channel"));
             };
-            let events = decode_events(&bytes, record.symbol, channel).map_err(|why| damaged(&why))?;
+            let events = packed::unpack(&bytes, record.symbol, channel).map_err(|why| damaged(&why))?;
             let run = match channel {
                 Channel::Trades => &mut image.trades,
                 Channel::Corrections => &mut image.corrections,
-                Channel::Bars(interval) if self.house.intervals.contains(interval) => {
+                Channel::Bars(interval) if self.scope.intervals.contains(interval) => {
                     &mut image.bars[interval.index()]
                 }
                 Channel::Bars(_) | Channel::Quotes | Channel::Status | Channel::Ticker => continue,
             };
-            for event in events {
+            for event in events.into_iter().map(Numbered::from) {
                 // Rows may begin before what is remembered, and overlap after a save that failed half way.
                 if event.n > run.events.last().map_or(run.forgotten, |last| last.n) {
                     run.events.push(event);
@@ -199,7 +200,7 @@ impl Opened {
         }
         let had = image.computed.as_ref().map(Computed::intervals);
         let gone = had.iter().flat_map(|had| had.iter());
-        let gone = gone.filter(|interval| !self.house.intervals.contains(*interval));
+        let gone = gone.filter(|interval| !self.scope.intervals.contains(*interval));
         changes.rings.extend(gone.map(|interval| (key, interval)));
         Ok(image)
     }
@@ -212,8 +213,8 @@ impl Opened {
 
     /// Symbols that stay in the file without being taken over: no feed of this gateway has their name.
     #[must_use]
-    pub fn parked(&self) -> usize {
-        self.parked.len()
+    pub fn orphaned(&self) -> usize {
+        self.orphaned.len()
     }
 
     /// Fills an empty hub, whose epoch must be [`epoch`](Self::epoch). `interrupted` are the feeds whose sources went on
@@ -223,7 +224,7 @@ impl Opened {
     /// When what was read does not fit together.
     pub fn restore(&mut self, hub: &Hub, interrupted: &[Source]) -> Result<(), StoreError> {
         let images = std::mem::take(&mut self.images);
-        let interrupted = if self.is_whole { interrupted } else { &self.house.feeds };
+        let interrupted = if self.is_whole { interrupted } else { &self.scope.feeds };
         hub.restore(images, interrupted).map_err(|why| self.file.damaged(&why))
     }
 }
@@ -266,7 +267,7 @@ struct Rows {
     minutes: Vec<Vec<u8>>,
 }
 
-fn commit(file: &File, changes: &Changes, run: &Run) -> Result<(), Fault> {
+fn commit(file: &File, changes: &Changes, run: &RunRecord) -> Result<(), Fault> {
     let write = file.db.begin_write()?;
     {
         let mut topics = write.open_table(TOPICS)?;

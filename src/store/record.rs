@@ -11,11 +11,9 @@ use self::heads::Heads;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    hub::{Computed, Event, Image, Numbered, Run, SourceClock},
-    market::{
-        Bar, Body, Change, Channel, Correction, Interval, Level, Loss, LossWhy, Marks, Price, Print, Quote,
-        Side, Size, Source, Symbol, Tick, Trade, TradeId, UnixMicros,
-    },
+    dialect::packed::{PackedEvent, Unreadable},
+    hub::{Computed, Event, Image, Numbered, RingImage, SourceClock},
+    market::{Channel, Interval, Source, Symbol, UnixMicros},
 };
 
 /// The version of everything in the file.
@@ -32,15 +30,15 @@ pub(super) struct TopicRecord {
     pub(super) symbol: Symbol,
     pub(super) feed: Source,
     heads: Heads,
-    last: [Option<Entry>; 2],
-    lost: [Option<Entry>; 2],
+    last: [Option<PackedEvent>; 2],
+    lost: [Option<PackedEvent>; 2],
     /// Newest forgotten number of the trades, and of the bars by interval.
     pub(super) forgotten: (u64, [u64; Interval::COUNT]),
     pub(super) computed: Option<Computed>,
     /// Since when its feed has neither named nor sent it.
     pub(super) absent_since: Option<UnixMicros>,
     /// Not restored by the last run.
-    pub(super) is_parked: bool,
+    pub(super) is_orphaned: bool,
     /// Newest forgotten number of the corrections.
     #[serde(default)]
     forgotten_corrections: u64,
@@ -48,59 +46,6 @@ pub(super) struct TopicRecord {
     #[serde(default)]
     clock: Option<SourceClock>,
 }
-
-/// A number and what has it; symbol and channel are known from where it stands.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Entry(u64, Value);
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-enum Value {
-    #[serde(rename = "t")]
-    Trade(
-        Price,
-        Size,
-        Option<Side>,
-        Option<Id>,
-        Source,
-        Option<UnixMicros>,
-        UnixMicros,
-        #[serde(default)] Marks,
-    ),
-    #[serde(rename = "q")]
-    Quote(Option<Side2>, Option<Side2>, Source, Option<UnixMicros>, UnixMicros),
-    /// Name and place of the trade, and its number when it was known; what became of it, and when.
-    #[serde(rename = "c")]
-    Correction(Id, Source, Option<u64>, Became, Option<UnixMicros>, UnixMicros),
-    /// Whether the venue left something out, and how many.
-    #[serde(rename = "x")]
-    Loss(bool, Option<u64>),
-    /// Start; open, high, low, close; volume, average, trades.
-    #[serde(rename = "b")]
-    Bar(UnixMicros, [Price; 4], Size, Option<Price>, u64),
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-enum Id {
-    #[serde(rename = "n")]
-    Number(u64),
-    #[serde(rename = "t")]
-    Text(Box<str>),
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-enum Became {
-    #[serde(rename = "b")]
-    Busted(Option<Price>, Option<Size>),
-    #[serde(rename = "c")]
-    Corrected(Price, Size, Marks, Option<Id>),
-}
-
-/// One side of the book.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Side2(Price, Option<Size>);
-
-/// Bytes that are no record.
-pub(super) type Unreadable = rmp_serde::decode::Error;
 
 /// The bytes of a record.
 pub(super) fn encode(record: &impl Serialize) -> Vec<u8> {
@@ -112,27 +57,11 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable>
     rmp_serde::from_slice(bytes)
 }
 
-/// The bytes of events of one channel.
-pub(super) fn encode_events<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<u8> {
-    let entries: Vec<_> = events.into_iter().filter_map(|event| Entry::of(event.n, &event.body)).collect();
-    encode(&entries)
-}
-
-/// The events of the bytes.
-pub(super) fn decode_events(
-    bytes: &[u8],
-    symbol: Symbol,
-    channel: Channel,
-) -> Result<Vec<Numbered>, Unreadable> {
-    let entries: Vec<Entry> = decode(bytes)?;
-    Ok(entries.into_iter().map(|entry| entry.event(symbol, channel)).collect())
-}
-
 impl TopicRecord {
     /// The record of a topic.
     pub(super) fn of<E: AsRef<Event>>(image: &Image<E>, absent_since: Option<UnixMicros>) -> Self {
         let entry = |event: &Option<E>| {
-            event.as_ref().and_then(|event| Entry::of(event.as_ref().n, &event.as_ref().body))
+            event.as_ref().and_then(|event| PackedEvent::of(event.as_ref().n, &event.as_ref().body))
         };
         Self {
             symbol: image.symbol,
@@ -143,7 +72,7 @@ impl TopicRecord {
             forgotten: (image.trades.forgotten, image.bars.each_ref().map(|run| run.forgotten)),
             computed: image.computed.clone(),
             absent_since,
-            is_parked: false,
+            is_orphaned: false,
             forgotten_corrections: image.corrections.forgotten,
             clock: Some(image.clock),
         }
@@ -152,14 +81,14 @@ impl TopicRecord {
     /// The topic of a record, with empty rings.
     pub(super) fn image(&self) -> Image<Numbered> {
         let channels = [Channel::Trades, Channel::Quotes];
-        let both = |entries: &[Option<Entry>; 2]| {
+        let both = |entries: &[Option<PackedEvent>; 2]| {
             let mut channels = channels.into_iter();
             entries.clone().map(|entry| {
                 let channel = channels.next().unwrap_or(Channel::Trades);
-                entry.map(|entry| entry.event(self.symbol, channel))
+                entry.map(|entry| Numbered::from(entry.event(self.symbol, channel)))
             })
         };
-        let run = |forgotten: u64| Run { forgotten, events: Vec::new() };
+        let run = |forgotten: u64| RingImage { forgotten, events: Vec::new() };
         Image {
             symbol: self.symbol,
             feed: self.feed,
@@ -178,121 +107,5 @@ impl TopicRecord {
                 .or_else(|| Some(self.computed.as_ref()?.clock_of_format_1()))
                 .unwrap_or_default(),
         }
-    }
-}
-
-impl Id {
-    fn of(id: &TradeId) -> Self {
-        match id {
-            TradeId::Number(number) => Self::Number(*number),
-            TradeId::Text(text) => Self::Text(text.clone()),
-        }
-    }
-
-    fn name(self) -> TradeId {
-        match self {
-            Self::Number(number) => TradeId::Number(number),
-            Self::Text(text) => TradeId::Text(text),
-        }
-    }
-}
-
-impl Became {
-    fn of(change: &Change) -> Self {
-        match change {
-            Change::Busted { price, size } => Self::Busted(*price, *size),
-            Change::Corrected { price, size, marks, id } => {
-                Self::Corrected(*price, *size, *marks, id.as_ref().map(Id::of))
-            }
-        }
-    }
-
-    fn change(self) -> Change {
-        match self {
-            Self::Busted(price, size) => Change::Busted { price, size },
-            Self::Corrected(price, size, marks, id) => {
-                Change::Corrected { price, size, marks, id: id.map(Id::name) }
-            }
-        }
-    }
-}
-
-impl Entry {
-    /// `None` for what is not kept: a status, a ticker, a forming bar.
-    fn of(n: u64, body: &Body) -> Option<Self> {
-        let side = |level: &Option<Level>| level.map(|Level { price, size }| Side2(price, size));
-        let value = match body {
-            Body::Tick(Tick::Trade(Trade { price, size, side, id, source, te, tr, print, .. })) => {
-                let id = id.as_ref().map(Id::of);
-                Value::Trade(*price, *size, *side, id, *source, *te, *tr, print.marks)
-            }
-            Body::Tick(Tick::Correction(correction)) => {
-                let Correction { id, source, of, change, te, tr, .. } = &**correction;
-                Value::Correction(Id::of(id), *source, *of, Became::of(change), *te, *tr)
-            }
-            Body::Tick(Tick::Quote(Quote { bid, ask, source, te, tr, .. })) => {
-                Value::Quote(side(bid), side(ask), *source, *te, *tr)
-            }
-            Body::Tick(Tick::Loss(Loss { why, events, .. })) => {
-                Value::Loss(matches!(why, LossWhy::Venue), *events)
-            }
-            Body::Bar(bar) if bar.is_final => {
-                let Bar { start, open, high, low, close, volume, vwap, trades, .. } = &**bar;
-                Value::Bar(*start, [*open, *high, *low, *close], *volume, *vwap, *trades)
-            }
-            Body::Bar(_) | Body::Ticker(_) | Body::Tick(Tick::Status(_)) => return None,
-        };
-        Some(Self(n, value))
-    }
-
-    fn event(self, symbol: Symbol, channel: Channel) -> Numbered {
-        let Self(n, value) = self;
-        let level = |side: Option<Side2>| side.map(|Side2(price, size)| Level { price, size });
-        let body = match value {
-            Value::Trade(price, size, side, id, source, te, tr, marks) => {
-                let (id, print) = (id.map(Id::name), Print { marks, rule: None });
-                Body::Tick(Tick::Trade(Trade { symbol, price, size, side, id, source, te, tr, print }))
-            }
-            Value::Correction(id, source, of, became, te, tr) => {
-                let (id, change) = (id.name(), became.change());
-                let correction = Correction { symbol, id, source, change, te, tr, of };
-                Body::Tick(Tick::Correction(Box::new(correction)))
-            }
-            Value::Quote(bid, ask, source, te, tr) => {
-                let (bid, ask) = (level(bid), level(ask));
-                Body::Tick(Tick::Quote(Quote { symbol, bid, ask, source, te, tr }))
-            }
-            Value::Loss(by_venue, events) => {
-                let why = if by_venue { LossWhy::Venue } else { LossWhy::Reconnect };
-                Body::Tick(Tick::Loss(Loss { symbol, channel, why, events }))
-            }
-            Value::Bar(start, [open, high, low, close], volume, vwap, trades) => {
-                let interval = match channel {
-                    Channel::Bars(interval) => interval,
-                    // Refused where it is restored: a bar is no trade.
-                    Channel::Trades
-                    | Channel::Quotes
-                    | Channel::Status
-                    | Channel::Corrections
-                    | Channel::Ticker => Interval::Second,
-                };
-                let is_final = true;
-                Body::Bar(Box::new(Bar {
-                    symbol,
-                    interval,
-                    start,
-                    open,
-                    high,
-                    low,
-                    close,
-                    volume,
-                    vwap,
-                    trades,
-                    is_final,
-                    is_void: false,
-                }))
-            }
-        };
-        Numbered { n, body }
     }
 }

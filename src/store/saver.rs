@@ -15,13 +15,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Opened, SaveError, StoreConfig,
     error::Fault,
-    file::{EVENTS, File, MINUTES, Run, Stopped, TOPICS, inode},
-    open::{House, drop_symbol},
-    record::{FORMAT, TopicRecord, encode, encode_events},
+    file::{EVENTS, File, MINUTES, RunRecord, Stopped, TOPICS, inode},
+    open::{StoreScope, drop_symbol},
+    record::{FORMAT, TopicRecord, encode},
 };
 use crate::{
+    dialect::packed,
     drill,
-    hub::{Event, Hub, Image, Mark, Topic},
+    hub::{Event, Hub, Image, SavedMark, Topic},
     limits::{STORE_RETRY_MAX, TICKER_MINUTES},
     market::{Channel, Interval, Symbol, UnixMicros},
 };
@@ -31,16 +32,16 @@ use crate::{
 pub struct Saver {
     hub: Arc<Hub>,
     config: StoreConfig,
-    house: House,
+    scope: StoreScope,
     epoch: String,
     inode: u64,
     /// None between a failure and the next attempt.
     file: Option<File>,
     /// By topic.
-    kept: Vec<Kept>,
+    saved: Vec<SavedTopic>,
     /// Topics that came out of the file.
     restored: usize,
-    parked: HashMap<Symbol, u32>,
+    orphaned: HashMap<Symbol, u32>,
     next_key: u32,
     failures: u32,
     /// Nothing is written after the last save.
@@ -49,14 +50,14 @@ pub struct Saver {
 
 /// What the file has of a topic.
 #[derive(Debug, Clone, Copy)]
-struct Kept {
+struct SavedTopic {
     key: Option<u32>,
-    mark: Mark,
+    mark: SavedMark,
     absent_since: Option<UnixMicros>,
 }
 
-impl Kept {
-    const NOTHING: Self = Self { key: None, mark: Mark::NOTHING, absent_since: None };
+impl SavedTopic {
+    const NOTHING: Self = Self { key: None, mark: SavedMark::NOTHING, absent_since: None };
 }
 
 /// The tables of one save.
@@ -70,8 +71,8 @@ impl Saver {
     /// For the hub that was filled from that file.
     #[must_use]
     pub fn new(opened: Opened, hub: Arc<Hub>, config: StoreConfig) -> Self {
-        let Opened { file, house, topics, parked, next_key, epoch, .. } = opened;
-        let kept = topics.iter().map(|found| Kept {
+        let Opened { file, scope, topics, orphaned, next_key, epoch, .. } = opened;
+        let saved = topics.iter().map(|found| SavedTopic {
             key: Some(found.key),
             mark: found.mark,
             absent_since: found.absent_since,
@@ -79,11 +80,11 @@ impl Saver {
         hub.metrics().store.bytes(file.bytes());
         Self {
             config,
-            house,
+            scope,
             epoch,
-            kept: kept.collect(),
+            saved: saved.collect(),
             restored: topics.len(),
-            parked: parked.into_iter().collect(),
+            orphaned: orphaned.into_iter().collect(),
             next_key,
             inode: file.inode,
             file: Some(file),
@@ -215,9 +216,9 @@ impl Saver {
             Some(run) if run.epoch == self.epoch && run.stopped.is_none() => {}
             Some(_) => return Err(SaveError::Replaced(file.path)),
             None => {
-                let nothing = |kept: &Kept| Kept { mark: Mark::NOTHING, ..*kept };
-                self.kept = self.kept.iter().map(nothing).collect();
-                self.parked.clear();
+                let nothing = |had: &SavedTopic| SavedTopic { mark: SavedMark::NOTHING, ..*had };
+                self.saved = self.saved.iter().map(nothing).collect();
+                self.orphaned.clear();
             }
         }
         Ok(file)
@@ -226,7 +227,7 @@ impl Saver {
     fn transact(&mut self, file: &File, stopped: Option<Stopped>) -> Result<bool, Fault> {
         let last = stopped.is_some();
         let topics = self.hub.all_topics();
-        self.kept.resize(topics.len().max(self.kept.len()), Kept::NOTHING);
+        self.saved.resize(topics.len().max(self.saved.len()), SavedTopic::NOTHING);
         let now = self.hub.clock().now();
         let write = file.db.begin_write()?;
         let mut saved = Vec::new();
@@ -238,8 +239,8 @@ impl Saver {
             };
             for (i, topic) in topics.iter().enumerate() {
                 let always = last && i < self.restored;
-                if let Some(kept) = self.topic(&mut tables, i, topic, (always, now))? {
-                    saved.push((i, topic.symbol(), kept));
+                if let Some(now_saved) = self.topic(&mut tables, i, topic, (always, now))? {
+                    saved.push((i, topic.symbol(), now_saved));
                 }
             }
         }
@@ -247,13 +248,13 @@ impl Saver {
             write.abort()?;
             return Ok(false);
         }
-        self.unpark(&write, &saved)?;
-        File::set_run(&write, &Run { epoch: self.epoch.clone(), stopped })?;
+        self.drop_orphans(&write, &saved)?;
+        File::set_run(&write, &RunRecord { epoch: self.epoch.clone(), stopped })?;
         File::set_time(&write, now)?;
         write.commit()?;
-        for (i, symbol, kept) in saved {
-            self.kept[i] = kept;
-            self.parked.remove(&symbol);
+        for (i, symbol, now_saved) in saved {
+            self.saved[i] = now_saved;
+            self.orphaned.remove(&symbol);
         }
         Ok(true)
     }
@@ -265,17 +266,17 @@ impl Saver {
         index: usize,
         topic: &Topic,
         (always, now): (bool, UnixMicros),
-    ) -> Result<Option<Kept>, Fault> {
-        if !self.house.feeds.contains(&topic.home()) {
+    ) -> Result<Option<SavedTopic>, Fault> {
+        if !self.scope.feeds.contains(&topic.home()) {
             return Ok(None);
         }
-        let had = self.kept[index];
+        let had = self.saved[index];
         let Some(image) = topic.image(&had.mark, always) else { return Ok(None) };
         let key = had.key.unwrap_or_else(|| {
             // In the order of the topics, whatever becomes of this save.
             let key = self.next_key;
             self.next_key = self.next_key.saturating_add(1);
-            self.kept[index].key = Some(key);
+            self.saved[index].key = Some(key);
             key
         });
         // Absence is found when a run ends: until then the feed may still come to it.
@@ -284,13 +285,17 @@ impl Saver {
         tables.topics.insert(key, record.as_slice())?;
         tables.rings(key, &image)?;
         tables.minutes(key, &image)?;
-        Ok(Some(Kept { key: Some(key), mark: image.mark(), absent_since }))
+        Ok(Some(SavedTopic { key: Some(key), mark: image.mark(), absent_since }))
     }
 
     /// A symbol that has come back as another feed's starts anew: what was kept of it goes.
-    fn unpark(&self, write: &WriteTransaction, saved: &[(usize, Symbol, Kept)]) -> Result<(), Fault> {
+    fn drop_orphans(
+        &self,
+        write: &WriteTransaction,
+        saved: &[(usize, Symbol, SavedTopic)],
+    ) -> Result<(), Fault> {
         for (_, symbol, _) in saved {
-            if let Some(key) = self.parked.get(symbol) {
+            if let Some(key) = self.orphaned.get(symbol) {
                 drop_symbol(write, *key)?;
             }
         }
@@ -310,7 +315,7 @@ impl Tables<'_> {
                 // Trades that were written before are other ones now: the row has all of them.
                 self.events.retain_in((key, channel, 0)..=(key, channel, u64::MAX), |_, _| false)?;
             }
-            let row = encode_events(run.events.iter().map(|event| &**event));
+            let row = packed::pack(run.events.iter().map(|event| (event.n, &event.body)));
             self.events.insert((key, channel, first.n), row.as_slice())?;
             // A row goes when the next one begins with what is remembered or before.
             let old = self.events.range((key, channel, 0)..=(key, channel, run.forgotten + 1))?;

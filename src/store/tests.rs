@@ -3,6 +3,7 @@
 mod busted;
 mod faults;
 mod migrate;
+mod restarts;
 mod rows;
 mod same;
 
@@ -10,7 +11,7 @@ use std::{path::Path, sync::Arc};
 
 use tempfile::TempDir;
 
-use super::{House, Opened, Saver, StoreConfig, StoreError};
+use super::{Opened, Saver, StoreConfig, StoreError, StoreScope};
 use crate::{
     clock::Clock,
     hub::{Event, Hub, HubConfig},
@@ -56,10 +57,13 @@ impl Plan {
     }
 
     fn open(&self, path: &Path) -> Result<Opened, StoreError> {
-        let house =
-            House { feeds: self.sources(), starts_over: self.starts_over, intervals: self.config.intervals };
+        let scope = StoreScope {
+            feeds: self.sources(),
+            starts_over: self.starts_over,
+            intervals: self.config.intervals,
+        };
         let fresh = format!("e{}", rand::random::<u64>());
-        Opened::open(&StoreConfig::new(path.to_owned()), house, fresh, self.clock.now())
+        Opened::open(&StoreConfig::new(path.to_owned()), scope, fresh, self.clock.now())
     }
 
     fn start(&self, path: &Path) -> Rig {

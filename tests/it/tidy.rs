@@ -31,7 +31,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["server", "store", "session", "feed", "hub", "dialect", "metrics", "market", "clock", "limits"],
     ),
     ("server", &["session", "feed", "hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
-    ("store", &["hub", "metrics", "market", "clock", "drill", "limits"]),
+    ("store", &["hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
     ("session", &["hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
     ("feed", &["hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
     ("hub", &["dialect", "metrics", "market", "clock", "limits"]),

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Exact, Excluded, Traded, points::Past, retract::Reach};
+use super::{Exact, Excluded, Traded, past::Past, retract::Reach};
 use crate::{
     limits::{MAX_DECIMAL_SCALE, VWAP_DIGITS},
     market::{Bar, Interval, Price, Size, Symbol, UnixMicros},

@@ -3,7 +3,7 @@
 //! What is final stays as it is. Elsewhere the values become those that they would be had the trade never come, as far
 //! as the trades that are needed for that are remembered; where they are not, it is said.
 
-use super::{Channels, Derived, Point, Step, Traded, points::Past};
+use super::{Channels, Derived, Past, Step, Traded, Values};
 use crate::market::{Channel, Interval, Trade, UnixMicros};
 
 /// How far a trade could be taken out of a value; what is worse is more.
@@ -79,15 +79,15 @@ impl Derived {
         let (gone, i) = (both.0, interval.index());
         let Some(series) = &mut self.bars[i] else { return Reach::Nothing };
         let base = series.state().filter(|forming| forming.holds(gone, interval)).and_then(|forming| {
-            let same = |point: &'_ Point| point.bars[i].clone().filter(|state| state.is_same(forming));
+            let same = |values: &'_ Values| values.bars[i].clone().filter(|state| state.is_same(forming));
             self.points.before(gone.n, past, same).or_else(|| forming.blank(past))
         });
         for point in self.points.from(gone.n) {
             let until = point.n;
-            let state = point.bars[i].as_mut().filter(|state| state.holds(gone, interval));
+            let state = point.values.bars[i].as_mut().filter(|state| state.holds(gone, interval));
             let reach = state.map(|state| state.retract(interval, both, base.clone(), (past, until)));
             if reach == Some(Reach::Inexact) {
-                point.bars[i] = None;
+                point.values.bars[i] = None;
             }
         }
         let (reach, void) = series.retract(self.symbol, both, base, past);

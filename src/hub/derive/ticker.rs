@@ -6,7 +6,7 @@
 //! and highs and lows are kept as the falling and rising runs that can still become the extreme. The prices of each minute
 //! are kept beside them, for the day on which the extreme is taken back.
 
-mod kept;
+mod persist;
 mod retract;
 
 pub(super) use self::retract::TickerPoint;
@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::kept::TickerMinute;
+pub use self::persist::TickerMinute;
 use super::{
     Exact, Excluded, Traded,
     bars::{higher, lower},

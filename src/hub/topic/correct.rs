@@ -10,9 +10,9 @@ use super::{Inner, Memory, Topic};
 use crate::{
     hub::{
         Event,
+        batch::PublishBatch,
         derive::{Channels, Gone, Past, Step, Uncorrected},
         ring::Ring,
-        round::Round,
     },
     limits::CORRECTION_LOOKBACK,
     market::{Body, Change, Channel, Correction, Marks, Source, Tick, Trade, TradeId},
@@ -20,13 +20,18 @@ use crate::{
 
 impl Topic {
     /// Takes a correction of its source.
-    pub(super) fn correct(&self, inner: &mut Inner, mut correction: Correction, round: &mut Round<'_>) {
+    pub(super) fn correct(
+        &self,
+        inner: &mut Inner,
+        mut correction: Correction,
+        batch: &mut PublishBatch<'_>,
+    ) {
         let Correction { id, source, change, te, tr, .. } = &mut correction;
         let Some(known) = find(&inner.trades, id, *source) else {
             if !is_repeated(&inner.trades, change, *source) {
                 let computed = inner.derived.as_deref().map(|memory| memory.computed.channels());
-                self.emit(inner, Tick::Correction(Box::new(correction)).into(), round);
-                self.shared.count_uncorrected(&forgotten(computed.unwrap_or_default()));
+                self.emit(inner, Tick::Correction(Box::new(correction)).into(), batch);
+                self.context.count_uncorrected(&forgotten(computed.unwrap_or_default()));
             }
             return;
         };
@@ -51,29 +56,29 @@ impl Topic {
         let times = (*te, *tr);
         correction.of = Some(known.n);
         remember(inner, &known, &now);
-        self.emit(inner, Tick::Correction(Box::new(correction)).into(), round);
-        let clock = inner.voices.source().clock;
+        self.emit(inner, Tick::Correction(Box::new(correction)).into(), batch);
+        let clock = inner.candidates.source().clock;
         let Some(Memory { computed, .. }) = inner.derived.as_deref_mut() else { return };
         let gone = Gone { n: known.n, trade, instead: (!is_busted).then_some(&now), times };
         let step = computed.retract(&gone, Past(&inner.trades));
         self.due.store(computed.due(&clock).0, std::sync::atomic::Ordering::Relaxed);
-        self.shared.count_uncorrected(&step.uncorrected);
-        self.say_void(inner, &step, round);
-        self.say(inner, step, round);
+        self.context.count_uncorrected(&step.uncorrected);
+        self.emit_void(inner, &step, batch);
+        self.emit_derived(inner, step, batch);
     }
 
     /// Bars of which nothing is left are told to those who may have seen them.
-    fn say_void(&self, inner: &mut Inner, step: &Step, round: &mut Round<'_>) {
+    fn emit_void(&self, inner: &mut Inner, step: &Step, batch: &mut PublishBatch<'_>) {
         for bar in &step.void {
             let channel = Channel::Bars(bar.interval);
             let seen = inner.last[channel.index()].as_ref().is_some_and(
                 |last| matches!(&last.body, Body::Bar(last) if last.start == bar.start && !last.is_final && !last.is_void),
             );
             if let Some(memory) = &mut inner.derived {
-                memory.unsaid.remove(channel);
+                memory.deferred.remove(channel);
             }
             if seen {
-                self.emit(inner, Body::Bar(Box::new(bar.clone())), round);
+                self.emit(inner, Body::Bar(Box::new(bar.clone())), batch);
             }
         }
     }

@@ -5,17 +5,17 @@
 
 use super::{Inner, Topic};
 use crate::{
-    hub::{Event, freshness::Change, round::Round},
+    hub::{Event, batch::PublishBatch, freshness::Change},
     market::{Channel, Source, Status, Tick, UnixMicros},
 };
 
 impl Topic {
     /// A feed, or its venue, says how it stands.
-    pub(super) fn told(&self, inner: &mut Inner, mut status: Status, round: &mut Round<'_>) {
-        let freshness = &mut inner.voices.source_mut().freshness;
+    pub(super) fn told(&self, inner: &mut Inner, mut status: Status, batch: &mut PublishBatch<'_>) {
+        let freshness = &mut inner.candidates.source_mut().freshness;
         freshness.told(status.state);
         status.state = freshness.shown();
-        self.tell(inner, status, round);
+        self.emit_status(inner, status, batch);
     }
 
     /// What was received, or time, has changed the state.
@@ -24,13 +24,13 @@ impl Topic {
         inner: &mut Inner,
         (state, why): Change,
         (source, since): (Source, UnixMicros),
-        round: &mut Round<'_>,
+        batch: &mut PublishBatch<'_>,
     ) {
-        self.tell(inner, Status { symbol: self.symbol, state, source, since, why }, round);
+        self.emit_status(inner, Status { symbol: self.symbol, state, source, since, why }, batch);
     }
 
     /// Makes it an event, if it says something new.
-    pub(super) fn tell(&self, inner: &mut Inner, mut status: Status, round: &mut Round<'_>) {
+    pub(super) fn emit_status(&self, inner: &mut Inner, mut status: Status, batch: &mut PublishBatch<'_>) {
         if let Some(last) = inner.last[Channel::Status.index()].as_deref().and_then(Event::status)
             && (last.state, last.source) == (status.state, status.source)
         {
@@ -39,6 +39,6 @@ impl Topic {
             }
             status.since = last.since;
         }
-        self.emit(inner, Tick::Status(status).into(), round);
+        self.emit(inner, Tick::Status(status).into(), batch);
     }
 }

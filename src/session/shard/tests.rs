@@ -1,12 +1,10 @@
 //! A shard with clients that check the protocol's promises on every message they get.
 
-mod client;
 mod cost;
 mod crash;
 mod derived;
 mod pause;
 mod promises;
-mod restarts;
 mod roads;
 mod rules;
 mod stitch;

@@ -13,10 +13,13 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    dialect::native::{Encoding, encode_event},
+    dialect::{
+        native::{Encoding, encode_event},
+        packed::unpack,
+    },
     store::{
-        file::{File, Run, Stopped},
-        record::{FORMAT, TopicRecord, decode, decode_events, encode},
+        file::{File, RunRecord, Stopped},
+        record::{FORMAT, TopicRecord, decode, encode},
     },
 };
 
@@ -33,10 +36,10 @@ fn left(folder: &TempDir) -> PathBuf {
     {
         let mut head = write.open_table(HEAD).unwrap();
         assert_eq!(head.get("format").unwrap().unwrap().value(), 1_u32.to_le_bytes());
-        let run: Run = decode(head.get("run").unwrap().unwrap().value()).unwrap();
+        let run: RunRecord = decode(head.get("run").unwrap().unwrap().value()).unwrap();
         assert!(run.stopped.is_some(), "it was stopped in order");
         let stopped = Some(Stopped::at(fs::metadata(&path).unwrap().ino(), SECONDS));
-        head.insert("run", encode(&Run { stopped, ..run }).as_slice()).unwrap();
+        head.insert("run", encode(&RunRecord { stopped, ..run }).as_slice()).unwrap();
     }
     write.commit().unwrap();
     drop(file);
@@ -99,8 +102,8 @@ fn a_file_of_format_1_goes_on_under_the_same_numbers() {
 fn a_file_of_format_1_without_its_feed_is_rewritten_too() {
     let folder = folder();
     let path = left(&folder);
-    let parked = Plan { feeds: vec!["other"], ..plan() };
-    parked.start(&path).stop();
+    let orphaned = Plan { feeds: vec!["other"], ..plan() };
+    orphaned.start(&path).stop();
     let file = File::open(&path).unwrap();
     assert_eq!(file.format, FORMAT);
     drop(file);
@@ -117,7 +120,7 @@ fn records_of_format_1_are_read() {
     };
     let lines = |text: &str| text.lines().map(bytes).collect::<Vec<_>>();
     let (old, new) = (lines(include_str!("format-1.txt")), lines(include_str!("format-2.txt")));
-    let events = |bytes| decode_events(bytes, "S".parse().unwrap(), Channel::Trades).unwrap();
+    let events = |bytes| unpack(bytes, "S".parse().unwrap(), Channel::Trades).unwrap();
     let (was, is) = (events(&old[0]), events(&new[0]));
     assert_eq!(was[..3], is[..3], "the same trades");
     let record: TopicRecord = decode(&old[1]).unwrap();

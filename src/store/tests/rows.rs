@@ -4,11 +4,12 @@ use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
 
 use super::*;
 use crate::{
-    hub::{Mark, Numbered},
+    dialect::packed::{pack, unpack},
+    hub::SavedMark,
     market::{Bar, Change, Correction, Loss, LossWhy, Marks, Print, Side},
     store::{
-        file::{EVENTS, File, MINUTES, Run, Stopped, TOPICS},
-        record::{FORMAT, TopicRecord, decode, decode_events, encode, encode_events},
+        file::{EVENTS, File, MINUTES, RunRecord, Stopped, TOPICS},
+        record::{FORMAT, TopicRecord, decode, encode},
     },
 };
 
@@ -44,13 +45,17 @@ fn events() -> Vec<Event> {
     bodies.zip(1..).map(|(body, n)| Event::new(id, n, body, tokio::time::Instant::now())).collect()
 }
 
+fn packed(events: &[Event]) -> Vec<u8> {
+    pack(events.iter().map(|event| (event.n, &event.body)))
+}
+
 #[test]
 fn events_come_back_as_they_were() {
     let events = events();
-    let bytes = encode_events(&events);
-    let back = decode_events(&bytes, "S".parse().unwrap(), Channel::Trades).unwrap();
-    assert_eq!(back, events.iter().map(Numbered::from).collect::<Vec<_>>());
-    assert!(decode_events(&bytes[1..], "S".parse().unwrap(), Channel::Trades).is_err());
+    let bytes = packed(&events);
+    let back = unpack(&bytes, "S".parse().unwrap(), Channel::Trades).unwrap();
+    assert_eq!(back, events.iter().map(|event| (event.n, event.body.clone())).collect::<Vec<_>>());
+    assert!(unpack(&bytes[1..], "S".parse().unwrap(), Channel::Trades).is_err());
 }
 
 /// Other bytes are another format: then `FORMAT` must rise, or files that exist would be misread.
@@ -78,10 +83,10 @@ fn the_bytes_of_a_format_do_not_change() {
     let rig = Plan::new().start(&folder().path().join("x"));
     rig.hub.publish(source(), minutes(0, 2));
     let topic = rig.hub.topic("BTC-USD".parse().unwrap()).unwrap();
-    let image = topic.image(&Mark::NOTHING, false).unwrap();
+    let image = topic.image(&SavedMark::NOTHING, false).unwrap();
     let record = encode(&TopicRecord::of(&image, Some(UnixMicros(3))));
-    let run = Run { epoch: "e".into(), stopped: Some(Stopped::at(7, 9)) };
-    let all = [encode_events(&events), record.clone(), encode(&image.minutes), encode(&run)];
+    let run = RunRecord { epoch: "e".into(), stopped: Some(Stopped::at(7, 9)) };
+    let all = [packed(&events), record.clone(), encode(&image.minutes), encode(&run)];
     let all: Vec<_> = all.iter().map(|bytes| hex(bytes)).collect();
     assert_eq!(all.join("\n"), include_str!("format-2.txt").trim());
     let back: TopicRecord = decode(&record).unwrap();

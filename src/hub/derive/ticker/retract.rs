@@ -3,9 +3,10 @@
 use super::{Exact, Minute, Rolling, extend};
 use crate::{
     hub::derive::{
-        Traded,
+        Traded, Values,
         bars::{higher, lower},
-        points::{Past, Points},
+        past::Past,
+        points::Points,
         retract::Reach,
     },
     market::{Price, UnixMicros},
@@ -72,7 +73,7 @@ impl Rolling {
         &mut self,
         (gone, instead): (&Traded, Option<&Traded>),
         past: Past<'_>,
-        points: &mut Points,
+        points: &mut Points<Values>,
     ) -> Reach {
         if !gone.is_in_ticker() {
             return Reach::Nothing;
@@ -81,8 +82,8 @@ impl Rolling {
         let bases = Bases::find(place.map(|place| &self.minutes[place]), gone, past, points);
         for point in points.from(gone.n) {
             let until = point.n;
-            point.ticker =
-                point.ticker.and_then(|point| point.without((gone, instead), &bases, (past, until)));
+            let ticker = &mut point.values.ticker;
+            *ticker = ticker.and_then(|point| point.without((gone, instead), &bases, (past, until)));
         }
         let mut reach = Reach::Nothing;
         if let Some(place) = place {
@@ -183,7 +184,7 @@ struct Bases {
 }
 
 impl Bases {
-    fn find(minute: Option<&Minute>, gone: &Traded, past: Past<'_>, points: &Points) -> Self {
+    fn find(minute: Option<&Minute>, gone: &Traded, past: Past<'_>, points: &Points<Values>) -> Self {
         let prices = minute.and_then(|minute| {
             let known = |point: &TickerPoint| point.minute == minute.minute;
             let known = points.before(gone.n, past, |point| point.ticker.filter(known));

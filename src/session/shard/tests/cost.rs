@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::client::{Bench, Client, quote, source, symbol, trade};
+use crate::session::test_client::{Bench, Client, quote, source, symbol, trade};
 use crate::{
     clock::Instant,
     hub::HubConfig,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use super::client::{Bench, Fake, loss, quote, source, trade};
+use crate::session::test_client::{Bench, Fake, loss, quote, source, trade};
 use crate::{
     clock::Instant,
     dialect::native::{Encoding, Op, parse_command},

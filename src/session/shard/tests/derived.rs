@@ -1,6 +1,6 @@
 //! How the ticker and the bars are delivered.
 
-use super::client::{Bench, quote, source, symbol, trade_at};
+use crate::session::test_client::{Bench, quote, source, symbol, trade_at};
 use crate::{
     hub::{BarSpan, HubConfig},
     market::{Interval, UnixMicros},

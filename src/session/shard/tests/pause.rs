@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::client::{Bench, Client, source, symbol};
+use crate::session::test_client::{Bench, Client, source, symbol};
 use crate::{
     clock::Instant,
     hub::HubConfig,

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::client::{Bench, Client, loss, quote, source, symbol, trade, trade_at};
+use crate::session::test_client::{Bench, Client, loss, quote, source, symbol, trade, trade_at};
 use crate::{
     hub::{BarSpan, Hub, HubConfig},
     market::{Channel, UnixMicros},

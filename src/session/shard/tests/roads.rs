@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc, time::Duration};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::client::{Bench, Fake, quote, source, symbol, trade};
+use crate::session::test_client::{Bench, Fake, quote, source, symbol, trade};
 use crate::{
     clock::Instant,
     dialect::native::{Encoding, Op, Subscribe, parse_command},

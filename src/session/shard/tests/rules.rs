@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::client::{Bench, quote, source, symbol, trade};
+use crate::session::test_client::{Bench, quote, source, symbol, trade};
 use crate::{
     clock::Instant,
     hub::HubConfig,
@@ -328,7 +328,7 @@ fn a_drain_spreads_goodbyes_over_its_window() {
 #[test]
 fn without_an_admission_a_client_is_told_and_closed() {
     let mut bench = bench(0, SessionConfig::default());
-    let fake = std::rc::Rc::new(super::client::Fake::default());
+    let fake = std::rc::Rc::new(crate::session::test_client::Fake::default());
     let key =
         bench.shard.open(crate::dialect::native::Encoding::Json, fake, Err(Refusal::Address), Instant::now());
     let Outgoing::Frames(bytes) = bench.shard.outgoing(key, Instant::now()) else { panic!("frames") };

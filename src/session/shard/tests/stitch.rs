@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::client::{Bench, Client, source, symbol, trade_at};
+use crate::session::test_client::{Bench, Client, source, symbol, trade_at};
 use crate::{
     dialect::native::Encoding,
     hub::{BarSpan, HubConfig, Page, Topic},

@@ -1,6 +1,6 @@
 //! What feeds of venues need of sessions: losses that are told in their place, and demand that is known.
 
-use super::client::{Bench, loss, quote, source, symbol, trade};
+use crate::session::test_client::{Bench, loss, quote, source, symbol, trade};
 use crate::{hub::HubConfig, market::Channel, session::SessionConfig};
 
 fn bench() -> Bench {

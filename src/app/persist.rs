@@ -13,7 +13,7 @@ use crate::{
     hub::Hub,
     limits::{CLOCK_CARRIED, CLOCK_STEP},
     market::{Source, UnixMicros},
-    store::{House, Opened, Saver, StoreConfig},
+    store::{Opened, Saver, StoreConfig, StoreScope},
 };
 
 /// A file that was opened for a hub that is not there yet.
@@ -26,7 +26,7 @@ pub(super) struct Found {
 
 /// What saves at the interval, and for the last time. The saver outlives the task that runs it, so that the last save is
 /// tried whatever has become of the others.
-pub(super) struct Keeper {
+pub(super) struct SaveTask {
     saver: Arc<Mutex<Saver>>,
     stop: CancellationToken,
 }
@@ -37,7 +37,7 @@ pub(super) async fn open(config: &Config, fresh: String, clock: &Clock) -> anyho
     let feeds = |wanted: fn(&crate::config::AnyFeed) -> bool| {
         config.feeds.iter().filter(move |feed| wanted(&feed.feed)).map(|feed| feed.name)
     };
-    let house = House {
+    let scope = StoreScope {
         feeds: feeds(|feed| !feed.starts_over()).collect(),
         starts_over: feeds(|feed| feed.starts_over()).next().is_some(),
         intervals: config.hub.intervals,
@@ -45,12 +45,12 @@ pub(super) async fn open(config: &Config, fresh: String, clock: &Clock) -> anyho
     let interrupted = feeds(|feed| feed.goes_on_alone()).collect();
     let now = clock.now();
     let reading = store.clone();
-    let opened = spawn_blocking(move || Opened::open(&reading, house, fresh, now));
+    let opened = spawn_blocking(move || Opened::open(&reading, scope, fresh, now));
     let opened = opened.await.context("the store cannot be read")??;
     tracing::info!(
         path = %store.path.display(),
         symbols = opened.symbols(),
-        parked = opened.parked(),
+        orphaned = opened.orphaned(),
         epoch = opened.epoch,
         continued = opened.is_continued,
         "store"
@@ -91,13 +91,13 @@ impl Found {
     }
 
     /// Saves from now on.
-    pub(super) fn keep(self, hub: Arc<Hub>) -> Keeper {
+    pub(super) fn keep(self, hub: Arc<Hub>) -> SaveTask {
         let saver = Saver::new(self.opened, hub, self.config);
-        Keeper { saver: Arc::new(Mutex::new(saver)), stop: CancellationToken::new() }
+        SaveTask { saver: Arc::new(Mutex::new(saver)), stop: CancellationToken::new() }
     }
 }
 
-impl Keeper {
+impl SaveTask {
     /// Saves at the interval, until it is told to stop.
     pub(super) fn saves(&self) -> impl Future<Output = Result<(), String>> + Send + 'static {
         let saves = Saver::run(Arc::clone(&self.saver), self.stop.clone());

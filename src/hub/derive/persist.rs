@@ -1,7 +1,7 @@
 //! Ticker and bars on their way to a file and back. What comes back may be anything: it is taken as a whole when it is
 //! what trades can come to, or not at all.
 
-use super::{Derived, Point, Points, TickerMinute};
+use super::{Derived, Point, Points, TickerMinute, Values};
 use crate::{
     hub::SourceClock,
     market::{Bar, Interval, Intervals, Symbol},
@@ -73,7 +73,7 @@ impl Derived {
         let mut points = Points::new(trades, head);
         // What is known now is a copy too: trades from here on can be taken out of it.
         let states = bars.each_ref().map(|series| series.as_ref()?.state().cloned());
-        points.push(Point { n: head, bars: states, ticker: ticker.point() });
+        points.push(Point { n: head, values: Values { bars: states, ticker: ticker.point() } });
         Some(Self { symbol, ticker, bars, newest, ahead, points })
     }
 }

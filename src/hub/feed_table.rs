@@ -5,10 +5,10 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{
     FreshnessLimits, Hub, HubError, Topic,
+    batch::{PublishBatch, Times},
     failover::Reason,
     lane::Lane,
-    round::{Round, Times},
-    topic::Carrier,
+    topic::FeedRef,
 };
 use crate::{limits::DEFAULT_PREFERENCE, market::Source};
 
@@ -30,9 +30,9 @@ impl Default for FeedTerms {
 
 /// The feeds, in the order in which they were enlisted, and those that carry a symbol together.
 #[derive(Debug, Default)]
-pub(super) struct Roster(Vec<(Source, FeedTerms, bool)>, HashSet<[Source; 2]>);
+pub(super) struct FeedTable(Vec<(Source, FeedTerms, bool)>, HashSet<[Source; 2]>);
 
-impl Roster {
+impl FeedTable {
     /// Feeds whose symbols time alone can make stale.
     pub(super) fn watched(&self) -> Vec<Source> {
         self.0.iter().filter(|(_, terms, _)| terms.fresh.watches_channels()).map(|(feed, ..)| *feed).collect()
@@ -49,12 +49,12 @@ impl Roster {
 impl Hub {
     /// States how a feed is to be taken, before it declares its symbols; those that are known already stay as they are.
     pub fn enlist(&self, feed: Source, terms: FeedTerms) {
-        self.roster.write().0.push((feed, terms, false));
+        self.feed_table.write().0.push((feed, terms, false));
     }
 
     /// A feed as a whole works, though it may have nothing to say.
     pub fn feed_is_up(&self, feed: Source) {
-        self.roster.write().set_up(feed, true);
+        self.feed_table.write().set_up(feed, true);
         // No event is made: all at once.
         self.each_of(&[feed], &mut 0, |topic, _| topic.feed_is_up(feed, true));
     }
@@ -67,9 +67,9 @@ impl Hub {
             return;
         }
         let lanes = self.lanes.read();
-        let mut round = Round::new(&lanes, self.times());
-        contested.iter().for_each(|topic| topic.check_feeds(&mut round));
-        round.end(&self.shared);
+        let mut batch = PublishBatch::new(&lanes, self.times());
+        contested.iter().for_each(|topic| topic.check_feeds(&mut batch));
+        batch.end(&self.context);
     }
 
     /// How many symbols the feed carries while another one is their source.
@@ -79,14 +79,14 @@ impl Hub {
         contested.iter().filter(|topic| topic.feed() != feed && topic.is_carried_by(&[feed])).count()
     }
 
-    pub(super) fn carrier(&self, feed: Source) -> Carrier {
-        let roster = self.roster.read();
-        let known = roster.0.iter().enumerate().find(|(_, (name, ..))| *name == feed);
+    pub(super) fn feed_ref(&self, feed: Source) -> FeedRef {
+        let feed_table = self.feed_table.read();
+        let known = feed_table.0.iter().enumerate().find(|(_, (name, ..))| *name == feed);
         let (position, (terms, is_up)) = known.map_or_else(
             || (usize::MAX, (FeedTerms::default(), false)),
             |(position, (_, terms, is_up))| (position, (*terms, *is_up)),
         );
-        Carrier { feed, rank: (terms.preference, position), limits: terms.fresh, is_up }
+        FeedRef { feed, rank: (terms.preference, position), limits: terms.fresh, is_up }
     }
 
     /// The feed carries the symbol, too.
@@ -99,9 +99,9 @@ impl Hub {
         if topic.state_of(feed).is_some() {
             return Ok(topic);
         }
-        let mut round = Round::new(lanes, self.times());
-        let count = topic.carry(self.carrier(feed), &mut round);
-        round.end(&self.shared);
+        let mut batch = PublishBatch::new(lanes, self.times());
+        let count = topic.carry(self.feed_ref(feed), &mut batch);
+        batch.end(&self.context);
         if count.is_some() {
             self.pair(&topic, feed);
         }
@@ -118,7 +118,7 @@ impl Hub {
     /// Metrics of the feed and the others that carry a symbol, made once for each pair.
     fn pair(&self, topic: &Topic, feed: Source) {
         for (other, _) in topic.feeds() {
-            let pairs = &mut self.roster.write().1;
+            let pairs = &mut self.feed_table.write().1;
             if other != feed && !pairs.contains(&[other, feed]) && pairs.insert([feed, other]) {
                 self.metrics.switches.pair(feed.as_str(), other.as_str(), &Reason::LABELS);
             }

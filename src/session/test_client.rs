@@ -21,10 +21,10 @@ use crate::{
 
 /// A connection that does what a test says.
 #[derive(Debug, Default)]
-pub(super) struct Fake {
-    pub(super) woken: Cell<bool>,
-    pub(super) cut: Cell<bool>,
-    pub(super) blocked: Cell<Option<Instant>>,
+pub(crate) struct Fake {
+    pub(crate) woken: Cell<bool>,
+    pub(crate) cut: Cell<bool>,
+    pub(crate) blocked: Cell<Option<Instant>>,
 }
 
 impl Transport for Fake {
@@ -48,25 +48,25 @@ impl Transport for Fake {
 }
 
 /// A hub, a shard, and the way to connect.
-pub(super) struct Bench {
-    pub(super) hub: Arc<Hub>,
-    pub(super) shard: Shard,
-    pub(super) connections: Arc<ConnectionLimits>,
+pub(crate) struct Bench {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) shard: Shard,
+    pub(crate) connections: Arc<ConnectionLimits>,
 }
 
 impl Bench {
-    pub(super) fn new(hub: HubConfig, session: SessionConfig) -> Self {
+    pub(crate) fn new(hub: HubConfig, session: SessionConfig) -> Self {
         let metrics = Arc::new(Metrics::new());
         Self::over(Arc::new(Hub::new(hub, "e1".into(), Clock::system(), metrics)), session)
     }
 
     /// A shard of that hub.
-    pub(super) fn over(hub: Arc<Hub>, session: SessionConfig) -> Self {
+    pub(crate) fn over(hub: Arc<Hub>, session: SessionConfig) -> Self {
         let shard = Shard::new(Arc::clone(&hub), "test", session).unwrap();
         Self { hub, shard, connections: Arc::new(ConnectionLimits::new(1_000, 1_000)) }
     }
 
-    pub(super) fn connect(&mut self) -> Client {
+    pub(crate) fn connect(&mut self) -> Client {
         let fake = Rc::new(Fake::default());
         let admission = self.connections.admit([127, 0, 0, 1].into());
         let key = self.shard.open(Encoding::Json, Rc::clone(&fake) as Rc<_>, admission, Instant::now());
@@ -83,13 +83,13 @@ impl Bench {
     }
 
     /// Everything in the lane to the outboxes.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.shard.drain_lane();
         while self.shard.fan_out() {}
         while self.shard.work() {}
     }
 
-    pub(super) fn metric(&self, line: &str) -> String {
+    pub(crate) fn metric(&self, line: &str) -> String {
         let text = String::from_utf8(self.hub.metrics().render().unwrap()).unwrap();
         let found =
             text.lines().find(|have| have.starts_with(line)).unwrap_or_else(|| panic!("{line} in {text}"));
@@ -99,44 +99,44 @@ impl Bench {
 
 /// A position in one (symbol, channel).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct At {
-    pub(super) n: u64,
+pub(crate) struct At {
+    pub(crate) n: u64,
     stream: bool,
 }
 
 /// What a client has had of the bars of one (symbol, channel) since it subscribed.
 #[derive(Debug, Default)]
-pub(super) struct Bars {
+pub(crate) struct Bars {
     /// Where it started.
-    pub(super) from: u64,
+    pub(crate) from: u64,
     /// Start and whether final, of the newest.
     newest: Option<(i64, bool)>,
     /// Numbers of the final ones.
-    pub(super) finals: Vec<u64>,
-    pub(super) gaps: Vec<(u64, u64)>,
+    pub(crate) finals: Vec<u64>,
+    pub(crate) gaps: Vec<(u64, u64)>,
 }
 
 /// A client that checks what it gets.
-pub(super) struct Client {
-    pub(super) key: SessionKey,
-    pub(super) fake: Rc<Fake>,
+pub(crate) struct Client {
+    pub(crate) key: SessionKey,
+    pub(crate) fake: Rc<Fake>,
     /// Where it stands in what it is subscribed to.
-    pub(super) at: HashMap<(String, &'static str), At>,
+    pub(crate) at: HashMap<(String, &'static str), At>,
     snapshots: HashSet<(String, &'static str)>,
-    pub(super) log: Vec<Value>,
-    pub(super) gaps: u64,
-    pub(super) events: u64,
-    pub(super) bars: HashMap<(String, &'static str), Bars>,
+    pub(crate) log: Vec<Value>,
+    pub(crate) gaps: u64,
+    pub(crate) events: u64,
+    pub(crate) bars: HashMap<(String, &'static str), Bars>,
 }
 
 impl Client {
-    pub(super) fn send(&self, bench: &mut Bench, command: &str) {
+    pub(crate) fn send(&self, bench: &mut Bench, command: &str) {
         bench.shard.command(self.key, command.as_bytes(), Instant::now());
         while bench.shard.work() {}
     }
 
     /// Takes one write's worth. Returns whether there was anything.
-    pub(super) fn take(&mut self, bench: &mut Bench) -> bool {
+    pub(crate) fn take(&mut self, bench: &mut Bench) -> bool {
         match bench.shard.outgoing(self.key, Instant::now()) {
             Outgoing::Frames(bytes) => {
                 self.read(&bytes);
@@ -146,7 +146,7 @@ impl Client {
         }
     }
 
-    pub(super) fn take_all(&mut self, bench: &mut Bench) {
+    pub(crate) fn take_all(&mut self, bench: &mut Bench) {
         while self.take(bench) {}
     }
 
@@ -243,7 +243,7 @@ impl Client {
         }
     }
 
-    pub(super) fn last(&self, kind: &str) -> &Value {
+    pub(crate) fn last(&self, kind: &str) -> &Value {
         self.log
             .iter()
             .rev()
@@ -268,19 +268,19 @@ fn channel(name: &str) -> &'static str {
     Channel::parse(name).unwrap().as_str()
 }
 
-pub(super) fn source() -> Source {
+pub(crate) fn source() -> Source {
     Source::new("test").unwrap()
 }
 
-pub(super) fn symbol(i: usize) -> Symbol {
+pub(crate) fn symbol(i: usize) -> Symbol {
     Symbol::new(&format!("S{i}")).unwrap()
 }
 
-pub(super) fn trade(i: usize, id: u64) -> Tick {
+pub(crate) fn trade(i: usize, id: u64) -> Tick {
     trade_at(i, id, 1)
 }
 
-pub(super) fn trade_at(i: usize, id: u64, at: i64) -> Tick {
+pub(crate) fn trade_at(i: usize, id: u64, at: i64) -> Tick {
     Tick::Trade(Trade {
         symbol: symbol(i),
         price: "1.50".parse().unwrap(),
@@ -294,11 +294,11 @@ pub(super) fn trade_at(i: usize, id: u64, at: i64) -> Tick {
     })
 }
 
-pub(super) fn loss(i: usize, channel: Channel) -> Tick {
+pub(crate) fn loss(i: usize, channel: Channel) -> Tick {
     Tick::Loss(Loss { symbol: symbol(i), channel, why: LossWhy::Reconnect, events: None })
 }
 
-pub(super) fn quote(i: usize) -> Tick {
+pub(crate) fn quote(i: usize) -> Tick {
     let level = Some(Level { price: "1.50".parse().unwrap(), size: None });
     Tick::Quote(Quote {
         symbol: symbol(i),

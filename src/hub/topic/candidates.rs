@@ -7,9 +7,9 @@ use crate::{
     clock::Instant,
     hub::{
         Demand,
+        batch::PublishBatch,
         failover::{Choice, Reason, Standing, Verdict},
         freshness::{Change, Freshness, FreshnessLimits},
-        round::Round,
         source_clock::SourceClock,
     },
     market::{Channel, Loss, LossWhy, Quote, Source, State, Status, Symbol, Tick, Trade, UnixMicros},
@@ -20,7 +20,7 @@ pub(in crate::hub) type Rank = (u32, usize);
 
 /// A feed as a topic gets to know it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::hub) struct Carrier {
+pub(in crate::hub) struct FeedRef {
     pub(in crate::hub) feed: Source,
     pub(in crate::hub) rank: Rank,
     pub(in crate::hub) limits: FreshnessLimits,
@@ -30,14 +30,14 @@ pub(in crate::hub) struct Carrier {
 
 /// One feed of a symbol.
 #[derive(Debug)]
-pub(super) struct Voice {
-    carrier: Carrier,
+pub(super) struct Candidate {
+    feed_ref: FeedRef,
     pub(super) freshness: Freshness,
     /// What its ticks tell of its clock.
     pub(super) clock: SourceClock,
     /// Whether it said anything since it is live, and whether it ever did.
-    has_spoken: bool,
-    ever_spoken: bool,
+    has_ticked: bool,
+    ever_ticked: bool,
     is_up: bool,
     /// Its newest quote while another feed is the source.
     held: Option<Tick>,
@@ -46,20 +46,20 @@ pub(super) struct Voice {
 
 /// All feeds of a symbol, in the order of preference; there is always one.
 #[derive(Debug)]
-pub(super) struct Voices {
-    all: Vec<Voice>,
+pub(super) struct Candidates {
+    all: Vec<Candidate>,
     choice: Choice,
 }
 
-impl Voice {
-    fn new(carrier: Carrier) -> Self {
+impl Candidate {
+    fn new(feed_ref: FeedRef) -> Self {
         Self {
-            carrier,
-            freshness: Freshness::new(carrier.limits),
+            feed_ref,
+            freshness: Freshness::new(feed_ref.limits),
             clock: SourceClock::UNKNOWN,
-            has_spoken: false,
-            ever_spoken: false,
-            is_up: carrier.is_up,
+            has_ticked: false,
+            ever_ticked: false,
+            is_up: feed_ref.is_up,
             held: None,
             demand: None,
         }
@@ -68,7 +68,7 @@ impl Voice {
     fn standing(&self) -> Standing {
         Standing {
             state: self.freshness.state(),
-            has_spoken: self.has_spoken,
+            has_ticked: self.has_ticked,
             is_up: self.is_up,
             is_on_demand: self.demand.is_some(),
         }
@@ -77,38 +77,38 @@ impl Voice {
     /// What it said before counts no more once it is not live.
     fn settle(&mut self) {
         if !matches!(self.freshness.state(), State::Live | State::Halted) {
-            self.has_spoken = false;
+            self.has_ticked = false;
             self.held = None;
         }
     }
 }
 
-impl Voices {
-    pub(super) fn new(carrier: Carrier) -> Self {
+impl Candidates {
+    pub(super) fn new(feed_ref: FeedRef) -> Self {
         let mut choice = Choice::default();
         choice.insert(0, true);
-        Self { all: vec![Voice::new(carrier)], choice }
+        Self { all: vec![Candidate::new(feed_ref)], choice }
     }
 
     fn position(&self, feed: Source) -> Option<usize> {
-        self.all.iter().position(|voice| voice.carrier.feed == feed)
+        self.all.iter().position(|candidate| candidate.feed_ref.feed == feed)
     }
 
-    pub(super) fn source(&self) -> &Voice {
+    pub(super) fn source(&self) -> &Candidate {
         &self.all[self.choice.current()]
     }
 
-    pub(super) fn source_mut(&mut self) -> &mut Voice {
+    pub(super) fn source_mut(&mut self) -> &mut Candidate {
         &mut self.all[self.choice.current()]
     }
 
     pub(super) fn feed(&self) -> Source {
-        self.source().carrier.feed
+        self.source().feed_ref.feed
     }
 
     /// The most preferred one, whether it is the source or not.
     pub(super) fn home(&self) -> Source {
-        self.all[0].carrier.feed
+        self.all[0].feed_ref.feed
     }
 
     fn is_source(&self, position: usize) -> bool {
@@ -122,7 +122,7 @@ impl Voices {
 
     /// The gateway's clock has jumped forward by so much.
     pub(super) fn jumped(&mut self, by: i64) {
-        self.all.iter_mut().for_each(|voice| voice.clock.jumped(by));
+        self.all.iter_mut().for_each(|candidate| candidate.clock.jumped(by));
     }
 
     /// Whether several carry the symbol.
@@ -143,8 +143,8 @@ impl Voices {
     pub(super) fn passed(&mut self, steady: Duration) -> Option<Change> {
         let current = self.choice.current();
         let mut told = None;
-        for (position, voice) in self.all.iter_mut().enumerate() {
-            let change = voice.freshness.passed(steady);
+        for (position, candidate) in self.all.iter_mut().enumerate() {
+            let change = candidate.freshness.passed(steady);
             if position == current {
                 told = change;
             }
@@ -159,15 +159,15 @@ impl Voices {
         (now, steady): (UnixMicros, Duration),
     ) -> Option<Change> {
         let position = self.position(feed)?;
-        let voice = &mut self.all[position];
-        voice.is_up = true;
-        let change = voice.freshness.feed_is_back((now, voice.clock.ahead()), steady);
+        let candidate = &mut self.all[position];
+        candidate.is_up = true;
+        let change = candidate.freshness.feed_is_back((now, candidate.clock.ahead()), steady);
         change.filter(|_| self.is_source(position))
     }
 
     /// The gateway was held up for so long: silences and times of grace are longer by that.
     pub(super) fn excuse(&mut self, late: Duration, now: (Instant, Duration)) {
-        self.all.iter_mut().for_each(|voice| voice.freshness.excuse(late, now.1));
+        self.all.iter_mut().for_each(|candidate| candidate.freshness.excuse(late, now.1));
         self.choice.excuse(late, now.0);
     }
 
@@ -178,8 +178,11 @@ impl Voices {
     }
 
     /// Lets those who bring the symbol on demand look how they stand.
-    pub(super) fn tell_demand(&self, symbol: Symbol) {
-        self.all.iter().filter_map(|voice| voice.demand.as_ref()).for_each(|demand| demand.changed(symbol));
+    pub(super) fn notify_demand(&self, symbol: Symbol) {
+        self.all
+            .iter()
+            .filter_map(|candidate| candidate.demand.as_ref())
+            .for_each(|demand| demand.changed(symbol));
     }
 }
 
@@ -194,13 +197,13 @@ const fn times(tick: &Tick) -> Option<(UnixMicros, UnixMicros)> {
 }
 
 /// Whose a tick is.
-pub(super) enum Whose {
+pub(super) enum FeedRole {
     /// The source's.
     Source,
     /// A standby's: nobody gets it.
     Standby,
     /// Of a feed that is not known to carry the symbol.
-    Nobodys,
+    Unknown,
 }
 
 impl Topic {
@@ -208,19 +211,24 @@ impl Topic {
     #[must_use]
     pub fn feeds(&self) -> Vec<(Source, State)> {
         let inner = self.inner.lock();
-        inner.voices.all.iter().map(|voice| (voice.carrier.feed, voice.freshness.shown())).collect()
+        inner
+            .candidates
+            .all
+            .iter()
+            .map(|candidate| (candidate.feed_ref.feed, candidate.freshness.shown()))
+            .collect()
     }
 
     /// The feed that is preferred, whether it is the source now or not.
     #[must_use]
     pub fn home(&self) -> Source {
-        self.inner.lock().voices.home()
+        self.inner.lock().candidates.home()
     }
 
     /// How the symbol stands with that feed, if it carries it.
     #[must_use]
     pub fn state_of(&self, feed: Source) -> Option<State> {
-        self.inner.lock().voices.state_of(feed)
+        self.inner.lock().candidates.state_of(feed)
     }
 
     /// Whether that feed is to bring it: somebody listens, and the feed is the source, preferred to it, or asked to
@@ -228,14 +236,14 @@ impl Topic {
     #[must_use]
     pub fn is_wanted_of(&self, feed: Source) -> bool {
         let inner = self.inner.lock();
-        inner.is_wanted() && inner.voices.asks(feed)
+        inner.is_wanted() && inner.candidates.asks(feed)
     }
 
     /// One more feed carries it. Returns how many do; nothing, when it was known or there is no place.
-    pub(in crate::hub) fn carry(&self, carrier: Carrier, round: &mut Round<'_>) -> Option<usize> {
+    pub(in crate::hub) fn carry(&self, feed_ref: FeedRef, batch: &mut PublishBatch<'_>) -> Option<usize> {
         let inner = &mut *self.inner.lock();
-        if inner.voices.position(carrier.feed).is_some()
-            || inner.voices.all.len() >= crate::limits::MAX_FEEDS_PER_SYMBOL
+        if inner.candidates.position(feed_ref.feed).is_some()
+            || inner.candidates.all.len() >= crate::limits::MAX_FEEDS_PER_SYMBOL
         {
             return None;
         }
@@ -244,129 +252,136 @@ impl Topic {
             .iter()
             .zip(Channel::ALL)
             .any(|(last, channel)| channel != Channel::Status && last.is_some());
-        let voices = &mut inner.voices;
-        let position = voices.all.partition_point(|voice| voice.carrier.rank <= carrier.rank);
-        let mut voice = Voice::new(carrier);
+        let candidates = &mut inner.candidates;
+        let position = candidates.all.partition_point(|candidate| candidate.feed_ref.rank <= feed_ref.rank);
+        let mut candidate = Candidate::new(feed_ref);
         if has_values {
             // Values are shown already, and none of them is this feed's.
-            voice.freshness.restored();
+            candidate.freshness.restored();
         }
-        voices.all.insert(position, voice);
-        voices.choice.insert(position, false);
-        let count = voices.all.len();
-        if position < voices.choice.current() && !voices.source().ever_spoken {
-            voices.choice.choose(position);
-            let state = voices.source().freshness.shown();
+        candidates.all.insert(position, candidate);
+        candidates.choice.insert(position, false);
+        let count = candidates.all.len();
+        if position < candidates.choice.current() && !candidates.source().ever_ticked {
+            candidates.choice.choose(position);
+            let state = candidates.source().freshness.shown();
             let change = (state, "a preferred feed carries it".into());
-            self.changed(inner, change, (carrier.feed, round.now), round);
+            self.changed(inner, change, (feed_ref.feed, batch.now), batch);
         }
         Some(count)
     }
 
     /// Whether one of these feeds carries it.
     pub(in crate::hub) fn is_carried_by(&self, feeds: &[Source]) -> bool {
-        self.inner.lock().voices.all.iter().any(|voice| feeds.contains(&voice.carrier.feed))
+        self.inner.lock().candidates.all.iter().any(|candidate| feeds.contains(&candidate.feed_ref.feed))
     }
 
     /// Whose the tick is; what it says of its feed is noted.
-    pub(super) fn note(&self, inner: &mut Inner, owner: Source, tick: &Tick, round: &mut Round<'_>) -> Whose {
-        let voices = &mut inner.voices;
-        let Some(position) = voices.position(owner) else { return Whose::Nobodys };
-        let is_source = voices.is_source(position);
-        let voice = &mut voices.all[position];
+    pub(super) fn note(
+        &self,
+        inner: &mut Inner,
+        owner: Source,
+        tick: &Tick,
+        batch: &mut PublishBatch<'_>,
+    ) -> FeedRole {
+        let candidates = &mut inner.candidates;
+        let Some(position) = candidates.position(owner) else { return FeedRole::Unknown };
+        let is_source = candidates.is_source(position);
+        let candidate = &mut candidates.all[position];
         if let Tick::Trade(_) | Tick::Quote(_) = tick {
-            voice.has_spoken = true;
-            voice.ever_spoken = true;
-            voice.is_up = true;
+            candidate.has_ticked = true;
+            candidate.ever_ticked = true;
+            candidate.is_up = true;
             if let Some((te, tr)) = times(tick) {
-                voice.clock.note(te, tr);
+                candidate.clock.note(te, tr);
             }
         }
         if is_source {
-            return Whose::Source;
+            return FeedRole::Source;
         }
         match tick {
-            Tick::Status(status) => voice.freshness.told(status.state),
+            Tick::Status(status) => candidate.freshness.told(status.state),
             Tick::Correction(_) | Tick::Loss(_) => {}
             Tick::Trade(_) | Tick::Quote(_) => {
-                let _nobody_is_told = voice.freshness.heard(tick, (voice.clock.ahead(), round.steady));
+                let _nobody_is_told =
+                    candidate.freshness.heard(tick, (candidate.clock.ahead(), batch.steady));
                 if let Tick::Quote(_) = tick {
-                    voice.held = Some(tick.clone());
+                    candidate.held = Some(tick.clone());
                 }
             }
         }
-        voice.settle();
+        candidate.settle();
         if let Tick::Trade(_) | Tick::Quote(_) = tick {
-            round.standby += 1;
-            self.look(inner, round);
+            batch.standby += 1;
+            self.look(inner, batch);
         }
-        Whose::Standby
+        FeedRole::Standby
     }
 
     /// Draws the consequences of how its feeds stand: another may become its source.
-    pub(in crate::hub) fn check_feeds(&self, round: &mut Round<'_>) {
-        self.look(&mut self.inner.lock(), round);
+    pub(in crate::hub) fn check_feeds(&self, batch: &mut PublishBatch<'_>) {
+        self.look(&mut self.inner.lock(), batch);
     }
 
     /// The gateway was held up for so long, which counts for none of its feeds.
     pub(in crate::hub) fn excuse(&self, late: Duration, now: (Instant, Duration)) {
-        self.inner.lock().voices.excuse(late, now);
+        self.inner.lock().candidates.excuse(late, now);
     }
 
     /// The feed as a whole works, or does not.
     pub(in crate::hub) fn feed_is_up(&self, feed: Source, is_up: bool) {
-        let voices = &mut self.inner.lock().voices;
-        if let Some(position) = voices.position(feed) {
-            voices.all[position].is_up = is_up;
+        let candidates = &mut self.inner.lock().candidates;
+        if let Some(position) = candidates.position(feed) {
+            candidates.all[position].is_up = is_up;
         }
     }
 
-    fn look(&self, inner: &mut Inner, round: &mut Round<'_>) {
+    fn look(&self, inner: &mut Inner, batch: &mut PublishBatch<'_>) {
         let is_wanted = inner.is_wanted();
-        let voices = &mut inner.voices;
-        voices.all.iter_mut().for_each(Voice::settle);
-        let standings: Vec<_> = voices.all.iter().map(Voice::standing).collect();
-        let from = voices.feed();
-        let times = &self.shared.config.failover;
-        match voices.choice.look(round.received, is_wanted, &standings, times) {
+        let candidates = &mut inner.candidates;
+        candidates.all.iter_mut().for_each(Candidate::settle);
+        let standings: Vec<_> = candidates.all.iter().map(Candidate::standing).collect();
+        let from = candidates.feed();
+        let times = &self.context.config.failover;
+        match candidates.choice.look(batch.received, is_wanted, &standings, times) {
             Verdict::Stay => {}
-            Verdict::Asks => voices.tell_demand(self.symbol),
+            Verdict::Asks => candidates.notify_demand(self.symbol),
             Verdict::Switch(_, reason) => {
-                voices.tell_demand(self.symbol);
-                self.switched(inner, from, reason, round);
+                candidates.notify_demand(self.symbol);
+                self.switched(inner, from, reason, batch);
             }
         }
     }
 
     /// Tells that the source is another one: streams have missed what it said, and what it shows now is shown.
-    fn switched(&self, inner: &mut Inner, from: Source, reason: Reason, round: &mut Round<'_>) {
-        let to = inner.voices.feed();
-        let voice = inner.voices.source_mut();
-        let (state, held) = (voice.freshness.shown(), voice.held.take());
-        round.switched(self.symbol, from, to, reason);
-        self.lose_all(inner, round);
+    fn switched(&self, inner: &mut Inner, from: Source, reason: Reason, batch: &mut PublishBatch<'_>) {
+        let to = inner.candidates.feed();
+        let candidate = inner.candidates.source_mut();
+        let (state, held) = (candidate.freshness.shown(), candidate.held.take());
+        batch.switched(self.symbol, from, to, reason);
+        self.lose_all(inner, batch);
         let why = match reason {
             Reason::Preferred => format!("{to} is preferred to {from} and works again"),
             Reason::Pending => format!("{to} takes over: {from} is not there"),
             Reason::Stale => format!("{to} takes over: {from} is lost or late"),
             Reason::Closed => format!("{to} takes over: {from} does not have it any more"),
         };
-        let since = round.now;
+        let since = batch.now;
         let status = Status { symbol: self.symbol, state, source: to, since, why: why.into() };
-        self.tell(inner, status, round);
+        self.emit_status(inner, status, batch);
         if let Some(quote) = held {
-            self.bring(inner, quote, round);
+            self.bring(inner, quote, batch);
         }
     }
 
     /// Whatever may have been missed of the channels that feeds bring is told as one loss each.
-    pub(super) fn lose_all(&self, inner: &mut Inner, round: &mut Round<'_>) {
+    pub(super) fn lose_all(&self, inner: &mut Inner, batch: &mut PublishBatch<'_>) {
         for channel in [Channel::Trades, Channel::Quotes] {
             if inner.goes_on_lost(channel) {
                 continue;
             }
             let loss = Loss { symbol: self.symbol, channel, why: LossWhy::Reconnect, events: None };
-            self.emit(inner, Tick::Loss(loss).into(), round);
+            self.emit(inner, Tick::Loss(loss).into(), batch);
         }
     }
 }

@@ -2,17 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use prometheus::{IntCounter, IntGauge};
-
-use super::{
-    HubConfig, Lane,
-    derive::{Channels, Excluded, Uncorrected},
-    failover::Reason,
-};
+use super::{Lane, context::TopicContext, failover::Reason};
 use crate::{
     clock::Instant,
-    market::{Channel, Interval, Source, Symbol, UnixMicros},
-    metrics::{Metrics, Switches},
+    market::{Channel, Source, Symbol, UnixMicros},
 };
 
 /// When something happens, by each of the clocks.
@@ -24,7 +17,7 @@ pub(super) struct Times {
 }
 
 /// Events go to the lanes at once; wakes and counts come once at the end.
-pub(super) struct Round<'a> {
+pub(super) struct PublishBatch<'a> {
     pub(super) lanes: &'a [Option<Arc<Lane>>],
     pub(super) received: Instant,
     /// The same as time of day.
@@ -50,7 +43,7 @@ struct Switch {
     first: Symbol,
 }
 
-impl<'a> Round<'a> {
+impl<'a> PublishBatch<'a> {
     pub(super) const fn new(lanes: &'a [Option<Arc<Lane>>], times: Times) -> Self {
         let Times { received, now, steady } = times;
         let made = [0; Channel::COUNT];
@@ -72,14 +65,14 @@ impl<'a> Round<'a> {
     }
 
     /// Counts the events and wakes the shards.
-    pub(super) fn end(mut self, shared: &Shared) {
-        for (counter, made) in shared.events.iter().zip(self.made) {
+    pub(super) fn end(mut self, context: &TopicContext) {
+        for (counter, made) in context.events.iter().zip(self.made) {
             if made > 0 {
                 counter.inc_by(made);
             }
         }
         for Switch { from, to, reason, count, first } in self.switches {
-            shared.switches.count(from.as_str(), to.as_str(), reason.as_str(), count);
+            context.switches.count(from.as_str(), to.as_str(), reason.as_str(), count);
             let reason = reason.as_str();
             tracing::warn!(%from, %to, reason, symbols = count, "another feed is the source of {first} and those like it");
         }
@@ -89,52 +82,6 @@ impl<'a> Round<'a> {
             if let Some(Some(lane)) = self.lanes.get(index) {
                 lane.wake();
             }
-        }
-    }
-}
-
-/// What all topics share: sizes, and handles of metrics.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) config: HubConfig,
-    pub(super) events: [IntCounter; Channel::COUNT],
-    /// Trades that are no part of a derived value, by reason and place in [`Channel::DERIVED`].
-    excluded: [[IntCounter; Channel::DERIVED.len()]; Excluded::COUNT],
-    /// Derived values that a correction does not reach, likewise.
-    uncorrected: [[IntCounter; Channel::DERIVED.len()]; Uncorrected::COUNT],
-    pub(super) bars: [IntGauge; Interval::COUNT],
-    pub(super) bar_bytes: IntGauge,
-    pub(super) switches: Switches,
-}
-
-impl Shared {
-    pub(super) fn new(config: HubConfig, metrics: &Metrics) -> Self {
-        Self {
-            config,
-            events: metrics.events(),
-            excluded: Excluded::REASONS.map(|reason| metrics.derived.excluded(reason)),
-            uncorrected: Uncorrected::REASONS.map(|reason| metrics.derived.uncorrected(reason)),
-            bars: Interval::ALL.map(|interval| metrics.derived.bars(Channel::Bars(interval))),
-            bar_bytes: metrics.derived.bar_bytes.clone(),
-            switches: metrics.switches.clone(),
-        }
-    }
-
-    /// Counts trades that are no part of a derived value, by reason.
-    pub(super) fn count_excluded(&self, excluded: &[Channels; Excluded::COUNT]) {
-        count(&self.excluded, excluded);
-    }
-
-    /// Counts derived values that a correction does not reach, by reason.
-    pub(super) fn count_uncorrected(&self, uncorrected: &[Channels; Uncorrected::COUNT]) {
-        count(&self.uncorrected, uncorrected);
-    }
-}
-
-fn count(counters: &[[IntCounter; Channel::DERIVED.len()]], reasons: &[Channels]) {
-    for (counters, channels) in counters.iter().zip(reasons).filter(|(_, channels)| !channels.is_empty()) {
-        for (counter, channel) in counters.iter().zip(Channel::DERIVED) {
-            counter.inc_by(u64::from(channels.contains(channel)));
         }
     }
 }

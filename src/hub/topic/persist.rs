@@ -7,9 +7,9 @@ use crate::{
     clock::Instant,
     hub::{
         Event,
-        image::{Computed, Image, Mark, Numbered, Run},
+        batch::PublishBatch,
+        image::{Computed, Image, Numbered, RingImage, SavedMark},
         ring::Ring,
-        round::Round,
     },
     market::{Bar, Body, Channel, Interval},
 };
@@ -21,25 +21,25 @@ impl Topic {
     /// What is newer than `since`, and everything that has no number; `None` when nothing is, unless `always`. The topic's
     /// lock is held for a copy of that, of events the handles only.
     #[must_use]
-    pub fn image(&self, since: &Mark, always: bool) -> Option<Image<Arc<Event>>> {
+    pub fn image(&self, since: &SavedMark, always: bool) -> Option<Image<Arc<Event>>> {
         let mut inner = self.inner.lock();
         if inner.heads == since.heads && !always {
             return None;
         }
-        let run = |ring: &Ring, channel: Channel| Run {
+        let run = |ring: &Ring, channel: Channel| RingImage {
             forgotten: ring.forgotten(),
             events: ring.since(since.heads[channel.index()]).cloned().collect(),
         };
         let memory = inner.derived.as_deref();
         let corrected = Channel::Corrections.index();
         let trades_changed = inner.heads[corrected] > since.heads[corrected];
-        let whole = Run {
+        let whole = RingImage {
             forgotten: inner.trades.forgotten(),
             events: if trades_changed { inner.trades.since(0).cloned().collect() } else { Vec::new() },
         };
         Some(Image {
             symbol: self.symbol,
-            feed: inner.voices.home(),
+            feed: inner.candidates.home(),
             heads: inner.heads,
             last: LOSABLE.map(|channel| inner.last[channel.index()].clone()),
             lost: LOSABLE.map(|channel| inner.lost[channel.index()].clone()),
@@ -50,13 +50,13 @@ impl Topic {
                 let ring = memory.map(|memory| &memory.bars[interval.index()]);
                 ring.map(|ring| run(ring, Channel::Bars(interval))).unwrap_or_default()
             }),
-            computed: memory.map(|Memory { computed, unsaid, .. }| Computed {
+            computed: memory.map(|Memory { computed, deferred, .. }| Computed {
                 derived: computed.outline(),
-                unsaid: *unsaid,
+                deferred: *deferred,
             }),
             minutes: memory.map(|memory| memory.computed.minutes_from(since.minute)).unwrap_or_default(),
             is_absent: inner.is_absent,
-            clock: *inner.voices.home_clock(),
+            clock: *inner.candidates.home_clock(),
         })
     }
 
@@ -67,7 +67,7 @@ impl Topic {
         if !clock.is_sound() {
             return None;
         }
-        *inner.voices.home_clock() = clock;
+        *inner.candidates.home_clock() = clock;
         let head = |channel: Channel| heads[channel.index()];
         let event = |Numbered { n, body }: Numbered| Arc::new(Event::new(self.id, n, body, received));
         for ((channel, last), lost) in LOSABLE.into_iter().zip(last).zip(lost) {
@@ -96,16 +96,16 @@ impl Topic {
         inner.last[Channel::Corrections.index()] = inner.corrections.events().back().cloned();
         inner.heads = heads;
         inner.is_absent = true;
-        if let Some(Computed { derived, unsaid }) = computed {
-            let intervals = self.shared.config.intervals;
-            let remembered = (self.shared.config.trades_per_symbol, head(Channel::Trades));
+        if let Some(Computed { derived, deferred }) = computed {
+            let intervals = self.context.config.intervals;
+            let remembered = (self.context.config.trades_per_symbol, head(Channel::Trades));
             let derived = derived.completed(self.symbol, minutes, intervals, remembered)?;
             let mut memory = Box::new(Memory {
                 computed: derived,
-                unsaid,
-                unsaid_since: received,
+                deferred,
+                deferred_since: received,
                 offset: None,
-                bars: Interval::ALL.map(|_| Ring::new(self.shared.config.bars)),
+                bars: Interval::ALL.map(|_| Ring::new(self.context.config.bars)),
             });
             for (interval, run) in Interval::ALL.into_iter().zip(bars) {
                 if intervals.contains(interval) {
@@ -117,7 +117,7 @@ impl Topic {
             inner.derived = Some(memory);
         }
         if inner.last.iter().any(Option::is_some) {
-            inner.voices.source_mut().freshness.restored();
+            inner.candidates.source_mut().freshness.restored();
         }
         Some(())
     }
@@ -130,7 +130,7 @@ impl Topic {
         &self,
         memory: &mut Memory,
         interval: Interval,
-        (run, head): (Run<Numbered>, u64),
+        (run, head): (RingImage<Numbered>, u64),
         event: impl Fn(Numbered) -> Arc<Event>,
     ) -> Option<()> {
         let bar = |it: &Numbered| match &it.body {
@@ -153,8 +153,8 @@ impl Topic {
         let ring = &mut memory.bars[interval.index()];
         fill(ring, run, event);
         let kept = i64::try_from(ring.events().len()).unwrap_or(i64::MAX);
-        self.shared.bars[interval.index()].add(kept);
-        self.shared.bar_bytes.add(kept.saturating_mul(i64::try_from(BAR_BYTES).unwrap_or(i64::MAX)));
+        self.context.bars[interval.index()].add(kept);
+        self.context.bar_bytes.add(kept.saturating_mul(i64::try_from(BAR_BYTES).unwrap_or(i64::MAX)));
         Some(())
     }
 
@@ -163,7 +163,7 @@ impl Topic {
         for channel in Channel::DERIVED {
             let n = inner.heads[channel.index()];
             let newest =
-                memory.computed.newest(channel).filter(|_| n > 0 && !memory.unsaid.contains(channel));
+                memory.computed.newest(channel).filter(|_| n > 0 && !memory.deferred.contains(channel));
             inner.last[channel.index()] = match (newest, channel) {
                 (Some(body), _) => Some(event(Numbered { n, body })),
                 (None, Channel::Bars(interval)) => memory.bars[interval.index()].events().back().cloned(),
@@ -180,9 +180,9 @@ impl Topic {
     }
 
     /// Whatever its source said while the gateway was not there is lost: streams are told so.
-    pub(in crate::hub) fn interrupted(&self, round: &mut Round<'_>) {
+    pub(in crate::hub) fn interrupted(&self, batch: &mut PublishBatch<'_>) {
         let inner = &mut *self.inner.lock();
-        self.lose_all(inner, round);
+        self.lose_all(inner, batch);
     }
 
     /// Its feed names it.
@@ -191,7 +191,7 @@ impl Topic {
     }
 }
 
-fn fill(ring: &mut Ring, run: Run<Numbered>, event: impl Fn(Numbered) -> Arc<Event>) {
+fn fill(ring: &mut Ring, run: RingImage<Numbered>, event: impl Fn(Numbered) -> Arc<Event>) {
     ring.forget_until(run.forgotten);
     for it in run.events {
         ring.push(&event(it));

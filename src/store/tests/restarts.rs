@@ -14,14 +14,14 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::client::{Bench, Client, quote, source, symbol, trade_at};
+use crate::session::test_client::{Bench, Client, quote, source, symbol, trade_at};
 use crate::{
     clock::Clock,
     hub::{Hub, HubConfig},
     market::{Body, Channel, Interval, UnixMicros},
     metrics::Metrics,
     session::SessionConfig,
-    store::{House, Opened, Saver, StoreConfig},
+    store::{Opened, Saver, StoreConfig, StoreScope},
 };
 
 const SYMBOLS: usize = 2;
@@ -105,10 +105,10 @@ fn session() -> SessionConfig {
 }
 
 fn open(path: &std::path::Path, config: HubConfig, clock: &Clock, interrupted: bool) -> (Bench, Saver) {
-    let house = House { feeds: vec![source()], starts_over: false, intervals: config.intervals };
+    let scope = StoreScope { feeds: vec![source()], starts_over: false, intervals: config.intervals };
     let fresh = format!("e{:x}", rand::random::<u64>());
     let store = StoreConfig::new(path.to_path_buf());
-    let mut opened = Opened::open(&store, house, fresh, clock.now()).unwrap();
+    let mut opened = Opened::open(&store, scope, fresh, clock.now()).unwrap();
     let hub = Arc::new(Hub::new(config, opened.epoch.clone(), clock.clone(), Arc::new(Metrics::new())));
     let interrupted = if interrupted { vec![source()] } else { Vec::new() };
     opened.restore(&hub, &interrupted).unwrap();

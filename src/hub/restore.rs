@@ -1,0 +1,57 @@
+//! A hub that goes on from what another one remembered.
+
+use std::sync::Arc;
+
+use super::{Hub, HubError, Image, Numbered, Topic, batch::PublishBatch};
+use crate::market::{Source, State, Status, Symbol, Tick};
+
+/// Why a hub cannot go on from images.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// No topic can have come to that.
+    #[error("what is kept of {0} does not fit together")]
+    Unsound(Symbol),
+    /// More symbols than a hub takes.
+    #[error("{0}")]
+    Full(#[from] HubError),
+}
+
+impl Hub {
+    /// Goes on from what another hub remembered; to be called before anything is declared. Numbers go on behind the
+    /// images', and every symbol is stale until it is heard itself.
+    ///
+    /// `interrupted` feeds were away from sources that went on: their streams are told of one loss.
+    ///
+    /// # Errors
+    /// When an image is none of a topic; then the hub must not be used.
+    pub fn restore(&self, images: Vec<Image<Numbered>>, interrupted: &[Source]) -> Result<(), RestoreError> {
+        let mut batch = PublishBatch::new(&[], self.times());
+        for image in images {
+            let (symbol, feed) = (image.symbol, image.feed);
+            let make = |id| {
+                let topic = Topic::new(id, symbol, self.feed_ref(feed), Arc::clone(&self.context));
+                topic.restore(image, batch.received).ok_or(RestoreError::Unsound(symbol))?;
+                Ok::<_, RestoreError>(topic)
+            };
+            let (topic, is_new) = self.topics.get_or_make(symbol, make)?;
+            if !is_new {
+                return Err(RestoreError::Unsound(symbol));
+            }
+            self.metrics.topics.inc();
+            if interrupted.contains(&feed) {
+                topic.interrupted(&mut batch);
+            }
+            let (state, why) = match topic.state() {
+                State::Pending => (State::Pending, crate::hub::freshness::NOTHING_YET),
+                State::Live | State::Stale | State::Halted | State::Closed => {
+                    (State::Stale, "kept from before the restart; not received since")
+                }
+            };
+            let since = self.clock.now();
+            let status = Status { symbol, state, source: feed, since, why: why.into() };
+            let _its_own = topic.publish(feed, Tick::Status(status), &mut batch);
+        }
+        batch.end(&self.context);
+        Ok(())
+    }
+}
