@@ -1,6 +1,6 @@
 //! Whether a request becomes a session, the same for both drivers and for every transport.
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, http::StatusCode};
 
 use super::{door::Asking, gateway::Gateway, refusal::Refusal};
 use crate::{dialect::native::Code, session::Admission};
@@ -10,20 +10,16 @@ pub(super) fn open(gateway: &Gateway) -> Result<(), Refusal> {
     if gateway.is_ready() {
         return Ok(());
     }
-    Err(Refusal::new(503, 503, "draining", "the gateway is draining: connect to another one, or later"))
+    let msg = "the gateway is draining: connect to another one, or later";
+    Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, 503, msg).counted("draining"))
 }
 
 /// A place for the session of a request that is no upgrade, or the answer that refuses it: here a client can see why.
 pub(super) fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<Admission, Refusal> {
-    let admitted = open(gateway).and_then(|()| {
-        let asking = Asking::of(request)?;
-        gateway.connections.admit(asking.client.ip).map_err(|limit| {
-            let code = Code::ConnectionLimit.number();
-            Refusal::new(503, code, limit.as_str(), "too many connections")
-        })
-    });
-    if let Err(refusal) = &admitted {
-        gateway.hub.metrics().refuse_session(refusal.reason, Asking::address(request));
-    }
-    admitted
+    open(gateway)?;
+    let asking = Asking::of(request)?;
+    gateway.connections.admit(asking.client.ip).map_err(|limit| {
+        let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, Code::ConnectionLimit.number());
+        Refusal::new(status, code, "too many connections").counted(limit.as_str())
+    })
 }

@@ -13,10 +13,10 @@ use actix_http::{
     header::{self, HeaderValue},
 };
 use actix_web::{
-    HttpMessage as _, HttpRequest,
+    HttpMessage as _, HttpRequest, ResponseError as _,
     body::{BodySize, BoxBody, MessageBody as _},
     dev::{ServiceRequest, ServiceResponse},
-    http::Version,
+    http::{StatusCode, Version},
     middleware::Next,
     web,
 };
@@ -63,7 +63,7 @@ impl Asking {
 }
 
 fn no_address() -> Refusal {
-    Refusal::new(500, 500, "handshake", "the connection has no address")
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, 500, "the connection has no address")
 }
 
 impl Door {
@@ -80,14 +80,20 @@ impl Door {
     pub(super) fn ask(&self, head: &RequestHead, path: &str) -> Result<Asking, Refusal> {
         let peer = head.peer_addr.ok_or_else(no_address)?;
         let client = client::client(peer.ip(), &head.headers, &self.gateway.server.trusted_proxies);
-        self.judge(head, path).map(|page| Asking { client, page }).inspect_err(|refusal| {
-            let metrics = self.gateway.hub.metrics();
-            if path::is_session(path) {
-                metrics.refuse_session(refusal.reason, Some(client.ip));
-            } else {
-                metrics.refuse_request(refusal.reason, Some(client.ip));
-            }
-        })
+        let judged = self.judge(head, path).map(|page| Asking { client, page });
+        judged.inspect_err(|refusal| self.count(refusal, path, client.ip))
+    }
+
+    /// Counts a refusal, if it is of a counted reason, as that of a session or of a request. Every refusal comes here: the
+    /// application's when its answer leaves, and those of the socket driver.
+    pub(super) fn count(&self, refusal: &Refusal, path: &str, client: IpAddr) {
+        let Some(reason) = refusal.reason() else { return };
+        let metrics = self.gateway.hub.metrics();
+        if path::is_session(path) {
+            metrics.refuse_session(reason, Some(client));
+        } else {
+            metrics.refuse_request(reason, Some(client));
+        }
     }
 
     /// The page of another origin that may read the answer.
@@ -117,7 +123,7 @@ impl Door {
             );
         }
         let msg = format!("Host {name:?} is not a name of this gateway: see server.hosts");
-        Refusal::new(421, 421, "host", msg)
+        Refusal::new(StatusCode::MISDIRECTED_REQUEST, 421, msg).counted("host")
     }
 
     /// The page that asks, if it is another one than the gateway's own and allowed.
@@ -133,13 +139,15 @@ impl Door {
             return Ok(Some(value.clone()));
         }
         let shown: String = text.chars().take(REPEATED).collect();
-        Err(Refusal::new(403, 416, "origin", format!("Origin {shown:?} is not allowed: see server.origins")))
+        let msg = format!("Origin {shown:?} is not allowed: see server.origins");
+        Err(Refusal::new(StatusCode::FORBIDDEN, 416, msg).counted("origin"))
     }
 }
 
 fn unreadable(host: &str) -> Refusal {
     let host: String = host.chars().take(REPEATED).collect();
-    Refusal::new(400, 400, "host", format!("Host {host:?} is not a name or address and a port"))
+    let msg = format!("Host {host:?} is not a name or address and a port");
+    Refusal::new(StatusCode::BAD_REQUEST, 400, msg).counted("host")
 }
 
 /// The door as the application's outermost layer: it also makes the path plain, and tells allowed pages that they may
@@ -155,11 +163,16 @@ pub(super) async fn pass(
     let preflight = cors::is_preflight(request.head());
     let (page, mut response) = match door.ask(request.head(), &path) {
         Ok(asking) => {
-            let page = asking.page.clone();
+            let (page, ip) = (asking.page.clone(), asking.client.ip);
             request.extensions_mut().insert(asking);
-            (page, next.call(request).await?)
+            let response = next.call(request).await?;
+            let refusal = response.response().error().and_then(|error| error.as_error::<Refusal>());
+            if let Some(refusal) = refusal {
+                door.count(refusal, &path, ip);
+            }
+            (page, response)
         }
-        Err(refusal) => (None, request.into_response(refusal.response())),
+        Err(refusal) => (None, request.into_response(refusal.error_response())),
     };
     if path::is_api(&path) {
         cors::tell(response.headers_mut(), page.as_ref(), preflight);

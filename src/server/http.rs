@@ -4,6 +4,7 @@ pub(crate) mod bars;
 pub(crate) mod budget;
 #[cfg(feature = "test-endpoints")]
 pub(crate) mod drills;
+pub(crate) mod fresh;
 pub(crate) mod history;
 pub(crate) mod intake;
 pub(crate) mod page;

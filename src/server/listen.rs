@@ -168,13 +168,13 @@ where
 {
     HttpServiceBuilder::default()
         .keep_alive(KEEP_ALIVE)
-        // The line watches over every head, and by an exact clock.
+        // The counted stream watches over every head, and by an exact clock.
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .h1_write_buffer_size(WRITE_BUFFER)
         .local_addr(address)
-        .on_connect_ext(|line: &CountedStream, data: &mut actix_http::Extensions| {
-            data.insert(line.conn());
+        .on_connect_ext(|stream: &CountedStream, data: &mut actix_http::Extensions| {
+            data.insert(stream.state());
         })
 }
 

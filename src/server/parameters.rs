@@ -5,33 +5,21 @@ use std::future::{Ready, ready};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{dialect::native::Code, limits::MAX_SYMBOL_LEN};
+use super::refusal::Refusal;
+use crate::limits::MAX_SYMBOL_LEN;
 
 /// So much of what was wrong with a query is told, in characters.
 const REPEATED: usize = 300;
 
-/// What was wrong with a query.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Bad {
-    pub(super) code: Code,
-    pub(super) msg: String,
-}
-
-impl Bad {
-    pub(super) fn parameter(msg: String) -> Self {
-        Self { code: Code::BadParameter, msg }
-    }
-}
-
-/// The parameters of a request, or what was wrong with them.
-pub(super) struct Parameters<T>(pub(super) Result<T, Bad>);
+/// The parameters of a request, or the answer that says what is wrong with them.
+pub(super) struct Parameters<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest for Parameters<T> {
-    type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
+    type Error = Refusal;
+    type Future = Ready<Result<Self, Refusal>>;
 
     fn from_request(request: &HttpRequest, _body: &mut Payload) -> Self::Future {
-        ready(Ok(Self(read(request.query_string()))))
+        ready(read(request.query_string()).map(Self))
     }
 }
 
@@ -44,14 +32,14 @@ pub(super) struct NoParameters {}
 ///
 /// # Errors
 /// A parameter that is unknown or repeated, by its name.
-pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T, Bad> {
+pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T, Refusal> {
     let is_ours = |pair: &&str| !matches!(pair.split('=').next(), Some("_" | "%5F" | "%5f"));
     let ours: Vec<_> = query.split('&').filter(is_ours).collect();
     web::Query::from_query(&ours.join("&")).map(web::Query::into_inner).map_err(|why| {
         let why = why.to_string();
         let why =
             why.strip_prefix("Query deserialize error: ").unwrap_or(&why).replacen("field", "parameter", 1);
-        Bad::parameter(why.chars().take(REPEATED).collect())
+        Refusal::parameter(why.chars().take(REPEATED).collect::<String>())
     })
 }
 

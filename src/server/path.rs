@@ -28,7 +28,7 @@ pub(super) fn is_api(path: &str) -> bool {
 
 /// Whether what is answered there is a session.
 pub(super) fn is_session(path: &str) -> bool {
-    matches!(path, "/v1/ws" | "/v1/sse" | "/v1/poll")
+    is_socket(path) || matches!(path, "/v1/sse" | "/v1/poll")
 }
 
 /// Whether load balancers ask there, by whatever name they have for this machine.

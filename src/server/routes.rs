@@ -84,6 +84,6 @@ pub(super) fn plain(config: &mut web::ServiceConfig) {
 fn others(resource: Resource, allow: &'static str) -> Resource {
     let options =
         move || async move { HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish() };
-    let wrong = move || async move { wrong_method(allow).response() };
+    let wrong = move || async move { Err::<HttpResponse, _>(wrong_method(allow)) };
     resource.route(web::method(Method::OPTIONS).to(options)).default_service(web::to(wrong))
 }

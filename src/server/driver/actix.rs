@@ -19,7 +19,7 @@ use crate::{
     server::{
         door::Asking,
         gateway::{Gateway, LocalShard},
-        http::rest,
+        refusal::Refusal,
     },
 };
 
@@ -29,7 +29,7 @@ pub(crate) async fn upgrade(
     payload: web::Payload,
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
-) -> HttpResponse {
+) -> Result<HttpResponse, Refusal> {
     accept(&request, payload, &gateway, &shard, Endpoint::Commands).await
 }
 
@@ -41,24 +41,13 @@ pub(crate) async fn accept(
     gateway: &Gateway,
     shard: &LocalShard,
     endpoint: impl FnOnce(Encoding, ConnectOptions) -> Endpoint,
-) -> HttpResponse {
-    let address = Asking::address(request);
-    let refused = |reason| gateway.hub.metrics().refuse_session(reason, address);
-    let vetted = handshake::verify(request.head()).and_then(|protocol| {
-        let options = connect::vet(request.uri().query(), gateway)?;
-        Ok((protocol, options, Asking::of(request)?.client.ip))
-    });
-    let (protocol, options, ip) = match vetted {
-        Ok(vetted) => vetted,
-        Err(refusal) => {
-            refused(refusal.reason);
-            return refusal.response();
-        }
-    };
+) -> Result<HttpResponse, Refusal> {
+    let protocol = handshake::verify(request.head())?;
+    let options = connect::vet(request.uri().query(), gateway)?;
+    let ip = Asking::of(request)?.client.ip;
     let endpoint = endpoint(connect::encoding(protocol), options);
-    let Some(conn) = request.conn_data::<Rc<ConnState>>() else {
-        return rest::refusal(500, 500, "the connection has no conn");
-    };
+    let conn = ConnState::of(request)?;
+    let refused = |reason| gateway.hub.metrics().refuse_session(reason, Some(ip));
     let admission = gateway.connections.admit(ip).inspect_err(|limit| refused(limit.as_str()));
     let transport = Rc::new(BodyTransport::new(Rc::clone(conn), admission.is_ok()));
     let (key, most) = endpoint.open(shard, &gateway.session, Rc::clone(&transport) as Rc<_>, admission);
@@ -68,5 +57,5 @@ pub(crate) async fn accept(
     let reading = reader.run(payload.into_inner());
     actix_rt::spawn(guarded(reading, (LocalShard::clone(&shard), key), Arc::clone(&gateway.hub)));
     let response = handshake::accept(request.head(), protocol).body(Body { shard, key, transport });
-    response.map_into_boxed_body().into()
+    Ok(response.map_into_boxed_body().into())
 }

@@ -3,17 +3,13 @@
 use std::time::Duration;
 
 use actix_http::header::{self, HeaderMap};
+use actix_web::http::StatusCode;
 use serde::Deserialize;
 
 use crate::{
     dialect::native::Encoding,
     limits::FLUSH_MS_RANGE,
-    server::{
-        admit,
-        gateway::Gateway,
-        parameters::{self, Bad},
-        refusal::Refusal,
-    },
+    server::{admit, gateway::Gateway, parameters, refusal::Refusal},
 };
 
 /// Subprotocols, by preference.
@@ -38,15 +34,15 @@ struct Query {
 pub(crate) fn vet(query: Option<&str>, gateway: &Gateway) -> Result<ConnectOptions, Refusal> {
     admit::open(gateway)?;
     let options = parameters::read(query.unwrap_or_default()).and_then(|query: Query| options(&query));
-    options.map_err(|bad| Refusal::new(400, bad.code.number(), "parameter", bad.msg))
+    options.map_err(|refusal| refusal.counted("parameter"))
 }
 
-fn options(query: &Query) -> Result<ConnectOptions, Bad> {
+fn options(query: &Query) -> Result<ConnectOptions, Refusal> {
     let Some(text) = &query.flush_ms else { return Ok(ConnectOptions::default()) };
     let millis = text.parse().ok().filter(|millis| FLUSH_MS_RANGE.contains(millis)).ok_or_else(|| {
         let (least, most) = (FLUSH_MS_RANGE.start(), FLUSH_MS_RANGE.end());
         let found = parameters::cut(text);
-        Bad::parameter(format!("flush_ms={found}: expected whole milliseconds from {least} to {most}"))
+        Refusal::parameter(format!("flush_ms={found}: expected whole milliseconds from {least} to {most}"))
     })?;
     Ok(ConnectOptions { flush: Some(Duration::from_millis(millis)) })
 }
@@ -68,7 +64,7 @@ pub(crate) fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, R
     let first = parameters::cut(offered().find(|name| !name.is_empty()).unwrap_or_default());
     let names = PROTOCOLS.map(|(name, _)| name).join(", ");
     let msg = format!("Sec-WebSocket-Protocol: {first:?} is unknown, there are {names}");
-    Err(Refusal::new(400, 416, "handshake", msg))
+    Err(Refusal::new(StatusCode::BAD_REQUEST, 416, msg).counted("handshake"))
 }
 
 #[cfg(test)]

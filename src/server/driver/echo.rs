@@ -4,7 +4,10 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{actix::accept, endpoint::Endpoint};
-use crate::server::{gateway::Gateway, gateway::LocalShard};
+use crate::server::{
+    gateway::{Gateway, LocalShard},
+    refusal::Refusal,
+};
 
 /// Upgrades a connection and opens a session that echoes.
 pub(crate) async fn echo(
@@ -12,6 +15,6 @@ pub(crate) async fn echo(
     payload: web::Payload,
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
-) -> HttpResponse {
+) -> Result<HttpResponse, Refusal> {
     accept(&request, payload, &gateway, &shard, |_encoding, _wishes| Endpoint::Echo).await
 }

@@ -5,7 +5,7 @@ use actix_http::{
     header::{self, HeaderMap, HeaderName},
     ws,
 };
-use actix_web::http::{Method, Version};
+use actix_web::http::{Method, StatusCode, Version};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::connect;
@@ -21,38 +21,42 @@ const UPGRADE: (&str, &str) = ("upgrade", "websocket");
 pub(crate) fn verify(head: &RequestHead) -> Result<Option<&'static str>, Refusal> {
     let headers = &head.headers;
     if head.method != Method::GET && head.method != Method::HEAD {
-        return Err(refusal::wrong_method(refusal::ALLOW_GET));
+        return Err(refusal::wrong_method(refusal::ALLOW_GET).counted("handshake"));
     }
     // RFC 9110, section 7.8: in HTTP/1.0 the header means nothing.
     let is_offer = head.method == Method::GET && head.version >= Version::HTTP_11;
     if !is_offer || !has_token(headers, &header::UPGRADE, "websocket") {
-        let refusal = refused(426, "this is a WebSocket: ask for Upgrade: websocket by HTTP/1.1");
+        let refusal = refused(
+            StatusCode::UPGRADE_REQUIRED,
+            "this is a WebSocket: ask for Upgrade: websocket by HTTP/1.1",
+        );
         return Err(refusal.with(&[UPGRADE]));
     }
     if !has_token(headers, &header::CONNECTION, "upgrade") {
-        return Err(refused(400, "Connection: Upgrade is missing"));
+        return Err(refused(StatusCode::BAD_REQUEST, "Connection: Upgrade is missing"));
     }
     match headers.get(header::SEC_WEBSOCKET_VERSION) {
         Some(version) if version.as_bytes() == b"13" => {}
         Some(_) => {
-            let refusal = refused(426, "Sec-WebSocket-Version: only 13 is spoken here");
+            let refusal =
+                refused(StatusCode::UPGRADE_REQUIRED, "Sec-WebSocket-Version: only 13 is spoken here");
             return Err(refusal.with(&[UPGRADE, ("sec-websocket-version", "13")]));
         }
-        None => return Err(refused(400, "Sec-WebSocket-Version: 13 is missing")),
+        None => return Err(refused(StatusCode::BAD_REQUEST, "Sec-WebSocket-Version: 13 is missing")),
     }
     let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY);
     let key = keys.next().and_then(|key| STANDARD.decode(key.as_bytes()).ok());
     if key.is_none_or(|key| key.len() != 16) || keys.next().is_some() {
-        return Err(refused(400, "Sec-WebSocket-Key: expected 16 bytes in base64, once"));
+        return Err(refused(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key: expected 16 bytes in base64, once"));
     }
     let is_empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length.as_bytes() == b"0");
     if !is_empty || headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err(refused(400, "a request for an upgrade has no body"));
+        return Err(refused(StatusCode::BAD_REQUEST, "a request for an upgrade has no body"));
     }
     let mut offers = headers.get_all(header::UPGRADE);
     if !offers.any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket")) {
         // One of several offers, in a head that came in pieces: the HTTP library took it for no upgrade.
-        return Err(refused(400, "Upgrade: send websocket alone").with(&[UPGRADE]));
+        return Err(refused(StatusCode::BAD_REQUEST, "Upgrade: send websocket alone").with(&[UPGRADE]));
     }
     connect::subprotocol(headers)
 }
@@ -66,8 +70,8 @@ pub(crate) fn accept(head: &RequestHead, protocol: Option<&str>) -> ResponseBuil
     response
 }
 
-fn refused(status: u16, msg: impl Into<String>) -> Refusal {
-    Refusal::new(status, 400, "handshake", msg)
+fn refused(status: StatusCode, msg: impl Into<String>) -> Refusal {
+    Refusal::new(status, 400, msg).counted("handshake")
 }
 
 /// Whether a header that is a list has that token, in any case.
@@ -79,6 +83,7 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use actix_http::{header::HeaderValue, test::TestRequest};
+    use actix_web::ResponseError as _;
 
     use super::*;
 
@@ -98,7 +103,7 @@ mod tests {
                 request.append_header((*name, HeaderValue::from_static(value)));
             }
         }
-        verify(request.finish().head()).map_err(|refusal| refusal.status)
+        verify(request.finish().head()).map_err(|refusal| refusal.status_code().as_u16())
     }
 
     #[test]

@@ -19,7 +19,10 @@ use actix_http::{
     body::{BodySize, BoxBody, MessageBody as _},
     h1,
 };
-use actix_web::http::Method;
+use actix_web::{
+    ResponseError as _,
+    http::{Method, StatusCode},
+};
 use bytes::{Buf as _, BytesMut};
 use futures_util::SinkExt as _;
 use socket2::SockRef;
@@ -203,17 +206,16 @@ pub(crate) async fn upgrade(
         let vetted = handshake::verify(request.head()).and_then(|protocol| {
             Ok((asking.client.ip, protocol, connect::vet(request.uri().query(), gateway)?))
         });
-        vetted.inspect_err(|refusal| {
-            gateway.hub.metrics().refuse_session(refusal.reason, Some(asking.client.ip))
-        })
+        vetted.inspect_err(|refusal| door.count(refusal, &path, asking.client.ip))
     });
     let (ip, protocol, options) = match asked {
         Ok(asked) => asked,
-        Err(refusal) => return answer(framed, refusal.response().into()).await,
+        Err(refusal) => return answer(framed, refusal.error_response().into()).await,
     };
     let Some(shard) = shard else {
-        let refusal = Refusal::new(500, 500, "handshake", "the connection's worker has no shard");
-        return answer(framed, refusal.response().into()).await;
+        let msg = "the connection's worker has no shard";
+        let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, 500, msg);
+        return answer(framed, refusal.error_response().into()).await;
     };
     let endpoint = match path.as_str() {
         #[cfg(feature = "test-endpoints")]
@@ -221,7 +223,7 @@ pub(crate) async fn upgrade(
         _ => Endpoint::Commands(connect::encoding(protocol), options),
     };
     let refused = |reason| gateway.hub.metrics().refuse_session(reason, Some(ip));
-    let slot = Rc::clone(framed.io_ref().conn().slot());
+    let slot = Rc::clone(framed.io_ref().state().slot());
     let (stream, read) = shake_hands(&request, framed, protocol).await?;
     slot.prove();
     let admission = gateway.connections.admit(ip).inspect_err(|limit| refused(limit.as_str()));
@@ -242,7 +244,7 @@ fn no_stream(request: &Request, path: &str) -> Refusal {
         return refusal::wrong_method(refusal::ALLOW_ALL);
     }
     let path: String = path.chars().take(100).collect();
-    Refusal::new(404, 404, "handshake", format!("no stream at {path:?}"))
+    Refusal::new(StatusCode::NOT_FOUND, 404, format!("no stream at {path:?}"))
 }
 
 /// Accepts the upgrade and takes the socket out of actix' hands, with what was read behind the request.

@@ -18,6 +18,7 @@ use std::{
 };
 
 use actix_rt::net::{ActixStream, Ready};
+use actix_web::{HttpRequest, http::StatusCode};
 use bytes::BytesMut;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -32,7 +33,7 @@ use crate::{
     clock::Instant,
     limits::{LATE, READ_AHEAD_BYTES},
     metrics::{ClosedConnection, ConnectionMetrics},
-    server::{path, slots::Slot},
+    server::{path, refusal::Refusal, slots::Slot},
 };
 
 /// Bytes read ahead at once.
@@ -56,7 +57,7 @@ pub(crate) struct StreamTimes {
 #[derive(Debug)]
 pub(crate) struct CountedStream {
     stream: TcpStream,
-    conn: Rc<ConnState>,
+    state: Rc<ConnState>,
 }
 
 /// What is known of a connection, shared with the application.
@@ -84,6 +85,13 @@ pub(crate) struct ConnState {
 }
 
 impl ConnState {
+    /// That of a request's connection.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&Rc<Self>, Refusal> {
+        request.conn_data::<Rc<Self>>().ok_or_else(|| {
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, 500, "the connection is not known")
+        })
+    }
+
     /// Since when the socket has taken nothing although bytes were offered.
     pub(crate) const fn blocked_since(&self) -> Option<Instant> {
         self.blocked_since.get()
@@ -227,7 +235,7 @@ fn remember(slot: &RefCell<Option<Waker>>, cx: &Context<'_>) {
 
 impl CountedStream {
     pub(crate) fn new(stream: TcpStream, slot: Slot, times: StreamTimes, metrics: ConnectionMetrics) -> Self {
-        let conn = ConnState {
+        let state = ConnState {
             blocked_since: Cell::default(),
             cut: Cell::default(),
             finished: Cell::default(),
@@ -243,28 +251,28 @@ impl CountedStream {
             writer: RefCell::default(),
             metrics,
         };
-        Self { stream, conn: Rc::new(conn) }
+        Self { stream, state: Rc::new(state) }
     }
 
-    /// The socket itself, for a driver that has a conn of its own, and what was read behind the request.
+    /// The socket itself, for a driver that keeps a state of its own, and what was read behind the request.
     pub(crate) fn into_stream(self) -> (TcpStream, BytesMut) {
-        let ahead = self.conn.exchange.replace(Exchange::new()).into_ahead();
+        let ahead = self.state.exchange.replace(Exchange::new()).into_ahead();
         (self.stream, ahead)
     }
 
-    pub(crate) fn conn(&self) -> Rc<ConnState> {
-        Rc::clone(&self.conn)
+    pub(crate) fn state(&self) -> Rc<ConnState> {
+        Rc::clone(&self.state)
     }
 
     /// Reads what belongs to the request under way.
     fn poll_pass(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let mut exchange = self.conn.exchange.borrow_mut();
+        let mut exchange = self.state.exchange.borrow_mut();
         loop {
             let waited = exchange.ahead().len().min(buf.remaining());
             if waited > 0 {
                 buf.put_slice(&exchange.ahead()[..waited]);
-            } else if self.conn.left.get() {
+            } else if self.state.left.get() {
                 return Poll::Ready(Ok(()));
             } else {
                 ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
@@ -275,12 +283,12 @@ impl CountedStream {
             let taken = exchange.pass(&came[blank..]);
             if of_body && !exchange.is_in_body() {
                 // Its time is over; a head that follows has its own.
-                self.conn.due.take();
+                self.state.due.take();
             }
             if waited > 0 {
                 exchange.advance(blank + taken);
             } else if came.is_empty() {
-                self.conn.left.set(buf.remaining() > 0);
+                self.state.left.set(buf.remaining() > 0);
                 return Poll::Ready(Ok(()));
             } else {
                 exchange.keep(&came[blank + taken..]);
@@ -291,7 +299,7 @@ impl CountedStream {
                 offers::single_out(&mut buf.filled_mut()[before..], path::is_socket);
             }
             if taken > 0 {
-                self.conn.slot.set_idle(exchange.is_idle());
+                self.state.slot.set_idle(exchange.is_idle());
                 return Poll::Ready(Ok(()));
             }
         }
@@ -299,12 +307,12 @@ impl CountedStream {
 
     /// Reads what belongs to a later request, some of it: so the end of the client's side is seen.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut exchange = self.conn.exchange.borrow_mut();
-        while exchange.ahead().len() < READ_AHEAD_BYTES && !self.conn.left.get() {
+        let mut exchange = self.state.exchange.borrow_mut();
+        while exchange.ahead().len() < READ_AHEAD_BYTES && !self.state.left.get() {
             let mut bytes = [0; READ];
             let mut buf = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
-            self.conn.left.set(buf.filled().is_empty());
+            self.state.left.set(buf.filled().is_empty());
             exchange.keep(buf.filled());
         }
         // Bytes that wait come before the end that was read behind them.
@@ -318,21 +326,21 @@ impl AsyncRead for CountedStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.conn.slot.watch(cx);
-        self.conn.refuse_when_cut()?;
-        if self.conn.finished.get() || self.conn.late.get().is_some() {
+        self.state.slot.watch(cx);
+        self.state.refuse_when_cut()?;
+        if self.state.finished.get() || self.state.late.get().is_some() {
             return Poll::Ready(Ok(()));
         }
-        let takes_bytes = self.conn.exchange.borrow().takes_bytes();
+        let takes_bytes = self.state.exchange.borrow().takes_bytes();
         let result = if takes_bytes { self.poll_pass(cx, buf) } else { self.poll_ahead(cx) };
         if result.is_ready() {
             return result;
         }
-        remember(&self.conn.reader, cx);
-        if !self.conn.is_late(cx) {
+        remember(&self.state.reader, cx);
+        if !self.state.is_late(cx) {
             return Poll::Pending;
         }
-        if !self.conn.body_is_late() {
+        if !self.state.body_is_late() {
             // The answer before it is with the socket, and the next one is not begun: it stands alone.
             let _gone = Pin::new(&mut self.stream).poll_write(cx, TOO_LATE);
         }
@@ -342,9 +350,9 @@ impl AsyncRead for CountedStream {
 
 impl AsyncWrite for CountedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.conn.refuse_when_cut()?;
+        self.state.refuse_when_cut()?;
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.conn.written(result, cx)
+        self.state.written(result, cx)
     }
 
     fn poll_write_vectored(
@@ -352,9 +360,9 @@ impl AsyncWrite for CountedStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.conn.refuse_when_cut()?;
+        self.state.refuse_when_cut()?;
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.conn.written(result, cx)
+        self.state.written(result, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -363,10 +371,10 @@ impl AsyncWrite for CountedStream {
 
     /// actix asks for it when the socket has taken all that it had.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut exchange = self.conn.exchange.borrow_mut();
+        let mut exchange = self.state.exchange.borrow_mut();
         if exchange.flushed() {
             if exchange.ahead().is_empty() {
-                self.conn.slot.set_idle(true);
+                self.state.slot.set_idle(true);
             } else {
                 // What waited may go up, and no socket will tell of it.
                 cx.waker().wake_by_ref();
@@ -383,12 +391,12 @@ impl AsyncWrite for CountedStream {
 
 impl ActixStream for CountedStream {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        self.conn.refuse_when_cut()?;
+        self.state.refuse_when_cut()?;
         ActixStream::poll_read_ready(&self.stream, cx)
     }
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        self.conn.refuse_when_cut()?;
+        self.state.refuse_when_cut()?;
         ActixStream::poll_write_ready(&self.stream, cx)
     }
 }

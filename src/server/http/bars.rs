@@ -4,10 +4,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use super::{
-    history::{self, About},
-    rest,
-};
+use super::history::{self, About};
 use crate::{
     dialect::native::Code,
     hub::{BarSpan, Hub},
@@ -15,7 +12,8 @@ use crate::{
     market::{Channel, Interval, UnixMicros},
     server::{
         gateway::Gateway,
-        parameters::{self, Bad, Parameters},
+        parameters::{self, Parameters},
+        refusal::Refusal,
     },
 };
 
@@ -31,12 +29,12 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    fn page(&self, hub: &Hub) -> Result<(Interval, BarSpan, usize), Bad> {
+    fn page(&self, hub: &Hub) -> Result<(Interval, BarSpan, usize), Refusal> {
         let interval = interval(self.interval.as_deref().unwrap_or_default(), hub)?;
         let from = history::time("from", self.from.as_ref())?.unwrap_or(i64::MIN);
         let to = history::time("to", self.to.as_ref())?.unwrap_or(i64::MAX);
         if from > to {
-            return Err(Bad::parameter(format!("from: {from} is after to, {to}")));
+            return Err(Refusal::parameter(format!("from: {from} is after to, {to}")));
         }
         let before = history::before(self.before.as_ref())?;
         let limit = history::limit(self.limit.as_ref(), &BARS_PAGE, DEFAULT_BARS_PAGE)?;
@@ -44,7 +42,7 @@ impl Query {
     }
 }
 
-fn interval(name: &str, hub: &Hub) -> Result<Interval, Bad> {
+fn interval(name: &str, hub: &Hub) -> Result<Interval, Refusal> {
     let known = Interval::parse(name);
     if let Some(interval) = known.filter(|interval| hub.offers(Channel::Bars(*interval))) {
         return Ok(interval);
@@ -59,7 +57,7 @@ fn interval(name: &str, hub: &Hub) -> Result<Interval, Bad> {
         None if name.is_empty() => (Code::BadParameter, "is missing".to_owned()),
         None => (Code::UnknownChannel, format!("{name:?} is unknown")),
     };
-    Err(Bad { code, msg: format!("interval: {what}, there are {there_are}") })
+    Err(Refusal::bad(code, format!("interval: {what}, there are {there_are}")))
 }
 
 /// The newest bars of a span of time, oldest first. The first page also has the position behind its newest bar: a
@@ -68,19 +66,16 @@ pub(crate) async fn bars(
     gateway: web::Data<Gateway>,
     symbol: web::Path<String>,
     Parameters(query): Parameters<Query>,
-) -> HttpResponse {
-    let (interval, span, limit) = match query.and_then(|query| query.page(&gateway.hub)) {
-        Ok(page) => page,
-        Err(bad) => return rest::bad(&bad),
-    };
-    let Some(topic) = history::topic(&gateway, &symbol) else { return history::unknown(&symbol) };
+) -> Result<HttpResponse, Refusal> {
+    let (interval, span, limit) = query.page(&gateway.hub)?;
+    let topic = history::topic(&gateway, &symbol)?;
     let about = About {
         epoch: gateway.hub.epoch(),
         symbol: topic.symbol(),
         interval: Some(interval.as_str()),
         is_first: span.before.is_none(),
     };
-    history::answer(&about, "bars", &topic.bars(interval, &span, limit))
+    Ok(history::answer(&about, "bars", &topic.bars(interval, &span, limit)))
 }
 
 #[cfg(test)]
@@ -130,7 +125,7 @@ mod tests {
             ("interval=1m&before=-1", 416, "before: "),
         ] {
             let bad = query(text).page(&some).unwrap_err();
-            assert_eq!(bad.code.number(), code, "{text}: {bad:?}");
+            assert_eq!(bad.code, code, "{text}: {bad:?}");
             assert!(bad.msg.starts_with(start), "{text}: {bad:?}");
         }
         let bad = query("interval=1d").page(&hub(&[])).unwrap_err();

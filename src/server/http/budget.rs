@@ -5,10 +5,10 @@
 use std::{cell::RefCell, collections::HashMap, net::IpAddr, time::Duration};
 
 use actix_web::{
-    HttpResponse,
+    ResponseError as _,
     body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::{StatusCode, header},
+    http::StatusCode,
     middleware::Next,
     web,
 };
@@ -108,7 +108,8 @@ pub(crate) async fn pay(
         if let Some(gateway) = request.app_data::<web::Data<Gateway>>() {
             gateway.hub.metrics().refuse_request("budget", Some(address));
         }
-        return Ok(request.into_response(refused(wait)));
+        // Counted here: sessions by plain HTTP are refused as requests that cost too much.
+        return Ok(request.into_response(refused(wait).error_response()));
     }
     let response = next.call(request).await?;
     let spent = response.response().extensions().get::<Spent>().map_or(0, |spent| spent.0 as u64);
@@ -116,14 +117,10 @@ pub(crate) async fn pay(
     Ok(response)
 }
 
-fn refused(wait: Duration) -> HttpResponse {
+fn refused(wait: Duration) -> Refusal {
     let msg = "this address has asked for too much: ask again later, and for less";
-    let mut response =
-        Refusal::new(StatusCode::TOO_MANY_REQUESTS.as_u16(), Code::TooManyCommands.number(), "budget", msg)
-            .response();
-    let seconds = wait.as_secs() + 1;
-    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    response
+    let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyCommands.number(), msg);
+    refusal.retry_after(wait.as_secs() + 1)
 }
 
 #[cfg(test)]

@@ -3,17 +3,14 @@
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, http::StatusCode};
 
-use super::rest;
+use super::fresh;
 use crate::{
     dialect::native::{Code, Encoding},
     hub::{Page, Topic},
     market::Symbol,
-    server::{
-        gateway::Gateway,
-        parameters::{self, Bad},
-    },
+    server::{gateway::Gateway, parameters, refusal::Refusal},
 };
 
 /// A parameter that is there and not empty.
@@ -26,41 +23,41 @@ pub(crate) fn limit(
     text: Option<&String>,
     range: &RangeInclusive<usize>,
     default: usize,
-) -> Result<usize, Bad> {
+) -> Result<usize, Refusal> {
     let Some(text) = given(text) else { return Ok(default) };
     text.parse().ok().filter(|limit| range.contains(limit)).ok_or_else(|| {
         let (least, most) = (range.start(), range.end());
-        Bad::parameter(format!("limit: {:?} is not a number from {least} to {most}", parameters::cut(text)))
+        Refusal::parameter(format!(
+            "limit: {:?} is not a number from {least} to {most}",
+            parameters::cut(text)
+        ))
     })
 }
 
 /// `before`: only events with lower numbers.
-pub(crate) fn before(text: Option<&String>) -> Result<Option<u64>, Bad> {
+pub(crate) fn before(text: Option<&String>) -> Result<Option<u64>, Refusal> {
     let Some(text) = given(text) else { return Ok(None) };
     text.parse().map(Some).map_err(|_why| {
-        Bad::parameter(format!("before: {:?} is not the number of an event", parameters::cut(text)))
+        Refusal::parameter(format!("before: {:?} is not the number of an event", parameters::cut(text)))
     })
 }
 
 /// `from` or `to`: a time, in microseconds.
-pub(crate) fn time(name: &str, text: Option<&String>) -> Result<Option<i64>, Bad> {
+pub(crate) fn time(name: &str, text: Option<&String>) -> Result<Option<i64>, Refusal> {
     let Some(text) = given(text) else { return Ok(None) };
     text.parse().map(Some).map_err(|_why| {
         let found = parameters::cut(text);
-        Bad::parameter(format!("{name}: {found:?} is not a time in microseconds since 1970"))
+        Refusal::parameter(format!("{name}: {found:?} is not a time in microseconds since 1970"))
     })
 }
 
 /// The topic that a path names; slashes around its symbol count only where there is such a symbol.
-pub(crate) fn topic(gateway: &Gateway, name: &str) -> Option<Arc<Topic>> {
+pub(crate) fn topic(gateway: &Gateway, name: &str) -> Result<Arc<Topic>, Refusal> {
     let topic = |name: &str| Symbol::new(name).ok().and_then(|symbol| gateway.hub.topic(symbol));
-    topic(name).or_else(|| topic(name.trim_matches('/')))
-}
-
-/// The answer where there is none.
-pub(crate) fn unknown(name: &str) -> HttpResponse {
-    let msg = format!("symbol: {:?} is unknown", parameters::cut(name));
-    rest::refusal(404, Code::UnknownSymbol.number(), &msg)
+    topic(name).or_else(|| topic(name.trim_matches('/'))).ok_or_else(|| {
+        let msg = format!("symbol: {:?} is unknown", parameters::cut(name));
+        Refusal::new(StatusCode::NOT_FOUND, Code::UnknownSymbol.number(), msg)
+    })
 }
 
 /// What an answer is about besides its events.
@@ -105,5 +102,5 @@ pub(crate) fn answer(about: &About<'_>, name: &str, page: &Page) -> HttpResponse
         body.extend_from_slice(event.encoded(Encoding::Json));
     }
     body.extend_from_slice(b"]}");
-    rest::fresh_json(body)
+    fresh::json(body)
 }

@@ -5,14 +5,18 @@
 
 use std::{collections::HashMap, net::IpAddr, rc::Rc, sync::Arc};
 
-use actix_web::{HttpRequest, http::header, web};
+use actix_web::{
+    HttpRequest,
+    http::{StatusCode, header},
+    web,
+};
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 
 use crate::{
     limits::{BODIES_BYTES, BODIES_BYTES_PER_ADDRESS, PUBLISH_BYTES},
     metrics::ConnectionMetrics,
-    server::driver::stream::ConnState,
+    server::{driver::stream::ConnState, refusal::Refusal},
     session::ClientAddress,
 };
 
@@ -72,6 +76,31 @@ pub(crate) enum Unread {
     Refused(RefusedBody),
     /// The client broke it off, or its chunks are none.
     Broken(String),
+}
+
+impl From<Unread> for Refusal {
+    fn from(unread: Unread) -> Self {
+        let (status, code, msg) = match &unread {
+            Unread::Broken(why) => (StatusCode::BAD_REQUEST, 400, format!("the body broke off: {why}")),
+            Unread::Refused(RefusedBody::Late) => {
+                let msg = "the body took too long: see server.body_timeout_ms";
+                (StatusCode::REQUEST_TIMEOUT, 400, msg.to_owned())
+            }
+            Unread::Refused(RefusedBody::Large) => {
+                let msg = format!("the body has more than {PUBLISH_BYTES} bytes");
+                (StatusCode::PAYLOAD_TOO_LARGE, 413, msg)
+            }
+            Unread::Refused(RefusedBody::Full | RefusedBody::Address) => {
+                let msg = "too many bodies are under way: nothing was published, try again";
+                (StatusCode::SERVICE_UNAVAILABLE, 503, msg.to_owned())
+            }
+        };
+        let refusal = Self::new(status, code, msg);
+        match unread {
+            Unread::Refused(reason) => refusal.counted(reason.as_str()),
+            Unread::Broken(_) => refusal,
+        }
+    }
 }
 
 impl Intake {

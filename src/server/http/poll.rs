@@ -3,17 +3,21 @@
 
 use std::{cell::Cell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
-use actix_web::{HttpRequest, HttpResponse, http::Method, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, StatusCode},
+    web,
+};
 use serde::Deserialize;
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
 };
 
+use super::fresh;
 use super::{
     budget::Spent,
     query::{self, StreamQuery},
-    rest,
 };
 use crate::{
     dialect::native::{Code, Encoding, Fault},
@@ -22,7 +26,8 @@ use crate::{
         admit,
         driver::stream::ConnState,
         gateway::{Gateway, LocalShard},
-        parameters::{self, Bad, Parameters},
+        parameters::{self, Parameters},
+        refusal::Refusal,
     },
     session::{CloseReason, Framing, Outgoing, SessionKey, Transport},
 };
@@ -40,7 +45,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    fn wait(&self) -> Result<Duration, Bad> {
+    fn wait(&self) -> Result<Duration, Refusal> {
         let Some(text) = self.wait.as_deref().filter(|text| !text.is_empty()) else {
             return Ok(Duration::from_secs(DEFAULT_POLL_WAIT));
         };
@@ -48,19 +53,21 @@ impl Query {
         seconds.map(Duration::from_secs).ok_or_else(|| {
             let (least, most) = (POLL_WAIT.start(), POLL_WAIT.end());
             let found = parameters::cut(text);
-            Bad::parameter(format!("wait: {found:?} is not a whole number of seconds from {least} to {most}"))
+            Refusal::parameter(format!(
+                "wait: {found:?} is not a whole number of seconds from {least} to {most}"
+            ))
         })
     }
 
     /// How long the request is held before it is looked for news, so that a loop of them gets no more than `max_rate`
     /// events a second of each symbol. Nothing is kept between two requests, so a pause cannot be longer than one.
     #[expect(clippy::float_arithmetic, reason = "a rate becomes an interval; no price is near")]
-    fn pause(max_rate: Option<f64>, wait: Duration) -> Result<Duration, Bad> {
+    fn pause(max_rate: Option<f64>, wait: Duration) -> Result<Duration, Refusal> {
         let pause = max_rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
         if pause > wait {
             let (pause, wait) = (pause.as_secs_f64(), wait.as_secs());
             let msg = format!("max_rate: one event in {pause} s is rarer than an answer, wait is {wait} s");
-            return Err(Bad::parameter(msg));
+            return Err(Refusal::parameter(msg));
         }
         Ok(pause)
     }
@@ -72,41 +79,27 @@ pub(crate) async fn poll(
     Parameters(query): Parameters<Query>,
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
-) -> HttpResponse {
-    let query = match query {
-        Ok(query) => query,
-        Err(bad) => return rest::bad(&bad),
-    };
-    let wish = StreamQuery {
+) -> Result<HttpResponse, Refusal> {
+    let asked = StreamQuery {
         symbols: query.symbols.as_deref(),
         channels: query.channels.as_deref(),
         mode: query.mode.as_deref(),
         max_rate: query.max_rate.as_deref(),
     };
-    let parsed = wish.commands().and_then(|wanted| {
-        let wait = query.wait()?;
-        let max_rate = wanted.iter().find_map(|command| command.max_rate);
-        Ok((wanted, wait, Query::pause(max_rate, wait)?))
-    });
-    let (wanted, wait, pause) = match parsed {
-        Ok(parsed) => parsed,
-        Err(bad) => return rest::bad(&bad),
-    };
+    let wanted = asked.commands()?;
+    let wait = query.wait()?;
+    let pause = Query::pause(wanted.iter().find_map(|command| command.max_rate), wait)?;
     let (known, unknown) = query::known(&wanted, &gateway.hub);
     if !known {
-        return rest::refusal(404, Code::UnknownSymbol.number(), "symbols: none of them is known");
+        let (status, code) = (StatusCode::NOT_FOUND, Code::UnknownSymbol.number());
+        return Err(Refusal::new(status, code, "symbols: none of them is known"));
     }
     if request.method() == Method::HEAD {
         // What comes before an answer is known without one.
-        return rest::fresh_json_head().body(actix_web::body::None::new());
+        return Ok(fresh::head().body(actix_web::body::None::new()));
     }
-    let admission = match admit::admit(&request, &gateway) {
-        Ok(admission) => admission,
-        Err(refused) => return refused.response(),
-    };
-    let Some(conn) = request.conn_data::<Rc<ConnState>>() else {
-        return rest::refusal(500, 500, "the connection has no conn");
-    };
+    let admission = admit::admit(&request, &gateway)?;
+    let conn = ConnState::of(&request)?;
     let now = Instant::now();
     let transport = Rc::new(PollTransport::default());
     let key = shard.borrow_mut().open_road(Framing::Poll, Rc::clone(&transport) as Rc<_>, admission, now);
@@ -115,22 +108,20 @@ pub(crate) async fn poll(
     let after = query.after.as_deref().filter(|text| !text.is_empty());
     // Joined only then: what is merged meanwhile would be a second event of its symbol in one answer.
     if after.is_some() && !session.pause(now + pause).await {
-        return over();
+        return Err(over());
     }
     shard.borrow_mut().join(key, wanted, after, POLL_SUBSCRIPTIONS);
-    if let Err(fault) = session.joined().await {
-        return rest::bad(&Bad { code: fault.code, msg: format!("symbols: {}", fault.msg) });
-    }
+    let joined = session.joined().await;
+    joined.map_err(|fault| Refusal::bad(fault.code, format!("symbols: {}", fault.msg)))?;
     // The first request of a client asks for a beginning, which is there at once.
     let deadline = if after.is_some() { now + wait } else { now };
-    match session.news(deadline).await {
-        Some(messages) => answer(&session, &messages, &unknown),
-        None => over(),
-    }
+    let messages = session.news(deadline).await.ok_or_else(over)?;
+    Ok(answer(&session, &messages, &unknown))
 }
 
-fn over() -> HttpResponse {
-    rest::refusal(503, 503, "the gateway is draining: ask another one, or later")
+fn over() -> Refusal {
+    let msg = "the gateway is draining: ask another one, or later";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, 503, msg)
 }
 
 fn answer(session: &PollSession, messages: &[u8], unknown: &[String]) -> HttpResponse {
@@ -146,7 +137,7 @@ fn answer(session: &PollSession, messages: &[u8], unknown: &[String]) -> HttpRes
     body.extend_from_slice(messages);
     body.extend_from_slice(b"]}");
     let spent = Spent::joining(body.len(), session.shard.borrow_mut().subscription_count(session.key));
-    let mut response = rest::fresh_json(body);
+    let mut response = fresh::json(body);
     response.extensions_mut().insert(spent);
     response
 }

@@ -3,28 +3,29 @@
 //! Nobody is asked who they are, so producers must be on this machine unless the feed says otherwise. A request is
 //! taken or refused as a whole for the gateway's reasons; single ticks are refused for theirs.
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::yield_now;
 
-use super::{
-    intake::{Intake, RefusedBody, Unread},
-    rest,
-};
+use super::intake::Intake;
 use crate::{
     dialect::{
         native::{TickError, TickMessage},
         without_mark,
     },
     feed::{Publisher, SymbolRoom},
-    limits::{HTTP_TURN_SYMBOLS, MAX_BURST_TICKS, PUBLISH_BYTES, PUBLISH_CORRECTIONS, PUBLISH_ERRORS},
+    limits::{HTTP_TURN_SYMBOLS, MAX_BURST_TICKS, PUBLISH_CORRECTIONS, PUBLISH_ERRORS},
     market::{Source, Tick, UnixMicros},
     server::{
         admit,
         door::Asking,
         gateway::{Gateway, PushView},
-        parameters::{self, Bad, Parameters},
+        parameters::{self, Parameters},
         refusal::Refusal,
     },
 };
@@ -48,7 +49,7 @@ struct Refused {
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Place {
-    CountedStream(usize),
+    Line(usize),
     Index(usize),
 }
 
@@ -67,71 +68,27 @@ pub(crate) async fn publish(
     gateway: web::Data<Gateway>,
     intake: web::Data<Intake>,
     body: web::Payload,
-) -> HttpResponse {
+) -> Result<HttpResponse, Refusal> {
     let address = Asking::address(&request);
-    let refused = |reason| gateway.hub.metrics().refuse_request(reason, address);
-    if let Err(refusal) = admit::open(&gateway) {
-        refused(refusal.reason);
-        return refusal.response();
-    }
-    let name = match query {
-        Ok(query) => query.feed,
-        Err(bad) => return rest::bad(&bad),
-    };
-    let Some(name) = name else {
-        return rest::bad(&Bad::parameter("feed: is missing; it is the name of a feed of kind push".into()));
+    admit::open(&gateway)?;
+    let Some(name) = query.feed else {
+        return Err(Refusal::parameter("feed: is missing; it is the name of a feed of kind push"));
     };
     let Some(push) = gateway.push.iter().find(|push| push.publisher.name().as_str() == name) else {
         let msg = format!("feed: there is no feed {:?} of kind push", parameters::cut(&name));
-        return rest::refusal(404, 404, &msg);
+        return Err(Refusal::new(StatusCode::NOT_FOUND, 404, msg));
     };
-    if let Err(refusal) = allowed(&request, push) {
-        refused(refusal.reason);
-        return refusal.response();
-    }
+    allowed(&request, push)?;
     if gateway.hub.is_congested() {
-        refused("congested");
-        return rest::refusal(503, 503, "the gateway is congested: nothing was published, try again");
+        let msg = "the gateway is congested: nothing was published, try again";
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, 503, msg).counted("congested"));
     }
-    let packed = match packed(&request) {
-        Ok(packed) => packed,
-        Err(found) => {
-            refused("body_type");
-            let msg = format!(
-                "Content-Type: {found:?} is not application/x-ndjson, application/json or application/msgpack"
-            );
-            return rest::refusal(415, 400, &msg);
-        }
-    };
-    let body = match intake.read(&request, address, body).await {
-        Ok(body) => body,
-        Err(unread) => {
-            if let Unread::Refused(reason) = &unread {
-                refused(reason.as_str());
-            }
-            return why_unread(&unread);
-        }
-    };
+    let packed = packed(&request)?;
+    let body = intake.read(&request, address, body).await?;
     let mut batch = Batch::new(push);
-    match batch.read(&body, packed).await {
-        Ok(()) => HttpResponse::Ok().json(batch.publish().await),
-        Err(why) => rest::refusal(400, 400, &why),
-    }
-}
-
-fn why_unread(unread: &Unread) -> HttpResponse {
-    match unread {
-        Unread::Broken(why) => rest::refusal(400, 400, &format!("the body broke off: {why}")),
-        Unread::Refused(RefusedBody::Late) => {
-            rest::refusal(408, 400, "the body took too long: see server.body_timeout_ms")
-        }
-        Unread::Refused(RefusedBody::Large) => {
-            rest::refusal(413, 413, &format!("the body has more than {PUBLISH_BYTES} bytes"))
-        }
-        Unread::Refused(RefusedBody::Full | RefusedBody::Address) => {
-            rest::refusal(503, 503, "too many bodies are under way: nothing was published, try again")
-        }
-    }
+    let read = batch.read(&body, packed).await;
+    read.map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, 400, why))?;
+    Ok(HttpResponse::Ok().json(batch.publish().await))
 }
 
 /// Whether the producer may be where it is, and its body as it is encoded.
@@ -139,7 +96,7 @@ fn allowed(request: &HttpRequest, push: &PushView) -> Result<(), Refusal> {
     let is_local = Asking::of(request)?.client.is_local;
     if !is_local && !push.allow_remote {
         let msg = "this feed takes ticks from its own machine only: see allow_remote";
-        return Err(Refusal::new(403, 409, "remote", msg));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, 409, msg).counted("remote"));
     }
     let codings = request.headers().get_all(header::CONTENT_ENCODING);
     let mut codings = codings.flat_map(|value| value.to_str().unwrap_or("?").split(',')).map(str::trim);
@@ -151,13 +108,14 @@ fn allowed(request: &HttpRequest, push: &PushView) -> Result<(), Refusal> {
                 parameters::cut(coding)
             );
             // RFC 9110, section 12.5.3: what would be.
-            Err(Refusal::new(415, 400, "body_encoding", msg).with(&[("accept-encoding", "identity")]))
+            let refusal = Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, 400, msg).counted("body_encoding");
+            Err(refusal.with(&[("accept-encoding", "identity")]))
         }
     }
 }
 
 /// Whether the body is MessagePack; else it is text, which tells by itself what it is.
-fn packed(request: &HttpRequest) -> Result<bool, String> {
+fn packed(request: &HttpRequest) -> Result<bool, Refusal> {
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(false) };
     let text = value.to_str().unwrap_or("?");
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -171,7 +129,13 @@ fn packed(request: &HttpRequest) -> Result<bool, String> {
         | "text/plain"
         // What curl says of any body, unless it is told otherwise: no form is meant.
         | "application/x-www-form-urlencoded" => Ok(false),
-        _ => Err(parameters::cut(text)),
+        _ => {
+            let found = parameters::cut(text);
+            let msg = format!(
+                "Content-Type: {found:?} is not application/x-ndjson, application/json or application/msgpack"
+            );
+            Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, 400, msg).counted("body_type"))
+        }
     }
 }
 
@@ -218,7 +182,7 @@ impl<'a> Batch<'a> {
         }
         for (i, line) in body.split(|byte| *byte == b'\n').enumerate() {
             if !line.trim_ascii().is_empty() {
-                self.take(Place::CountedStream(i + 1), serde_json::from_slice(line));
+                self.take(Place::Line(i + 1), serde_json::from_slice(line));
             }
             turn(i).await;
         }

@@ -11,14 +11,14 @@ use crate::{
     hub::{Hub, Topic},
     limits::{COMMAND_SYMBOLS, HTTP_TURN_SYMBOLS},
     market::{Channel, Symbol},
-    server::parameters::{Bad, cut},
+    server::{parameters::cut, refusal::Refusal},
 };
 
 /// Channels when none are named.
 const DEFAULT_CHANNELS: &str = "trades,quotes";
 
 /// The channels of a list, each once, in the order in which they were named.
-pub(crate) fn channels(list: Option<&str>) -> Result<Vec<Channel>, Bad> {
+pub(crate) fn channels(list: Option<&str>) -> Result<Vec<Channel>, Refusal> {
     let mut channels = Vec::new();
     for name in list.unwrap_or(DEFAULT_CHANNELS).split(',') {
         match Channel::parse(name) {
@@ -27,7 +27,7 @@ pub(crate) fn channels(list: Option<&str>) -> Result<Vec<Channel>, Bad> {
             None => {
                 let known = Channel::ALL.map(Channel::as_str).join(", ");
                 let msg = format!("channels: {:?} is unknown, there are {known}", cut(name));
-                return Err(Bad { code: Code::UnknownChannel, msg });
+                return Err(Refusal::bad(Code::UnknownChannel, msg));
             }
         }
     }
@@ -56,7 +56,7 @@ pub(crate) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(crate) fn read(list: &'a str) -> Result<Self, Bad> {
+    pub(crate) fn read(list: &'a str) -> Result<Self, Refusal> {
         let (mut symbols, mut prefixes) = (Vec::new(), Vec::new());
         for name in list.split(',').take(COMMAND_SYMBOLS + 1) {
             match name.strip_suffix('*') {
@@ -65,7 +65,7 @@ impl<'a> Names<'a> {
             }
         }
         if symbols.len() + prefixes.len() > COMMAND_SYMBOLS {
-            return Err(Bad::parameter(format!("symbols: at most {COMMAND_SYMBOLS} are named")));
+            return Err(Refusal::parameter(format!("symbols: at most {COMMAND_SYMBOLS} are named")));
         }
         symbols.sort_unstable();
         symbols.dedup();
@@ -119,9 +119,9 @@ pub(crate) struct StreamQuery<'a> {
 
 impl StreamQuery<'_> {
     /// The wish as subscribe commands, one for each channel.
-    pub(crate) fn commands(&self) -> Result<Vec<Subscribe>, Bad> {
+    pub(crate) fn commands(&self) -> Result<Vec<Subscribe>, Refusal> {
         let Some(symbols) = self.symbols.filter(|list| !list.is_empty()) else {
-            return Err(Bad::parameter("symbols: is missing; it is a list like BTC-USD,ETH-* or *".into()));
+            return Err(Refusal::parameter("symbols: is missing; it is a list like BTC-USD,ETH-* or *"));
         };
         let channels = channels(self.channels)?;
         let Some(first) = channels.first() else { return Ok(Vec::new()) };
@@ -130,7 +130,7 @@ impl StreamQuery<'_> {
         Ok(channels.into_iter().map(|channel| Subscribe { channel, ..first.clone() }).collect())
     }
 
-    fn command(&self, symbols: &str, channel: Channel) -> Result<Subscribe, Bad> {
+    fn command(&self, symbols: &str, channel: Channel) -> Result<Subscribe, Refusal> {
         let list = symbols.split(',').map(Value::from).collect();
         let mut command: Map<String, Value> = [
             ("op".into(), "subscribe".into()),
@@ -145,18 +145,18 @@ impl StreamQuery<'_> {
             }
         }
         let parsed = parse_command(&Encoding::Json.encode(&command), Encoding::Json);
-        match parsed.map_err(|fault| Bad { code: fault.code, msg: fault.msg })?.op {
+        match parsed.map_err(|fault| Refusal::bad(fault.code, fault.msg))?.op {
             Op::Subscribe(wanted) => {
                 for target in &wanted.targets {
                     if let Target::Bad(text, why) = target {
                         let msg = format!("symbols: {text:?} is not a symbol: it {why}");
-                        return Err(Bad { code: Code::UnknownSymbol, msg });
+                        return Err(Refusal::bad(Code::UnknownSymbol, msg));
                     }
                 }
                 Ok(wanted)
             }
             Op::Update(_) | Op::Unsubscribe { .. } | Op::List | Op::Info | Op::Ping | Op::Auth => {
-                Err(Bad::parameter("symbols: cannot be subscribed".into()))
+                Err(Refusal::parameter("symbols: cannot be subscribed"))
             }
         }
     }

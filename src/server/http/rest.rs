@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{Method, header},
+    HttpRequest, HttpResponse,
+    http::{Method, StatusCode, header},
     web,
 };
 use serde::Serialize;
 
-use super::budget::Spent;
 use crate::{
     market::{Source, State, UnixMicros},
     server::{
         gateway::Gateway,
-        parameters::{Bad, NoParameters, Parameters},
+        parameters::{NoParameters, Parameters},
         refusal::{self, Refusal},
     },
 };
@@ -25,56 +24,28 @@ const OPENAPI: &str = include_str!("../../../docs/openapi.json");
 /// What the messages of the streams are, for machines.
 const ASYNCAPI: &str = include_str!("../../../docs/asyncapi.json");
 
-/// An error as JSON: the protocol's code and what was wrong.
-pub(crate) fn refusal(status: u16, code: u16, msg: &str) -> HttpResponse {
-    Refusal::new(status, code, "", msg).response()
+pub(crate) async fn openapi(_none: Parameters<NoParameters>) -> HttpResponse {
+    document(OPENAPI)
 }
 
-/// The answer to a query that cannot be.
-pub(crate) fn bad(bad: &Bad) -> HttpResponse {
-    refusal(400, bad.code.number(), &bad.msg)
+pub(crate) async fn asyncapi(_none: Parameters<NoParameters>) -> HttpResponse {
+    document(ASYNCAPI)
 }
 
-/// An answer that is old as soon as it was read.
-pub(crate) fn fresh_json(body: Vec<u8>) -> HttpResponse {
-    let spent = Spent::new(body.len(), 0);
-    let mut response = fresh_json_head().body(body);
-    response.extensions_mut().insert(spent);
-    response
+fn document(text: &'static str) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(text)
 }
 
-/// What comes before such an answer.
-pub(crate) fn fresh_json_head() -> HttpResponseBuilder {
-    let mut head = HttpResponse::Ok();
-    head.content_type("application/json").insert_header(("cache-control", "no-store"));
-    head
-}
-
-pub(crate) async fn openapi(query: Parameters<NoParameters>) -> HttpResponse {
-    document(query, OPENAPI)
-}
-
-pub(crate) async fn asyncapi(query: Parameters<NoParameters>) -> HttpResponse {
-    document(query, ASYNCAPI)
-}
-
-fn document(Parameters(query): Parameters<NoParameters>, text: &'static str) -> HttpResponse {
-    match query {
-        Ok(NoParameters {}) => HttpResponse::Ok().content_type("application/json").body(text),
-        Err(bad) => self::bad(&bad),
-    }
-}
-
-pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
+pub(crate) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     if *request.method() == Method::OPTIONS && request.path() == "*" {
         // RFC 9110, section 9.3.7: about the server as a whole.
-        return HttpResponse::NoContent().insert_header((header::ALLOW, refusal::ALLOW_ALL)).finish();
+        return Ok(HttpResponse::NoContent().insert_header((header::ALLOW, refusal::ALLOW_ALL)).finish());
     }
     if *request.method() == Method::CONNECT {
-        return refusal::wrong_method(refusal::ALLOW_ALL).response();
+        return Err(refusal::wrong_method(refusal::ALLOW_ALL));
     }
     let path: String = request.path().chars().take(100).collect();
-    refusal(404, 404, &format!("nothing at {path:?}"))
+    Err(Refusal::new(StatusCode::NOT_FOUND, 404, format!("nothing at {path:?}")))
 }
 
 pub(crate) async fn healthz() -> HttpResponse {
@@ -146,7 +117,7 @@ pub(crate) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
     HttpResponse::Ok().json(Feeds { feeds })
 }
 
-pub(crate) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
+pub(crate) async fn metrics(gateway: web::Data<Gateway>) -> Result<HttpResponse, Refusal> {
     gateway.hub.metrics().symbols(&gateway.hub.states());
     gateway.hub.metrics().time.offsets(&gateway.hub.offsets());
     for feed in &gateway.feeds {
@@ -154,8 +125,7 @@ pub(crate) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
             gateway.hub.metrics().feed(feed.name.as_str()).last_tick(last.0 / 1_000_000);
         }
     }
-    match gateway.hub.metrics().render() {
-        Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text),
-        Err(why) => refusal(500, 500, &why.to_string()),
-    }
+    let text = gateway.hub.metrics().render();
+    let text = text.map_err(|why| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, 500, why.to_string()))?;
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }

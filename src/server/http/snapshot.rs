@@ -14,15 +14,11 @@ use tokio::task::yield_now;
 use super::{
     budget::Spent,
     query::{self, Names},
-    rest,
 };
 use crate::{
     dialect::native::{Code, Encoding},
     limits::{HTTP_TURN_SYMBOLS, SNAPSHOT_SYMBOLS},
-    server::{
-        gateway::Gateway,
-        parameters::{Bad, Parameters},
-    },
+    server::{gateway::Gateway, parameters::Parameters, refusal::Refusal},
 };
 
 /// `?symbols=BTC-USD,ETH-*&channels=quotes,trades`
@@ -37,23 +33,13 @@ pub(crate) async fn snapshot(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
     Parameters(query): Parameters<Query>,
-) -> HttpResponse {
-    let query = match query {
-        Ok(query) => query,
-        Err(bad) => return rest::bad(&bad),
-    };
-    let channels = match query::channels(query.channels.as_deref()) {
-        Ok(channels) => channels,
-        Err(bad) => return rest::bad(&bad),
-    };
-    let names = match Names::read(query.symbols.as_deref().unwrap_or("*")) {
-        Ok(names) => names,
-        Err(bad) => return rest::bad(&bad),
-    };
+) -> Result<HttpResponse, Refusal> {
+    let channels = query::channels(query.channels.as_deref())?;
+    let names = Names::read(query.symbols.as_deref().unwrap_or("*"))?;
     let (topics, unknown) = names.topics(&gateway.hub, SNAPSHOT_SYMBOLS).await;
     if topics.len() + unknown.len() > SNAPSHOT_SYMBOLS {
         let msg = format!("symbols: more match than the {SNAPSHOT_SYMBOLS} that are answered at once");
-        return rest::bad(&Bad { code: Code::SymbolLimit, msg });
+        return Err(Refusal::bad(Code::SymbolLimit, msg));
     }
     let looked = topics.len() * channels.len() + unknown.len();
     let mut events = Vec::new();
@@ -76,7 +62,7 @@ pub(crate) async fn snapshot(
             .insert_header(("cache-control", "no-cache"))
             .finish();
         response.extensions_mut().insert(Spent::new(0, looked));
-        return response;
+        return Ok(response);
     }
     let mut body = Vec::with_capacity(256 * events.len() + 128);
     body.extend_from_slice(b"{\"epoch\":");
@@ -104,7 +90,7 @@ pub(crate) async fn snapshot(
         .insert_header(("cache-control", "no-cache"))
         .body(body);
     response.extensions_mut().insert(spent);
-    response
+    Ok(response)
 }
 
 fn has(request: &HttpRequest, tag: &EntityTag) -> bool {

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use rand::RngExt as _;
 use serde::Deserialize;
 
-use super::{budget::Spent, query::StreamQuery, rest};
+use super::{budget::Spent, query::StreamQuery};
 use crate::{
     clock::Instant,
     dialect::native::{Fault, Subscribe},
@@ -29,7 +29,8 @@ use crate::{
         admit,
         driver::{body::BodyTransport, stream::ConnState},
         gateway::{Gateway, LocalShard},
-        parameters::{Bad, Parameters},
+        parameters::Parameters,
+        refusal::Refusal,
     },
     session::{Admission, Framing, Outgoing, SessionKey},
 };
@@ -52,43 +53,27 @@ pub(crate) async fn sse(
     Parameters(query): Parameters<Query>,
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
-) -> HttpResponse {
-    let query = match query {
-        Ok(query) => query,
-        Err(bad) => return rest::bad(&bad),
-    };
-    let wish = StreamQuery {
+) -> Result<HttpResponse, Refusal> {
+    let asked = StreamQuery {
         symbols: query.symbols.as_deref(),
         channels: query.channels.as_deref(),
         mode: query.mode.as_deref(),
         max_rate: query.max_rate.as_deref(),
     };
-    let wanted = match wish.commands() {
-        Ok(wanted) => wanted,
-        Err(bad) => return rest::bad(&bad),
-    };
+    let wanted = asked.commands()?;
     if request.method() == Method::HEAD {
-        return head().body(actix_web::body::None::new());
+        return Ok(head().body(actix_web::body::None::new()));
     }
-    let admission = match admit::admit(&request, &gateway) {
-        Ok(admission) => admission,
-        Err(refused) => return refused.response(),
-    };
-    let Some(conn) = request.conn_data::<Rc<ConnState>>() else {
-        return rest::refusal(500, 500, "the connection has no conn");
-    };
+    let admission = admit::admit(&request, &gateway)?;
+    let conn = ConnState::of(&request)?;
     // The header comes from a client that was cut off, and is newer than what stands in its address.
     let header = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let after = header.or(query.last_event_id.as_deref()).filter(|text| !text.is_empty());
-    match Stream::open(&shard, conn, admission, wanted, after).await {
-        Ok(stream) => {
-            let count = stream.shard.borrow_mut().subscription_count(stream.key);
-            let mut response = head().force_close().body(stream);
-            response.extensions_mut().insert(Spent::joining(0, count));
-            response
-        }
-        Err(bad) => rest::bad(&bad),
-    }
+    let stream = Stream::open(&shard, conn, admission, wanted, after).await?;
+    let count = stream.shard.borrow_mut().subscription_count(stream.key);
+    let mut response = head().force_close().body(stream);
+    response.extensions_mut().insert(Spent::joining(0, count));
+    Ok(response)
 }
 
 /// What comes before a stream.
@@ -119,7 +104,7 @@ impl Stream {
         admission: Admission,
         wanted: Vec<Subscribe>,
         after: Option<&str>,
-    ) -> Result<Self, Bad> {
+    ) -> Result<Self, Refusal> {
         let now = Instant::now();
         let transport = Rc::new(BodyTransport::new(Rc::clone(conn), true));
         let key = shard.borrow_mut().open_road(Framing::Sse, Rc::clone(&transport) as Rc<_>, admission, now);
@@ -132,7 +117,7 @@ impl Stream {
             match joined {
                 Some(Ok(())) => return Ok(stream),
                 Some(Err(Fault { code, msg, .. })) => {
-                    return Err(Bad { code, msg: format!("symbols: {msg}") });
+                    return Err(Refusal::bad(code, format!("symbols: {msg}")));
                 }
                 None => stream.transport.resumed().await,
             }

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokio::task::yield_now;
 
-use super::{budget::Spent, history, rest};
+use super::{budget::Spent, history};
 use crate::{
     dialect::native::Encoding,
     hub::Topic,
@@ -12,7 +12,8 @@ use crate::{
     market::{Increments, Price, Size, Source, State, Symbol},
     server::{
         gateway::{FeedView, Gateway},
-        parameters::{self, Bad, Parameters},
+        parameters::{self, Parameters},
+        refusal::Refusal,
     },
 };
 
@@ -25,12 +26,12 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    fn page(&self) -> Result<(usize, Option<Symbol>), Bad> {
+    fn page(&self) -> Result<(usize, Option<Symbol>), Refusal> {
         let limit = history::limit(self.limit.as_ref(), &SYMBOLS_PAGE, *SYMBOLS_PAGE.end())?;
         let after = self.after.as_deref().filter(|text| !text.is_empty());
         let after = after.map(Symbol::new).transpose().map_err(|why| {
             let found = parameters::cut(self.after.as_deref().unwrap_or_default());
-            Bad::parameter(format!("after: {found:?} is not a symbol: it {why}"))
+            Refusal::parameter(format!("after: {found:?} is not a symbol: it {why}"))
         })?;
         Ok((limit, after))
     }
@@ -77,11 +78,8 @@ impl Known {
 pub(crate) async fn symbols(
     gateway: web::Data<Gateway>,
     Parameters(query): Parameters<Query>,
-) -> HttpResponse {
-    let (limit, mut after) = match query.and_then(|query| query.page()) {
-        Ok(page) => page,
-        Err(bad) => return rest::bad(&bad),
-    };
+) -> Result<HttpResponse, Refusal> {
+    let (limit, mut after) = query.page()?;
     let mut body = Vec::new();
     body.extend_from_slice(b"{\"epoch\":");
     Encoding::Json.encode_into(&gateway.hub.epoch(), &mut body);
@@ -111,5 +109,5 @@ pub(crate) async fn symbols(
     let spent = Spent::new(body.len(), count);
     let mut response = HttpResponse::Ok().content_type("application/json").body(body);
     response.extensions_mut().insert(spent);
-    response
+    Ok(response)
 }

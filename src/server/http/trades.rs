@@ -3,16 +3,10 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use super::{
-    history::{self, About},
-    rest,
-};
+use super::history::{self, About};
 use crate::{
     limits::{DEFAULT_TRADES_PAGE, TRADES_PAGE},
-    server::{
-        gateway::Gateway,
-        parameters::{Bad, Parameters},
-    },
+    server::{gateway::Gateway, parameters::Parameters, refusal::Refusal},
 };
 
 /// `?limit=100&before=18233`
@@ -24,7 +18,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    fn page(&self) -> Result<(Option<u64>, usize), Bad> {
+    fn page(&self) -> Result<(Option<u64>, usize), Refusal> {
         let limit = history::limit(self.limit.as_ref(), &TRADES_PAGE, DEFAULT_TRADES_PAGE)?;
         Ok((history::before(self.before.as_ref())?, limit))
     }
@@ -36,17 +30,14 @@ pub(crate) async fn trades(
     gateway: web::Data<Gateway>,
     symbol: web::Path<String>,
     Parameters(query): Parameters<Query>,
-) -> HttpResponse {
-    let (before, limit) = match query.and_then(|query| query.page()) {
-        Ok(page) => page,
-        Err(bad) => return rest::bad(&bad),
-    };
-    let Some(topic) = history::topic(&gateway, &symbol) else { return history::unknown(&symbol) };
+) -> Result<HttpResponse, Refusal> {
+    let (before, limit) = query.page()?;
+    let topic = history::topic(&gateway, &symbol)?;
     let about = About {
         epoch: gateway.hub.epoch(),
         symbol: topic.symbol(),
         interval: None,
         is_first: before.is_none(),
     };
-    history::answer(&about, "trades", &topic.trades(before, limit))
+    Ok(history::answer(&about, "trades", &topic.trades(before, limit)))
 }

@@ -7,7 +7,7 @@
 /// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Head {
-    /// Nothing came yet. CountedStream ends before a request are passed over (RFC 9112, section 2.2) and never get here.
+    /// Nothing came yet. Line ends before a request are passed over (RFC 9112, section 2.2) and never get here.
     #[default]
     Empty,
     /// At the start of a line.
