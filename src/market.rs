@@ -19,7 +19,7 @@ mod trade_id;
 
 pub use bar::{Bar, Interval, Intervals};
 pub use body::Body;
-pub use channel::Channel;
+pub use channel::{Channel, MustDeliver};
 pub use correction::{Change, Correction};
 pub use decimal::{DecimalError, Percent, Price, Size};
 pub use increments::Increments;

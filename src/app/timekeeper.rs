@@ -164,7 +164,7 @@ mod tests {
         fn bars(&self) -> Vec<i64> {
             let topic = self.keeper.hub.topic(self.symbol).unwrap();
             let events = topic.since(Channel::Bars(Interval::Second), 0).events;
-            let starts = events.iter().filter(|event| event.is_final_bar()).map(|event| {
+            let starts = events.iter().filter(|event| event.body.is_final_bar()).map(|event| {
                 let crate::market::Body::Bar(bar) = &event.body else { panic!("a bar") };
                 bar.start.0
             });

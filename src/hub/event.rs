@@ -43,10 +43,11 @@ impl Event {
         self.body.symbol()
     }
 
-    /// Whether it is a bar that will not change any more: one that is never merged away.
+    /// Whether a newer event of its channel may take its place before a client has had it. What is not replaceable must
+    /// be delivered.
     #[must_use]
-    pub const fn is_final_bar(&self) -> bool {
-        self.body.is_final_bar()
+    pub const fn is_replaceable(&self) -> bool {
+        self.body.is_replaceable()
     }
 
     /// Whether it stands for events that the feed never received.

@@ -1,6 +1,6 @@
 //! What an event says: something that a feed told, or something that follows from it.
 
-use super::{Bar, Channel, Symbol, Tick, Ticker};
+use super::{Bar, Channel, MustDeliver, Symbol, Tick, Ticker};
 
 /// What happened, or what it came to. The derived values are boxed: ticks are many, and every event is as large as
 /// its largest variant.
@@ -35,7 +35,17 @@ impl Body {
         }
     }
 
-    /// Whether it is a bar that will not change any more: one that is never merged away.
+    /// Whether a newer event of its channel may take its place before a client has had it. What is not replaceable must
+    /// be delivered.
+    #[must_use]
+    pub const fn is_replaceable(&self) -> bool {
+        match self {
+            Self::Bar(bar) => !bar.is_final,
+            Self::Tick(_) | Self::Ticker(_) => !matches!(self.channel().must_deliver(), MustDeliver::Every),
+        }
+    }
+
+    /// Whether it is a bar that will not change any more.
     #[must_use]
     pub const fn is_final_bar(&self) -> bool {
         match self {
@@ -54,6 +64,16 @@ impl From<Tick> for Body {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::market::{Loss, LossWhy};
+
+    #[test]
+    fn an_event_says_the_same_as_its_channel() {
+        let symbol = Symbol::new("BTC-USD").unwrap();
+        for channel in Channel::FED {
+            let loss = Body::Tick(Tick::Loss(Loss { symbol, channel, why: LossWhy::Venue, events: None }));
+            assert_eq!(loss.is_replaceable(), channel.must_deliver() == MustDeliver::None, "{channel:?}");
+        }
+    }
 
     #[test]
     fn ticks_pay_nothing_for_derived_values() {

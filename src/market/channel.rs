@@ -28,6 +28,18 @@ pub enum Channel {
     Bars(Interval),
 }
 
+/// Which events of a channel reach every subscriber. All others are replaceable: a newer event of the channel stands for
+/// them, and a client that merges may get that one only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MustDeliver {
+    /// None: each is replaceable.
+    None,
+    /// Those that say so: [`Body::is_replaceable`](super::Body::is_replaceable).
+    Some,
+    /// Every one.
+    Every,
+}
+
 impl Channel {
     /// How many channels feeds speak on.
     pub const FED_COUNT: usize = 4;
@@ -104,12 +116,13 @@ impl Channel {
         Self::ALL.into_iter().find(|channel| channel.id() == id)
     }
 
-    /// Whether every event of it reaches every subscriber, whatever mode was asked for: what a client must not miss.
+    /// Which of its events a client must not miss, whatever mode it asked for.
     #[must_use]
-    pub const fn is_whole(self) -> bool {
+    pub const fn must_deliver(self) -> MustDeliver {
         match self {
-            Self::Status | Self::Corrections => true,
-            Self::Trades | Self::Quotes | Self::Ticker | Self::Bars(_) => false,
+            Self::Status | Self::Corrections => MustDeliver::Every,
+            Self::Bars(_) => MustDeliver::Some,
+            Self::Trades | Self::Quotes | Self::Ticker => MustDeliver::None,
         }
     }
 

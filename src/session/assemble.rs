@@ -75,7 +75,7 @@ impl Written<'_> {
 
     fn gap(&mut self, frame: &mut DataFrame<'_>, topics: &LocalTopics, sub: &mut Subscription, lost: Lost) {
         debug_assert!(
-            lost.from == sub.sent + 1 || sub.merges_bars() && lost.from > sub.sent,
+            lost.from == sub.sent + 1 || sub.merges() && lost.from > sub.sent,
             "a gap starts where the stream broke off"
         );
         sub.sent = lost.to;
@@ -222,9 +222,9 @@ fn said(session: &mut Session, now: Instant, out: &mut BytesMut) {
 
 /// An event has left the stream queue for the client.
 fn note_streamed(session: &mut Session, sub: SubIndex, event: &EventRef, tracks: bool) {
-    if event.is_final_bar() && session.subs[sub].queued > 0 {
+    if !event.is_replaceable() && session.subs[sub].queued > 0 {
         left_queue(session, sub);
-        debug_assert!(session.subs[sub].sent < event.n, "bars do not go back in time");
+        debug_assert!(session.subs[sub].sent < event.n, "merged numbers rise");
         session.subs[sub].sent = event.n;
     } else if tracks || cfg!(debug_assertions) {
         note_sent(&mut session.subs, sub, event);
@@ -239,12 +239,12 @@ fn note_sent(subs: &mut Subs, sub: SubIndex, event: &EventRef) {
     sub.sent = event.n;
 }
 
-/// The gap of a subscription, which is then no longer to be told. The newest event always arrives, also when it is a
-/// final bar that the queue had no room for: the gap ends before it, and it goes as if it were merged.
+/// The gap of a subscription, which is then no longer to be told. The newest event always arrives, also when the
+/// queue had no room for it: the gap ends before it, and it goes as if it were merged.
 fn gap_to_tell(session: &mut Session, topics: &LocalTopics, place: SubIndex) -> Option<Lost> {
     let sub = &mut session.subs[place];
     let mut lost = *sub.gap.take()?;
-    if sub.merges_bars() && topics.newest(sub.topic, sub.channel).is_some_and(|newest| newest.n == lost.to) {
+    if sub.merges() && topics.newest(sub.topic, sub.channel).is_some_and(|newest| newest.n == lost.to) {
         lost.to -= 1;
         if let Some(pending) = sub.delivery.pending_mut()
             && *pending != Pending::Socket
@@ -260,9 +260,9 @@ fn gap_to_tell(session: &mut Session, topics: &LocalTopics, place: SubIndex) -> 
 enum Newest<'a> {
     /// This event.
     Event(&'a EventRef),
-    /// A forming bar, when the final ones before it are out.
+    /// This event, when those before it that must be delivered are out.
     Later,
-    /// Nothing: the bar became final meanwhile and went as such.
+    /// Nothing: the newest must be delivered, and went through the stream queue.
     Superseded,
     /// Nothing: the shard no longer listens.
     Gone,
@@ -274,13 +274,13 @@ fn newest<'a>(topics: &'a LocalTopics, sub: &mut Subscription, now: Instant) -> 
     let event = topics.newest(sub.topic, sub.channel);
     let Delivery::Merge { pending, limit } = &mut sub.delivery else { return Newest::Gone };
     if waits {
-        *pending = Pending::Bars;
+        *pending = Pending::Queue;
         return Newest::Later;
     }
     *pending = Pending::No;
     let Some(event) = event else { return Newest::Gone };
     if event.n <= sub.sent {
-        debug_assert!(event.is_final_bar(), "merged numbers rise");
+        debug_assert!(!event.is_replaceable(), "merged numbers rise");
         return Newest::Superseded;
     }
     if let Some(limit) = limit {
@@ -290,7 +290,7 @@ fn newest<'a>(topics: &'a LocalTopics, sub: &mut Subscription, now: Instant) -> 
     Newest::Event(event)
 }
 
-/// A final bar of a merging subscription, or any gap, has left the stream queue.
+/// An event that must be delivered, or any gap, has left the stream queue.
 fn left_queue(session: &mut Session, sub: SubIndex) {
     if session.subs[sub].queued > 0 && session.subs[sub].dequeued() {
         session.outbox.merge.push_back(sub);

@@ -162,11 +162,11 @@ impl Outbox {
             if subs[sub].queued > 0 && subs[sub].dequeued() {
                 self.merge.push_back(sub);
             }
-            let merges = subs[sub].merges_bars();
+            let merges = subs[sub].merges();
             let gap = &mut subs[sub].gap;
             match gap {
                 Some(gap) => {
-                    // Between two final bars lie forming ones that were merged away.
+                    // Between two events that must be delivered lie others that were merged away.
                     debug_assert!(
                         gap.to + 1 == lost.from || merges && gap.to < lost.from,
                         "the entries of one subscription are contiguous"
@@ -200,11 +200,11 @@ impl Outbox {
         cold.statuses -= statuses;
     }
 
-    /// Forgets the forming bars that wait for a subscription. Returns how many of its entries are left.
-    pub(super) fn keep_final_bars(&mut self, sub: SubIndex, encoding: Encoding) -> u32 {
+    /// Forgets the replaceable events that wait for a subscription. Returns how many of its entries are left.
+    pub(super) fn drop_replaceable(&mut self, sub: SubIndex, encoding: Encoding) -> u32 {
         let mut left = 0;
         self.stream.retain(encoding, |other, event| {
-            let keep = other != sub || event.is_none_or(|event| event.is_final_bar());
+            let keep = other != sub || event.is_none_or(|event| !event.is_replaceable());
             left += u32::from(other == sub && keep);
             keep
         });

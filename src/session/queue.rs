@@ -100,7 +100,7 @@ impl StreamQueue {
     }
 
     /// Hands out the events at the front, each with its encoded bytes, for as long as `more` of them are wanted; up to
-    /// the first loss or final bar, which ask for more than to be written.
+    /// the first loss or event that must be delivered, which ask for more than to be written.
     #[inline]
     pub(super) fn pop_events(
         &mut self,
@@ -111,7 +111,7 @@ impl StreamQueue {
         let (front, back) = self.entries.as_slices();
         'queue: for entries in [front, back] {
             for Entry { sub, event } in entries {
-                let Some(event) = event.as_ref().filter(|event| !event.is_final_bar()) else { break 'queue };
+                let Some(event) = event.as_ref().filter(|event| event.is_replaceable()) else { break 'queue };
                 let message = event.bytes(encoding);
                 taken += 1;
                 bytes += message.len();

@@ -17,7 +17,11 @@ use super::{
         Delivery, EventRef, Lost, PatternSubscription, Pending, RateLimit, SubIndex, gap_message,
     },
 };
-use crate::{clock::Instant, dialect::native::Encoding, market::Symbol};
+use crate::{
+    clock::Instant,
+    dialect::native::Encoding,
+    market::{MustDeliver, Symbol},
+};
 
 /// What a session has had, for `info`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -230,34 +234,43 @@ impl Session {
                 self.outbox.merge.push_back(sub);
                 Offered::Queued
             }
-            (Pending::Socket | Pending::Bars | Pending::Timer, _) => {
+            (Pending::Socket | Pending::Queue | Pending::Timer, _) => {
                 self.counts.merged += 1;
                 Offered::Merged
             }
         }
     }
 
-    /// Hands a final bar to a subscription that merges: it goes through the stream queue, whatever the pace. Returns how
-    /// many older events went for it.
-    pub(super) fn offer_final(&mut self, sub: SubIndex, event: &EventRef, config: &SessionConfig) -> u64 {
+    /// Hands an event that must be delivered to a subscription that merges: it goes through the stream queue, whatever
+    /// the rate limit. Returns how many older events went for it.
+    pub(super) fn offer_whole(&mut self, sub: SubIndex, event: &EventRef, config: &SessionConfig) -> u64 {
         self.subs[sub].queued += 1;
         self.enqueue(sub, event, config)
     }
 
-    /// A stream of bars, sent up to `sent`, becomes a merge. The final ones stay in the queue, and a gap stays where it
-    /// is; the newest forming one comes after them.
-    pub(super) fn merge_bars(
+    /// A stream, sent up to `sent`, becomes a merge. What must be delivered stays in the queue, and a gap stays where it
+    /// is, on channels that have such events; a newer one that is replaceable comes after them. Elsewhere the newest
+    /// event stands for all that waits.
+    pub(super) fn become_merge(
         &mut self,
         sub: SubIndex,
         limit: Option<Box<RateLimit>>,
-        forming: bool,
+        newest: Option<&EventRef>,
         sent: u64,
     ) {
-        let queued = self.outbox.keep_final_bars(sub, self.encoding());
-        let pending = match (forming, queued) {
+        let encoding = self.encoding();
+        let queued = if self.subs[sub].channel.must_deliver() == MustDeliver::None {
+            self.outbox.purge(encoding, |other| other == sub);
+            self.subs[sub].gap = None;
+            0
+        } else {
+            self.outbox.drop_replaceable(sub, encoding)
+        };
+        let is_behind = newest.is_some_and(|newest| newest.n > sent && newest.is_replaceable());
+        let pending = match (is_behind, queued) {
             (false, _) => Pending::No,
             (true, 0) => Pending::Socket,
-            (true, _) => Pending::Bars,
+            (true, _) => Pending::Queue,
         };
         if pending == Pending::Socket {
             self.outbox.merge.push_back(sub);
@@ -266,9 +279,9 @@ impl Session {
         (self.subs[sub].sent, self.subs[sub].queued) = (sent, queued);
     }
 
-    /// Before merged bars become a stream: says the final ones, and gaps of them, that wait in the stream queue ahead of
-    /// the answer. What follows the answer has no holes then. Returns how many gaps that are.
-    pub(super) fn say_final_bars(&mut self, sub: SubIndex, symbol: Symbol) -> u64 {
+    /// Before a merge becomes a stream: says the events that must be delivered, and gaps of them, that wait in the stream
+    /// queue ahead of the answer. What follows the answer has no holes then. Returns how many gaps that are.
+    pub(super) fn say_queued(&mut self, sub: SubIndex, symbol: Symbol) -> u64 {
         let encoding = self.encoding();
         let subscription = &self.subs[sub];
         let gap = |lost: Lost| encoding.encode(&gap_message(symbol, subscription.channel, lost));
@@ -322,8 +335,8 @@ impl Session {
         first.map_or(seen, |first| first - 1)
     }
 
-    /// Tells a subscription of events that the shard itself never got. Streams hear of it, and bars when final ones are
-    /// among them: a merge has its newest event anyway. Returns how many older events went for it, if something waits now.
+    /// Tells a subscription of events that the shard itself never got. Streams hear of it, and merges when events that
+    /// must be delivered may be among them: they have the newest event anyway. Returns how many older events went for it, if something waits now.
     pub(super) fn lose(
         &mut self,
         sub: SubIndex,
@@ -333,11 +346,12 @@ impl Session {
     ) -> Option<u64> {
         let mut dropped = 0;
         let subscription = &mut self.subs[sub];
-        let merges_bars = subscription.merges_bars();
         match &subscription.delivery {
-            Delivery::Merge { .. } if !merges_bars => return None,
+            Delivery::Merge { .. } if subscription.channel.must_deliver() == MustDeliver::None => {
+                return None;
+            }
             Delivery::Merge { .. } | Delivery::Stream => {
-                subscription.queued += u32::from(merges_bars);
+                subscription.queued += u32::from(subscription.merges());
                 let cap = (self.encoding(), config.stream_bytes);
                 dropped = self.outbox.push_loss(sub, lost, cap, &mut self.subs);
             }

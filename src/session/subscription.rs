@@ -6,7 +6,7 @@ use crate::{
     clock::Instant,
     dialect::native::{Encoding, Gap, Mode, Pattern},
     hub::{Event, TopicId},
-    market::{Channel, LossWhy, Symbol},
+    market::{Channel, LossWhy, MustDeliver, Symbol},
 };
 
 /// An event on its shard: shared by the sessions of one thread without atomic operations. What every delivery needs
@@ -17,7 +17,7 @@ pub(super) struct LocalEvent {
     encoded: [OnceCell<Arc<[u8]>>; Encoding::COUNT],
     /// [`Channel::index`].
     channel: u8,
-    is_final_bar: bool,
+    is_replaceable: bool,
     event: Arc<Event>,
 }
 
@@ -29,7 +29,7 @@ impl LocalEvent {
         Rc::new(Self {
             encoded: [const { OnceCell::new() }; Encoding::COUNT],
             channel: u8::try_from(event.channel().index()).unwrap_or(u8::MAX),
-            is_final_bar: event.is_final_bar(),
+            is_replaceable: event.is_replaceable(),
             event,
         })
     }
@@ -39,9 +39,9 @@ impl LocalEvent {
         self.encoded[encoding.index()].get_or_init(|| Arc::clone(self.event.encoded(encoding)))
     }
 
-    /// Whether it is a bar that will not change any more, without a look at the event itself.
-    pub(super) const fn is_final_bar(&self) -> bool {
-        self.is_final_bar
+    /// [`Event::is_replaceable`], without a look at the event itself.
+    pub(super) const fn is_replaceable(&self) -> bool {
+        self.is_replaceable
     }
 
     /// [`Channel::index`] of its channel, without a look at the event itself.
@@ -71,7 +71,8 @@ pub(super) struct Subscription {
     pub(super) sent: u64,
     /// Lost events that the client must be told of before the next one.
     pub(super) gap: Option<Box<Lost>>,
-    /// Merging bars: how many of its final bars, and gaps of them, are in the stream queue.
+    /// Merging: how many of its events that must be delivered, and gaps of them, are in the stream queue. A newer
+    /// replaceable event waits until they are gone, so that numbers rise.
     pub(super) queued: u32,
 }
 
@@ -84,19 +85,23 @@ pub(super) const fn gap_message(symbol: Symbol, channel: Channel, lost: Lost) ->
 }
 
 impl Subscription {
-    /// Whether it merges bars: only forming ones are merged. The final ones go through the stream queue, and a forming
-    /// one waits until they are gone, so that bars do not go back in time.
-    pub(super) const fn merges_bars(&self) -> bool {
-        matches!((self.channel, &self.delivery), (Channel::Bars(_), Delivery::Merge { .. }))
+    /// Whether it gets the newest of what is replaceable only.
+    pub(super) const fn merges(&self) -> bool {
+        matches!(self.delivery, Delivery::Merge { .. })
     }
 
-    /// One of its entries has left the stream queue. Returns whether a forming bar that waited for it is next: it
+    /// Merging: whether something of it is in the stream queue, or is to be told as a gap.
+    pub(super) const fn has_queued(&self) -> bool {
+        self.merges() && (self.queued > 0 || self.gap.is_some())
+    }
+
+    /// One of its entries has left the stream queue. Returns whether a merged event that waited for it is next: it
     /// belongs into the merge queue now.
     pub(super) fn dequeued(&mut self) -> bool {
         self.queued = self.queued.saturating_sub(1);
         if self.queued == 0
             && let Some(pending) = self.delivery.pending_mut()
-            && *pending == Pending::Bars
+            && *pending == Pending::Queue
         {
             *pending = Pending::Socket;
             return true;
@@ -108,7 +113,7 @@ impl Subscription {
 /// How it is delivered.
 #[derive(Debug, Clone)]
 pub(super) enum Delivery {
-    /// Only the newest event.
+    /// The newest event only, behind those that must be delivered.
     Merge {
         /// Whether an event waits.
         pending: Pending,
@@ -128,8 +133,8 @@ pub(super) enum Pending {
     No,
     /// For the socket: the subscription is in the merge queue.
     Socket,
-    /// For the final bars before it, which are in the stream queue.
-    Bars,
+    /// For the events before it that must be delivered, which are in the stream queue.
+    Queue,
     /// For the time that its rate limit tells: the subscription is among the shard's timers.
     Timer,
 }
@@ -194,14 +199,16 @@ impl Delivery {
                 timer: None,
             })
         });
-        match (channel, mode) {
-            // A status or a correction is never merged away.
-            (Channel::Status | Channel::Corrections, _) => Self::Control,
-            _ if limit.is_some() => Self::Merge { pending: Pending::No, limit },
-            (_, Some(Mode::Merge)) | (Channel::Quotes | Channel::Ticker | Channel::Bars(_), None) => {
-                Self::Merge { pending: Pending::No, limit }
-            }
-            (_, Some(Mode::Stream)) | (Channel::Trades, None) => Self::Stream,
+        let merges = match mode {
+            Some(mode) => mode == Mode::Merge,
+            None => channel != Channel::Trades,
+        };
+        if channel.must_deliver() == MustDeliver::Every {
+            Self::Control
+        } else if merges || limit.is_some() {
+            Self::Merge { pending: Pending::No, limit }
+        } else {
+            Self::Stream
         }
     }
 

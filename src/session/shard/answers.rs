@@ -10,7 +10,7 @@ use crate::{
     },
     hub::{Event, Remembered, Topic, TopicId},
     limits::RECOVERY_BYTES,
-    market::{Body, Channel, LossWhy, Tick},
+    market::{Body, Channel, LossWhy, MustDeliver, Tick},
     session::{
         answer::Answer,
         queue::Streamed,
@@ -165,22 +165,21 @@ impl Shard {
         }
         let session = &self.sessions[index];
         let sub = session.subs.find(topic.id(), channel).map(|sub| &session.subs[sub]);
-        let merges = sub.is_some_and(|sub| matches!(sub.delivery, Delivery::Merge { .. }));
-        let merges_bars = sub.is_some_and(Subscription::merges_bars);
+        let merges = sub.is_some_and(Subscription::merges);
+        let keeps = channel.must_deliver() != MustDeliver::None;
         // Nothing fits any more: what would be looked for in vain is not looked for.
-        let is_full = answer.recovered >= RECOVERY_BYTES && (!merges || merges_bars);
+        let is_full = answer.recovered >= RECOVERY_BYTES && (!merges || keeps);
         let nothing = || Remembered { events: Vec::new(), forgotten: u64::MAX };
         let Remembered { mut events, forgotten } =
             if is_full { nothing() } else { topic.since(channel, position) };
         events.retain(|event| event.n <= seen);
-        if merges && !merges_bars {
+        if merges && !keeps {
             // A merge promises the newest event only, and a loss is none.
             events.retain(|event| !event.is_loss());
             return Start::Recovered(events.pop().into_iter().collect());
         }
-        // Bars promise every final one besides; what lies between them was merged away.
-        let complete =
-            if merges_bars { forgotten <= position } else { events.len() as u64 == seen - position };
+        // What must be delivered is all there; what lies between was merged away.
+        let complete = if merges { forgotten <= position } else { events.len() as u64 == seen - position };
         if complete && answer.takes(&events) {
             return Start::Recovered(events);
         }

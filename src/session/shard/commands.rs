@@ -158,9 +158,8 @@ impl Shard {
         let Some(local) = self.topics.get_mut(topic) else { return };
         let i = channel.index();
         let newest = local.newest[i].clone();
-        let is_bars = matches!(channel, Channel::Bars(_));
-        if session.subs[sub].merges_bars() && matches!(wanted, Delivery::Stream) {
-            self.metrics.gaps[i] += session.say_final_bars(sub, local.topic.symbol());
+        if session.subs[sub].has_queued() && matches!(wanted, Delivery::Stream) {
+            self.metrics.gaps[i] += session.say_queued(sub, local.topic.symbol());
         }
         let sent = session.position(sub, local.seen[i]);
         local.subscribers[i][place as usize].streams =
@@ -173,26 +172,13 @@ impl Shard {
                     session.outbox.merge.push_back(sub);
                 }
                 let pending = match pending {
-                    Pending::No | Pending::Bars => pending,
+                    Pending::No | Pending::Queue => pending,
                     Pending::Socket | Pending::Timer => Pending::Socket,
                 };
                 session.subs[sub].delivery = Delivery::Merge { pending, limit };
             }
-            (Delivery::Stream, Delivery::Merge { limit, .. }) if is_bars => {
-                let forming = newest.is_some_and(|newest| newest.n > sent && !newest.is_final_bar());
-                session.merge_bars(sub, limit, forming, sent);
-            }
             (Delivery::Stream, Delivery::Merge { limit, .. }) => {
-                // The queued events and gaps are all older than the newest one, which stands for them now.
-                session.outbox.purge(session.encoding(), |other| other == sub);
-                session.subs[sub].gap = None;
-                session.subs[sub].sent = sent;
-                let behind = newest.is_some_and(|newest| newest.n > sent);
-                let pending = if behind { Pending::Socket } else { Pending::No };
-                if behind {
-                    session.outbox.merge.push_back(sub);
-                }
-                session.subs[sub].delivery = Delivery::Merge { pending, limit };
+                session.become_merge(sub, limit, newest.as_ref(), sent);
             }
             (Delivery::Merge { pending, .. }, Delivery::Stream) => {
                 session.outbox.merge.retain(|other| *other != sub);

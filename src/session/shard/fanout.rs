@@ -7,7 +7,7 @@ use crate::{
     clock::Instant,
     hub::{Event, Topic},
     limits::SHARD_TURN_EVENTS,
-    market::Channel,
+    market::{Channel, MustDeliver},
     session::{
         state::Offered,
         subscription::{LocalEvent, Lost, Why},
@@ -56,7 +56,7 @@ impl Shard {
         debug_assert_eq!(event.n, local.seen[channel] + 1, "a lane has neither hole nor reorder");
         local.seen[channel] = event.n;
         let event = LocalEvent::new(event);
-        let (is_final, is_loss) = (event.is_final_bar(), event.is_loss());
+        let is_loss = event.is_loss();
         if !is_loss {
             local.newest[channel] = Some(Rc::clone(&event));
         }
@@ -68,8 +68,8 @@ impl Shard {
             } else if is_loss {
                 // A merge has the newest event anyway: it is not told what it would not have been shown.
                 continue;
-            } else if is_final {
-                session.offer_final(subscriber.sub, &event, &self.config)
+            } else if !event.is_replaceable() && session.subs[subscriber.sub].merges() {
+                session.offer_whole(subscriber.sub, &event, &self.config)
             } else {
                 match session.offer(subscriber.sub, &event, now) {
                     Offered::Queued => 0,
@@ -126,7 +126,7 @@ impl Shard {
     /// Tells the subscribers; those that merge only when something was lost that is never merged away.
     fn lose(&mut self, topic: &Topic, channel: Channel, lost: Lost, also_merges: bool) {
         let Some(local) = self.topics.get(topic.id()) else { return };
-        let merges = also_merges || channel.is_whole();
+        let merges = also_merges || channel.must_deliver() == MustDeliver::Every;
         for subscriber in local.subscribers[channel.index()].iter().filter(|one| one.streams || merges) {
             let index = subscriber.session as usize;
             let session = &mut self.sessions[index];

@@ -129,7 +129,7 @@ fn everybody_is_up_to_date(bench: &Bench, clients: &[Client]) {
             if let Some(Channel::Bars(interval)) = Channel::parse(channel) {
                 let had = &client.bars[&(name.clone(), *channel)];
                 let bars = topic.bars(interval, &BarSpan::ALL, usize::MAX).events;
-                for bar in bars.iter().filter(|bar| bar.is_final_bar()) {
+                for bar in bars.iter().filter(|bar| bar.body.is_final_bar()) {
                     let told = had.gaps.iter().any(|(from, to)| (*from..=*to).contains(&bar.n));
                     let reached = bar.n <= had.from || told || had.finals.contains(&bar.n);
                     assert!(
