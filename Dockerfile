@@ -1,4 +1,4 @@
-# The gateway in a small image without a shell's worth of extras: built here, run as a user that owns nothing.
+# The gateway alone in a small image, without `watch`, `bench` and `venue`: built here, run as a user that owns nothing.
 #
 #   docker build -t tickcast .
 #   docker run --rm --stop-timeout 30 -p 127.0.0.1:8080:8080 tickcast
@@ -17,7 +17,7 @@ COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && echo '//! Stand-in.' > src/lib.rs \
     && printf '//! Stand-in.\nfn main() {}\n' > src/main.rs \
-    && cargo build --profile dist --locked \
+    && cargo build --profile dist --locked --no-default-features \
     # What was built of the stand-in is newer than the real sources and would be taken for up to date.
     && rm -rf src target/dist/tickcast target/dist/deps/tickcast-* target/dist/deps/libtickcast-* \
         target/dist/.fingerprint/tickcast-*
@@ -26,7 +26,7 @@ COPY feeds feeds
 COPY web web
 COPY docs/openapi.json docs/asyncapi.json docs/
 COPY src src
-RUN cargo build --profile dist --locked --bin tickcast
+RUN cargo build --profile dist --locked --no-default-features --bin tickcast
 
 FROM debian:12.12-slim
 COPY --from=build /build/target/dist/tickcast /usr/local/bin/tickcast

@@ -11,7 +11,7 @@ endef
 
 # The steps of a test run must come one after the other, with -j too.
 .NOTPARALLEL:
-.PHONY: help run test test-rust test-clients test-browser deps lint bench campaign fuzz doc recordings clean-deps
+.PHONY: help run test test-rust test-clients test-browser test-server deps lint audit bench campaign soak fuzz doc recordings clean-deps
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,9 +39,19 @@ deps: ## installs what the tests need; quick when it is there already
 	$(call heading,test dependencies)
 	@scripts/deps
 
-lint: ## formatting and lints, as strict as before landing
+# The fuzz targets are a package of their own; running them needs nightly, compiling them does not. In the target folder of
+# the gateway they find its dependencies as the check before has left them.
+lint: ## formatting and lints, warnings are errors; also of the server alone, and whether the fuzz targets compile
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
+	cargo clippy --no-default-features --lib --bins -- -D warnings
+	cargo check --manifest-path fuzz/Cargo.toml --target-dir '$(TARGET)' --locked
+
+test-server: ## what is different in a build without watch, bench and venue, as the image has it
+	cargo test --no-default-features --lib -- cli::
+
+audit: deps ## licences, sources and known vulnerabilities of all dependencies
+	@scripts/audit
 
 bench: ## tickcast and its peers under the same load; prints ratios and writes benches/README.md (20 minutes)
 	@scripts/bench-deps
@@ -56,9 +66,14 @@ fuzz: ## any bytes to one reader of foreign bytes: FUZZ=kraken SECONDS=300 (need
 		-malloc_limit_mb=16 -rss_limit_mb=512 -timeout=5 -max_total_time=$(SECONDS)
 
 campaign: SECONDS = 600
-campaign: ## 300 verifying clients while everything goes wrong at once; ends with 1 if one saw a fault: SECONDS=600 SEED=
+campaign: DRIVER = socket
+campaign: ## 300 verifying clients while everything goes wrong at once; ends with 1 if one saw a fault: SECONDS=600 SEED= DRIVER=socket
 	cargo build --release
-	cargo test --release --test campaign -- --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	cargo test --release --test campaign -- --seconds $(SECONDS) --driver $(DRIVER) $(if $(SEED),--seed $(SEED))
+
+soak: ## what takes longer than a change can wait for: the campaign over both session drivers (25 minutes)
+	$(MAKE) campaign DRIVER=socket
+	$(MAKE) campaign DRIVER=actix
 
 doc: ## API documentation; broken links are errors
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps

@@ -3,7 +3,12 @@
 //! Each command is one file here; none of them decides anything about ticks. Exit codes: 0 for a graceful end, 1 when
 //! something could not be started or reached, 64 for a wrong command line or configuration, 70 when a part of the
 //! gateway has failed, 130 when a signal ended a command before it was done.
+//!
+//! `watch`, `bench` and `venue` belong to the feature `tools`; a server can be built without it.
 
+#[cfg(any(test, not(feature = "tools")))]
+pub mod absent;
+#[cfg(feature = "tools")]
 pub mod bench;
 pub mod check;
 pub mod healthcheck;
@@ -13,7 +18,9 @@ pub mod record;
 pub mod serve;
 mod signals;
 pub mod simulate;
+#[cfg(feature = "tools")]
 pub mod venue;
+#[cfg(feature = "tools")]
 pub mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -60,15 +67,27 @@ enum Command {
     /// Check a configuration or feed definition, without starting anything
     Check(check::CheckArgs),
     /// Show the live data of a gateway in the terminal, or print it as JSON lines
+    #[cfg(feature = "tools")]
     Watch(watch::WatchArgs),
+    /// Not in this build: needs the feature `tools`
+    #[cfg(not(feature = "tools"))]
+    Watch(absent::AbsentArgs),
     /// Write a recording of a simulated session, without waiting
     Simulate(simulate::SimulateArgs),
     /// Put load on a gateway and measure what arrives
+    #[cfg(feature = "tools")]
     Bench(bench::BenchArgs),
+    /// Not in this build: needs the feature `tools`
+    #[cfg(not(feature = "tools"))]
+    Bench(absent::AbsentArgs),
     /// Write what venues send as a recording
     Record(record::RecordArgs),
     /// Play a recording as a venue on this machine, with faults on demand
+    #[cfg(feature = "tools")]
     Venue(venue::VenueArgs),
+    /// Not in this build: needs the feature `tools`
+    #[cfg(not(feature = "tools"))]
+    Venue(absent::AbsentArgs),
     /// Ask a running gateway whether it is ready: for container health checks
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -120,11 +139,20 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         None => serve::run(&cli.serve),
         Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Check(args)) => check::run(args),
+        #[cfg(feature = "tools")]
         Some(Command::Watch(args)) => watch::run(args),
+        #[cfg(feature = "tools")]
         Some(Command::Bench(args)) => bench::run(args),
+        #[cfg(feature = "tools")]
+        Some(Command::Venue(args)) => venue::run(args),
+        #[cfg(not(feature = "tools"))]
+        Some(Command::Watch(_)) => absent::run("watch"),
+        #[cfg(not(feature = "tools"))]
+        Some(Command::Bench(_)) => absent::run("bench"),
+        #[cfg(not(feature = "tools"))]
+        Some(Command::Venue(_)) => absent::run("venue"),
         Some(Command::Simulate(args)) => simulate::run(args),
         Some(Command::Record(args)) => record::run(args),
-        Some(Command::Venue(args)) => venue::run(args),
         Some(Command::Healthcheck(args)) => healthcheck::run(args),
     };
     logging::flush();
@@ -180,19 +208,30 @@ mod tests {
         assert!(matches!(named.command, Some(Command::Serve(args)) if args.workers.as_deref() == Some("2")));
     }
 
+    #[cfg(not(feature = "tools"))]
+    #[test]
+    fn commands_that_were_left_out_say_what_to_do() {
+        for name in ["watch", "bench", "venue"] {
+            let cli = Cli::try_parse_from(["tickcast", name, "--help", "x"]).unwrap();
+            let said = run(&cli).unwrap_err().to_string();
+            assert!(said.contains(&format!("no `{name}`")) && said.contains("default features"), "{said}");
+        }
+    }
+
     #[test]
     fn wrong_command_lines_are_refused() {
         for line in [
             &["tickcast", "--nonsense"][..],
             &["tickcast", "dance"],
             &["tickcast", "--bind", "x", "watch"],
-            &["tickcast", "watch", "--url", "https://example.com"],
-            &["tickcast", "watch", "--count", "0"],
-            &["tickcast", "watch", "--channel", ""],
             &["tickcast", "healthcheck", "ftp://x"],
             &["tickcast", "check", "a.toml", "--config", "b.toml"],
         ] {
             assert!(Cli::try_parse_from(line).is_err(), "{line:?}");
+        }
+        #[cfg(feature = "tools")]
+        for line in [["--url", "https://example.com"], ["--count", "0"], ["--channel", ""]] {
+            assert!(Cli::try_parse_from(["tickcast", "watch"].iter().chain(&line)).is_err(), "{line:?}");
         }
     }
 }

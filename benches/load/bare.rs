@@ -29,7 +29,7 @@ pub(crate) fn serve(mut market: Market) -> anyhow::Result<()> {
     let mut events = Events::with_capacity(1_024);
     let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    crate::run::ready(listener.local_addr()?.port());
+    crate::process::ready(listener.local_addr()?.port());
     let mut clients: Vec<Client> = Vec::new();
     let mut subscribers: Vec<Vec<usize>> = vec![Vec::new(); market.symbols()];
     let mut dirty = Vec::new();

@@ -16,6 +16,7 @@ mod bare;
 mod cells;
 mod market;
 mod nats;
+mod process;
 mod run;
 mod table;
 mod usual;

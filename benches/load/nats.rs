@@ -14,13 +14,13 @@ use anyhow::Context as _;
 
 use crate::{
     market::Market,
-    run::{on_core, ready_as},
+    process::{on_core, ready_as},
 };
 
 /// Where Debian's package puts it.
 pub(crate) const PROGRAM: &str = "/usr/sbin/nats-server";
 
-/// Stops the server with whoever started it.
+/// Stops the server together with the program that started it.
 struct Server(Child, PathBuf);
 
 impl Drop for Server {

@@ -2,14 +2,10 @@
 
 use std::{
     fs::File,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader},
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     thread,
     time::Duration,
 };
@@ -17,9 +13,9 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use tickcast::cli::bench::{Age, Greeting, Plan, Report, run_plan};
+use tickcast::cli::bench::{Age, BenchPlan, Greeting, Report, run_plan};
 
-use crate::{market::Market, nats};
+use crate::{market::Market, nats, process::on_core};
 
 /// Servers that this program is itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -127,13 +123,6 @@ impl Drop for Server {
     }
 }
 
-/// A program on one core, or on any with two.
-pub(crate) fn on_core(core: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new("taskset");
-    command.arg("-c").arg(core.to_string()).arg(program);
-    command
-}
-
 fn start(design: Design, load: &Load) -> anyhow::Result<Server> {
     let files = tempfile::tempdir()?;
     let this = std::env::current_exe()?;
@@ -223,7 +212,7 @@ pub(crate) fn measure(design: Design, load: &Load) -> anyhow::Result<Report> {
 pub(crate) fn drive(plan: &str) -> anyhow::Result<()> {
     let Drive { port, pid, path, nats, load } = serde_json::from_str(plan)?;
     let names: Vec<String> = (0..load.symbols).map(Market::name).collect();
-    let plan = Plan {
+    let plan = BenchPlan {
         address: (Ipv4Addr::LOCALHOST, port).into(),
         path,
         connections: load.connections,
@@ -259,27 +248,4 @@ pub(crate) fn asked(command: &[u8]) -> Vec<usize> {
 
 fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-/// Tells whoever started this server where it listens, and ends the program when its input ends.
-pub(crate) fn ready(port: u16) {
-    let ended = ready_as(port, std::process::id());
-    thread::spawn(move || {
-        while !ended.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(20));
-        }
-        std::process::exit(0);
-    });
-}
-
-/// Tells where which process listens. The flag turns true when this program's input ends.
-pub(crate) fn ready_as(port: u16, pid: u32) -> Arc<AtomicBool> {
-    println!("ready {port} {pid}");
-    let ended = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&ended);
-    thread::spawn(move || {
-        let _end = std::io::stdin().read_to_end(&mut Vec::new());
-        flag.store(true, Ordering::Relaxed);
-    });
-    ended
 }

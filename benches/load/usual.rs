@@ -38,7 +38,7 @@ pub(crate) fn serve(mut market: Market) -> anyhow::Result<()> {
             }
         })
         .bind("127.0.0.1:0")?;
-        crate::run::ready(server.addrs()[0].port());
+        crate::process::ready(server.addrs()[0].port());
         server.run().await?;
         Ok(())
     })

@@ -4,6 +4,7 @@
 //! check the protocol; the tests do that.
 
 mod connect;
+mod plan;
 mod report;
 mod scan;
 mod swarm;
@@ -18,9 +19,9 @@ use clap::{Args, ValueEnum};
 
 use crate::limits::{MAX_BENCH_CONNECTIONS, MAX_BENCH_SECONDS};
 
-pub use report::Report;
-pub use report::{Ages, Spent};
-pub use swarm::{Age, Greeting, Kind, Plan, run as run_plan};
+pub use plan::{Age, BenchPlan, Greeting, Kind};
+pub use report::{Ages, Report, Spent};
+pub use swarm::run as run_plan;
 
 /// What load to put on which gateway.
 #[derive(Debug, Args)]
@@ -106,7 +107,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     }
     // Every client is a descriptor; too few of them show as clients that cannot connect.
     let _limit = rlimit::increase_nofile_limit(u64::MAX);
-    let plan = Plan {
+    let plan = BenchPlan {
         address,
         path,
         connections: args.connections as usize,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tickcast::cli::bench::{Age, Greeting, Plan, run_plan};
+use tickcast::cli::bench::{Age, BenchPlan, Greeting, run_plan};
 
 use crate::util::{TestGateway, quote, trade};
 
@@ -11,7 +11,7 @@ async fn the_load_generator_counts_what_was_delivered() {
     for msgpack in [false, true] {
         let gateway = TestGateway::start();
         gateway.declare(&["A", "B"]);
-        let plan = Plan {
+        let plan = BenchPlan {
             address: gateway.address,
             path: "/v1/ws".into(),
             connections: 10,

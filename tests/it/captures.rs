@@ -2,12 +2,13 @@
 //! simple reading of the raw text gives.
 //!
 //! The recordings are not part of the repository: `TICKCAST_CAPTURES` names their folder (default
-//! `../shared/captures`); without it the tests say so and pass.
+//! `../shared/captures`); `folder.rs` says when their absence is a failure.
 
 mod csv;
 mod dbn;
 mod derived;
 mod escaped;
+mod folder;
 mod foreign;
 mod json;
 mod literal;
@@ -16,11 +17,11 @@ mod products;
 mod said;
 mod upstream;
 
-use self::products::answer;
+use self::{folder::folder, products::answer};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    io::{Read as _, Write as _},
-    path::{Path, PathBuf},
+    io::Read as _,
+    path::Path,
     sync::Arc,
 };
 
@@ -38,21 +39,6 @@ type Counts = BTreeMap<String, u64>;
 
 fn counts(of: &[(&str, u64)]) -> Counts {
     of.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
-}
-
-/// The folder of the recordings, if it is there.
-fn folder() -> Option<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "says where the recordings are, to tests only")]
-    let named = std::env::var("TICKCAST_CAPTURES").map(PathBuf::from);
-    let folder = named.unwrap_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"));
-    if !folder.is_dir() {
-        // Straight to the terminal: the test runner would keep a passing test's words to itself.
-        let mut loud = std::io::stderr();
-        let place = folder.display();
-        writeln!(loud, "SKIPPED: no recordings at {place}; set TICKCAST_CAPTURES to their folder").unwrap();
-        return None;
-    }
-    Some(folder)
 }
 
 /// The decompressed bytes of a file, read whole.

@@ -140,7 +140,7 @@ fn everything_that_is_copied_is_in_the_context() {
 }
 
 #[test]
-fn bases_are_pinned_and_the_binary_has_no_line_tables() {
+fn bases_are_pinned_and_the_binary_has_no_tools_and_no_line_tables() {
     let instructions = instructions();
     for base in instructions.iter().filter_map(|line| line.strip_prefix("FROM ")) {
         let image = base.split_whitespace().next().unwrap();
@@ -150,7 +150,8 @@ fn bases_are_pinned_and_the_binary_has_no_line_tables() {
     let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
     let built: Vec<_> = instructions.iter().filter(|line| line.contains("cargo build")).collect();
     assert!(
-        built.len() == 2 && built.iter().all(|line| line.contains("--profile dist --locked")),
+        built.len() == 2
+            && built.iter().all(|line| line.contains("--profile dist --locked --no-default-features")),
         "{built:?}"
     );
     assert_eq!(manifest["profile"]["dist"]["debug"].as_bool(), Some(false));

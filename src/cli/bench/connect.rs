@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use super::swarm::{Greeting, Kind, Plan};
+use super::plan::{BenchPlan, Greeting, Kind};
 
 /// Receive buffer of a slow client, as a thin line keeps it: nearly empty.
 const SLOW_BUFFER: usize = 16 * 1024;
@@ -24,7 +24,7 @@ const SLOW_BUFFER: usize = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The gateway's symbols.
-pub(super) fn symbols(plan: &Plan) -> anyhow::Result<Vec<String>> {
+pub(super) fn symbols(plan: &BenchPlan) -> anyhow::Result<Vec<String>> {
     let mut stream =
         TcpStream::connect(plan.address).with_context(|| format!("cannot reach {}", plan.address))?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -47,7 +47,7 @@ pub(super) struct Asked {
 }
 
 /// Connects a client and sends its upgrade and its subscriptions to what `draw` draws.
-pub(super) fn ask(plan: &Plan, i: usize, draw: impl FnOnce() -> Vec<String>) -> anyhow::Result<Asked> {
+pub(super) fn ask(plan: &BenchPlan, i: usize, draw: impl FnOnce() -> Vec<String>) -> anyhow::Result<Asked> {
     let position = i as f64 / plan.connections as f64;
     let kind = match position {
         p if p < plan.stalled => Kind::Stalled,
@@ -101,7 +101,7 @@ impl Asked {
     }
 }
 
-fn subscription(plan: &Plan, channel: &str, drawn: &[String]) -> anyhow::Result<Vec<u8>> {
+fn subscription(plan: &BenchPlan, channel: &str, drawn: &[String]) -> anyhow::Result<Vec<u8>> {
     let wanted = if drawn.is_empty() { json!(["*"]) } else { json!(drawn) };
     let command = json!({"op": "subscribe", "channel": channel, "symbols": wanted, "mode": plan.mode, "snapshot": false});
     Ok(if plan.msgpack {

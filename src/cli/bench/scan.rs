@@ -5,7 +5,7 @@
 
 use memchr::memmem::Finder;
 
-use super::swarm::Age;
+use super::plan::Age;
 
 /// Longest stretch that must be kept back because it may be the beginning of a match: key, header and 16 digits.
 const KEEP: usize = 32;

@@ -8,7 +8,6 @@
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
-    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,6 +25,7 @@ use tokio::time::Instant;
 
 use super::{
     connect,
+    plan::{BenchPlan, Greeting, Kind},
     report::{Ages, Report, Spent},
     scan::Scanner,
 };
@@ -48,78 +48,6 @@ const BAR: Duration = Duration::from_millis(250);
 
 /// How often a slow client reads.
 const SIP: Duration = Duration::from_millis(50);
-
-/// A run.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The gateway.
-    pub address: SocketAddr,
-    /// Path of its stream.
-    pub path: String,
-    /// Clients.
-    pub connections: usize,
-    /// Symbols of each, or all.
-    pub symbols: Option<usize>,
-    /// Channels of each.
-    pub channels: Vec<String>,
-    /// `mode` of the subscriptions.
-    pub mode: String,
-    /// MessagePack instead of JSON.
-    pub msgpack: bool,
-    /// Share of clients that never read.
-    pub stalled: f64,
-    /// Share of clients that read slowly.
-    pub slow: f64,
-    /// Bytes a second of those.
-    pub slow_bytes: u32,
-    /// How long to measure.
-    pub measure: Duration,
-    /// How long to wait before.
-    pub warmup: Duration,
-    /// Addresses to connect from.
-    pub sources: Vec<IpAddr>,
-    /// The gateway's process.
-    pub pid: Option<u32>,
-    /// Which symbols are drawn.
-    pub seed: u64,
-    /// How clients ask for symbols.
-    pub greeting: Greeting,
-    /// Which time of an event its age is counted from.
-    pub age: Age,
-    /// Show on stderr how far it is, if that is a terminal.
-    pub progress: bool,
-}
-
-/// How clients ask for symbols.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Greeting {
-    /// By commands of the protocol; the symbols are the gateway's own.
-    Tickcast,
-    /// By the same commands, from a server that cannot list its symbols: these.
-    Listed(Vec<String>),
-    /// By NATS' own commands: these subjects.
-    Nats(Vec<String>),
-}
-
-/// A time in an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Age {
-    /// `te`: when it happened at the source, or was due there.
-    Source,
-    /// `tr`: when the gateway received it.
-    Received,
-}
-
-/// How a client reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// As fast as it can.
-    Healthy,
-    /// So many bytes at once, at times.
-    Slow,
-    /// Not at all.
-    Stalled,
-}
 
 struct Client {
     stream: mio::net::TcpStream,
@@ -151,7 +79,7 @@ impl Counted {
 ///
 /// # Errors
 /// When the gateway cannot be reached or refuses a client.
-pub fn run(plan: &Plan) -> anyhow::Result<Report> {
+pub fn run(plan: &BenchPlan) -> anyhow::Result<Report> {
     let before = plan.pid.map(usage).transpose()?;
     let symbols = match &plan.greeting {
         Greeting::Tickcast => connect::symbols(plan)?,
@@ -219,7 +147,7 @@ pub fn run(plan: &Plan) -> anyhow::Result<Report> {
 }
 
 /// The symbols of one client; none for all of them.
-fn draw(plan: &Plan, symbols: &[String], random: &mut ChaCha8Rng) -> Vec<String> {
+fn draw(plan: &BenchPlan, symbols: &[String], random: &mut ChaCha8Rng) -> Vec<String> {
     match plan.symbols {
         Some(count) => symbols.sample(random, count).cloned().collect(),
         None => Vec::new(),
@@ -238,7 +166,7 @@ impl Swarm {
     /// Lets all clients read for that long.
     fn go(
         &mut self,
-        plan: &Plan,
+        plan: &BenchPlan,
         time: Duration,
         poll: &mut Poll,
         clients: &mut [Client],
@@ -289,7 +217,7 @@ impl Swarm {
         }
     }
 
-    /// Reads once, at most so many bytes; returns how many came.
+    /// Reads once, at most `most` bytes; returns how many came.
     fn read(&mut self, client: &mut Client, most: usize, counted: &mut Counted) -> usize {
         let held = client.held.len();
         self.buffer[..held].copy_from_slice(&client.held);
@@ -324,7 +252,7 @@ impl Swarm {
 }
 
 /// How far it is, for people at a terminal.
-fn bar(plan: &Plan, time: Duration) -> ProgressBar {
+fn bar(plan: &BenchPlan, time: Duration) -> ProgressBar {
     if !plan.progress {
         return ProgressBar::hidden();
     }
