@@ -288,7 +288,7 @@ pub const MAX_RATE: f64 = 1_000.0;
 /// Lowest `max_rate` in events a second (one event in a thousand seconds). Less: 416.
 pub const MIN_RATE: f64 = 0.001;
 
-// ---- roads beside WebSocket --------------------------------------------------------------------------------
+// ---- transports beside WebSocket ---------------------------------------------------------------------------
 
 /// Nothing sent on an event stream for this long: a comment, so that proxies keep the connection.
 pub const SSE_COMMENT: Duration = Duration::from_secs(15);

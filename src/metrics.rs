@@ -35,6 +35,9 @@ pub use time::{Stalled, TimeMetrics};
 use upstream::UpstreamFamilies;
 pub use upstream::UpstreamMetrics;
 
+/// Labels of sessions. `road` says the same as `transport`: its old name, kept for one version.
+const SESSION_LABELS: [&str; 3] = ["encoding", "road", "transport"];
+
 /// Upper bounds of the receive-to-written histogram, in seconds: from one tight loop to a thin line's seconds.
 const LATENCY_BUCKETS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
@@ -253,19 +256,13 @@ impl Metrics {
                 &["channel", "reason"]
             ),
             gaps: family!(r, IntCounterVec, "tickcast_gaps_total", "Gap messages to sessions.", &["channel"]),
-            sessions: family!(
-                r,
-                IntGaugeVec,
-                "tickcast_sessions",
-                "Connected sessions.",
-                &["encoding", "road"]
-            ),
+            sessions: family!(r, IntGaugeVec, "tickcast_sessions", "Connected sessions.", &SESSION_LABELS),
             sessions_opened: family!(
                 r,
                 IntCounterVec,
                 "tickcast_sessions_opened_total",
                 "Sessions that were opened.",
-                &["encoding", "road"]
+                &SESSION_LABELS
             ),
             sessions_closed: family!(
                 r,
@@ -401,16 +398,16 @@ impl Metrics {
         self.gapped.with_label_values(&[channel.as_str(), reason])
     }
 
-    /// Connected sessions of one encoding and road.
+    /// Connected sessions of one encoding and transport.
     #[must_use]
-    pub fn sessions(&self, encoding: &str, road: &str) -> IntGauge {
-        self.sessions.with_label_values(&[encoding, road])
+    pub fn sessions(&self, encoding: &str, transport: &str) -> IntGauge {
+        self.sessions.with_label_values(&[encoding, transport, transport])
     }
 
-    /// Opened sessions of one encoding and road.
+    /// Opened sessions of one encoding and transport.
     #[must_use]
-    pub fn sessions_opened(&self, encoding: &str, road: &str) -> IntCounter {
-        self.sessions_opened.with_label_values(&[encoding, road])
+    pub fn sessions_opened(&self, encoding: &str, transport: &str) -> IntCounter {
+        self.sessions_opened.with_label_values(&[encoding, transport, transport])
     }
 
     /// Ended sessions of one reason.

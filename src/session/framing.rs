@@ -1,8 +1,8 @@
-//! What a session's messages are wrapped in. The messages are the same on every road.
+//! What a session's messages are wrapped in. The messages are the same over every transport.
 
 use crate::dialect::native::Encoding;
 
-/// A road from the gateway to a client, and what it puts around the messages.
+/// A transport, and what it puts around the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// Frames of RFC 6455, each an array of messages.
@@ -40,9 +40,9 @@ impl Framing {
         }
     }
 
-    /// The name of the road as a metric label.
+    /// The name of the transport as a metric label.
     #[must_use]
-    pub const fn road(self) -> &'static str {
+    pub const fn transport(self) -> &'static str {
         match self {
             Self::WebSocket(_) => "websocket",
             Self::Sse => "sse",

@@ -13,7 +13,7 @@ mod flush;
 mod jobs;
 mod late;
 
-mod roads;
+mod positioned;
 mod search;
 mod sweep;
 #[cfg(test)]

@@ -75,8 +75,8 @@ impl ShardMetrics {
                 .map(|channel| metrics.gapped(channel, Why::NotRecoverable.as_str())),
             to_gaps: metrics.gaps(),
             subscriptions: metrics.subscriptions(),
-            sessions: Framing::ALL.map(|it| metrics.sessions(it.encoding().as_str(), it.road())),
-            opened: Framing::ALL.map(|it| metrics.sessions_opened(it.encoding().as_str(), it.road())),
+            sessions: Framing::ALL.map(|it| metrics.sessions(it.encoding().as_str(), it.transport())),
+            opened: Framing::ALL.map(|it| metrics.sessions_opened(it.encoding().as_str(), it.transport())),
             outbox_bytes: 0,
             metrics: Arc::clone(metrics),
         }

@@ -66,7 +66,7 @@ pub(super) struct Session {
     pub(super) next_write: Instant,
     pub(super) outbox: Outbox,
     pub(super) transport: Rc<dyn Transport>,
-    /// On roads that tell positions.
+    /// Where the transport tells positions.
     pub(super) track: Option<Box<Track>>,
     pub(super) closing: Option<Box<Closing>>,
     pub(super) counts: Counts,

@@ -1,4 +1,4 @@
-"""The plain HTTP roads, driven by Schemathesis from the document that the gateway serves.
+"""Plain HTTP, driven by Schemathesis from the document that the gateway serves.
 
 Requests are made up from the document, good ones and bad ones, a bounded number and the same each time. Nothing may be
 answered with a status or a body that the document does not have, and nothing with 500.

@@ -50,9 +50,9 @@ async fn names_of_a_query_are_counted_before_they_are_looked_for(driver: Driver)
     let (status, answer) = get(&gateway, &format!("/v1/snapshot?channels=quotes&symbols=A,A,{stars}")).await;
     assert_eq!((status, answer["events"].as_array().unwrap().len()), (200, 2));
     let many = vec!["A"; COMMAND_SYMBOLS + 1].join(",");
-    for road in ["snapshot?", "poll?wait=0&", "sse?"] {
-        let (status, answer) = get(&gateway, &format!("/v1/{road}symbols={many}")).await;
-        assert_eq!((status, answer["code"].as_u64()), (400, Some(416)), "{road}: {answer}");
+    for resource in ["snapshot?", "poll?wait=0&", "sse?"] {
+        let (status, answer) = get(&gateway, &format!("/v1/{resource}symbols={many}")).await;
+        assert_eq!((status, answer["code"].as_u64()), (400, Some(416)), "{resource}: {answer}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Ticker and bars as a client gets them: in both encodings, over the plain road, and final by the gateway's own clock.
+//! Ticker and bars as a client gets them: in both encodings, over plain HTTP, and final by the gateway's own clock.
 
 use std::time::Duration;
 

@@ -84,7 +84,9 @@ async fn a_loop_sees_what_a_socket_sees(driver: Driver) {
         };
         assert_eq!(of(&polled), of(&pushed), "{name}");
     }
-    gateway.metric_is("tickcast_sessions{encoding=\"json\",road=\"poll\"}", |open| open < 1.0).await;
+    gateway
+        .metric_is("tickcast_sessions{encoding=\"json\",road=\"poll\",transport=\"poll\"}", |open| open < 1.0)
+        .await;
 }
 
 async fn it_waits_for_news_and_no_longer(driver: Driver) {
@@ -104,7 +106,11 @@ async fn it_waits_for_news_and_no_longer(driver: Driver) {
     assert_eq!(empty["messages"], json!([]));
     let waiting = poll(&http, &gateway, &query);
     let news = async {
-        gateway.metric_is("tickcast_sessions{encoding=\"json\",road=\"poll\"}", |open| open > 0.0).await;
+        gateway
+            .metric_is("tickcast_sessions{encoding=\"json\",road=\"poll\",transport=\"poll\"}", |open| {
+                open > 0.0
+            })
+            .await;
         gateway.publish([quote("A", "1.20")]);
     };
     let ((_, answer), ()) = tokio::join!(waiting, news);
@@ -229,7 +235,11 @@ async fn a_drain_ends(driver: Driver, query: &str) {
     let query = format!("{query}&after={}", first["position"].as_str().unwrap());
     let waiting = poll(&http, &gateway, &query);
     let drain = async {
-        gateway.metric_is("tickcast_sessions{encoding=\"json\",road=\"poll\"}", |open| open > 0.0).await;
+        gateway
+            .metric_is("tickcast_sessions{encoding=\"json\",road=\"poll\",transport=\"poll\"}", |open| {
+                open > 0.0
+            })
+            .await;
         gateway.gateway.drain.cancel();
     };
     let ((status, body), ()) = tokio::join!(waiting, drain);

@@ -107,9 +107,13 @@ async fn a_stream_says_what_a_socket_says(driver: Driver) {
     gateway.publish([trade("A", 2, "1.30"), quote("B", "2.10")]);
     let (event, _) = stream.until("t").await;
     assert_eq!((&event["n"], &event["p"]), (&json!(2), &json!("1.30")));
-    gateway.metric_is("tickcast_sessions{encoding=\"json\",road=\"sse\"}", |open| open > 0.0).await;
+    gateway
+        .metric_is("tickcast_sessions{encoding=\"json\",road=\"sse\",transport=\"sse\"}", |open| open > 0.0)
+        .await;
     drop(stream);
-    gateway.metric_is("tickcast_sessions{encoding=\"json\",road=\"sse\"}", |open| open < 1.0).await;
+    gateway
+        .metric_is("tickcast_sessions{encoding=\"json\",road=\"sse\",transport=\"sse\"}", |open| open < 1.0)
+        .await;
 }
 
 async fn a_client_that_comes_back_misses_nothing(driver: Driver) {
@@ -230,7 +234,9 @@ async fn a_client_that_takes_nothing_is_evicted(driver: Driver) {
         id += 3_000;
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    gateway.metric_is("tickcast_sessions{encoding=\"json\",road=\"sse\"}", |open| open < 1.0).await;
+    gateway
+        .metric_is("tickcast_sessions{encoding=\"json\",road=\"sse\",transport=\"sse\"}", |open| open < 1.0)
+        .await;
     assert!(gateway.metric("tickcast_events_gapped_total{channel=\"trades\",reason=\"slow_client\"}") > 0.0);
     drop(stream);
 }

@@ -1,4 +1,4 @@
-//! `/v1/ws` with a real client: welcome, ack with snapshot, live events, both encodings, and the roads beside it.
+//! `/v1/ws` with a real client: welcome, ack with snapshot, live events, both encodings, and the transports beside it.
 
 use serde_json::json;
 use tickcast::server::{Driver, ServerConfig};
@@ -42,7 +42,12 @@ async fn a_client_gets_a_welcome_an_ack_with_snapshot_and_live_events(driver: Dr
         client.close().await;
     }
     gateway.metric_reaches("tickcast_sessions_closed_total{reason=\"client\"}", 2.0).await;
-    gateway.metric_is("tickcast_sessions{encoding=\"json\",road=\"websocket\"}", |open| open < 1.0).await;
+    gateway
+        .metric_is(
+            "tickcast_sessions{encoding=\"json\",road=\"websocket\",transport=\"websocket\"}",
+            |open| open < 1.0,
+        )
+        .await;
 }
 
 async fn the_roads_beside_the_stream(driver: Driver) {

@@ -1,4 +1,4 @@
-//! What the roads of history have in common: how a query says which page, and how a page is answered. Which events are
+//! What the resources of history have in common: how a query says which page, and how a page is answered. Which events are
 //! on a page is the hub's decision.
 
 use std::{ops::RangeInclusive, sync::Arc};

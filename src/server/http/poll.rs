@@ -102,7 +102,8 @@ pub(crate) async fn poll(
     let conn = ConnState::of(&request)?;
     let now = Instant::now();
     let transport = Rc::new(PollTransport::default());
-    let key = shard.borrow_mut().open_road(Framing::Poll, Rc::clone(&transport) as Rc<_>, admission, now);
+    let key =
+        shard.borrow_mut().open_positioned(Framing::Poll, Rc::clone(&transport) as Rc<_>, admission, now);
     conn.slot().carry_session(true);
     let session = PollSession { shard: LocalShard::clone(&shard), key, transport, conn: Rc::clone(conn) };
     let after = query.after.as_deref().filter(|text| !text.is_empty());

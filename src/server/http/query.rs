@@ -1,4 +1,4 @@
-//! Query strings of the roads beside WebSocket. What is wrong is told with the parameter's name; what a subscribe
+//! Query strings of the transports beside WebSocket. What is wrong is told with the parameter's name; what a subscribe
 //! command checks is checked by the same code.
 
 use std::sync::Arc;

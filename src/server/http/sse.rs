@@ -107,7 +107,8 @@ impl Stream {
     ) -> Result<Self, Refusal> {
         let now = Instant::now();
         let transport = Rc::new(BodyTransport::new(Rc::clone(conn), true));
-        let key = shard.borrow_mut().open_road(Framing::Sse, Rc::clone(&transport) as Rc<_>, admission, now);
+        let key =
+            shard.borrow_mut().open_positioned(Framing::Sse, Rc::clone(&transport) as Rc<_>, admission, now);
         let retry = rand::rng().random_range(SSE_RETRY_MS);
         let first = Some(format!("retry: {retry}\n\n").into());
         let stream = Self { shard: LocalShard::clone(shard), key, transport, first };

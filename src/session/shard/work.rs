@@ -68,7 +68,7 @@ impl Shard {
             if session.closing.is_some() {
                 return self.part_some(index, units);
             }
-            // Answers wait for the client; those of other roads are taken only when all are there.
+            // Answers wait for the client; those of other transports are taken only when all are there.
             if !session.is_joining() && session.outbox.is_paused() {
                 return Progress::Idle;
             }

@@ -54,7 +54,12 @@ pub(super) async fn client() -> Three {
     client.send(json!({"op": "unsubscribe", "channel": "trades", "symbols": ["A"]})).await;
     client.expect("unsubscribed").await;
     client.close().await;
-    gateway.metric_is("tickcast_sessions{encoding=\"json\",road=\"websocket\"}", |count| count < 0.1).await;
+    gateway
+        .metric_is(
+            "tickcast_sessions{encoding=\"json\",road=\"websocket\",transport=\"websocket\"}",
+            |count| count < 0.1,
+        )
+        .await;
     scrapes.end()
 }
 
@@ -99,7 +104,10 @@ pub(super) async fn slow() -> Three {
     drop(client);
     gateway.metric_is(waiting, |bytes| bytes < 1.0).await;
     gateway
-        .metric_is("tickcast_sessions{encoding=\"msgpack\",road=\"websocket\"}", |count| count < 0.1)
+        .metric_is(
+            "tickcast_sessions{encoding=\"msgpack\",road=\"websocket\",transport=\"websocket\"}",
+            |count| count < 0.1,
+        )
         .await;
     scrapes.end()
 }

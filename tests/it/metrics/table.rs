@@ -26,8 +26,16 @@ pub(super) const TABLE: &[Row] = &[
     row(Script::Client, concat!("tickcast_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), Is(1)),
     row(Script::Client, "tickcast_topics", Stays),
     row(Script::Client, "tickcast_symbols{feed=\"test\",state=\"live\"}", Stays),
-    row(Script::Client, "tickcast_sessions{encoding=\"json\",road=\"websocket\"}", Returns(1)),
-    row(Script::Client, "tickcast_sessions_opened_total{encoding=\"json\",road=\"websocket\"}", Counts(1)),
+    row(
+        Script::Client,
+        "tickcast_sessions{encoding=\"json\",road=\"websocket\",transport=\"websocket\"}",
+        Returns(1),
+    ),
+    row(
+        Script::Client,
+        "tickcast_sessions_opened_total{encoding=\"json\",road=\"websocket\",transport=\"websocket\"}",
+        Counts(1),
+    ),
     row(Script::Client, "tickcast_sessions_closed_total{reason=\"client\"}", CountsBack(1)),
     row(Script::Client, "tickcast_subscriptions{channel=\"trades\"}", Returns(1)),
     row(Script::Client, "tickcast_subscriptions{channel=\"quotes\"}", Returns(1)),
@@ -58,7 +66,11 @@ pub(super) const TABLE: &[Row] = &[
     row(Script::Refused, "tickcast_commands_total{op=\"none\",outcome=\"refused\"}", Counts(1)),
     row(Script::Slow, "tickcast_outbox_bytes", ReturnsFromAny),
     row(Script::Slow, "tickcast_events_gapped_total{channel=\"trades\",reason=\"slow_client\"}", Grows),
-    row(Script::Slow, "tickcast_sessions{encoding=\"msgpack\",road=\"websocket\"}", Returns(1)),
+    row(
+        Script::Slow,
+        "tickcast_sessions{encoding=\"msgpack\",road=\"websocket\",transport=\"websocket\"}",
+        Returns(1),
+    ),
     row(Script::Lapped, "tickcast_lane_laps_total", Counts(1)),
     row(Script::Lapped, "tickcast_lane_skipped_events_total", Grows),
     row(Script::Lapped, "tickcast_events_gapped_total{channel=\"trades\",reason=\"overload\"}", Grows),
@@ -187,13 +199,15 @@ pub(super) const CLOSED: &[(&str, &[(&str, Values)])] = &[
         &[("channel", derived), ("reason", || vec!["final", "inexact", "forgotten"])],
     ),
     ("tickcast_history_bars", &[("channel", bars)]),
-    ("tickcast_sessions", &[("encoding", || vec!["json"]), ("road", || vec!["websocket", "sse", "poll"])]),
-    ("tickcast_sessions", &[("encoding", encodings), ("road", || vec!["websocket"])]),
+    ("tickcast_sessions", &[("encoding", encodings), ("road", websocket), ("transport", websocket)]),
+    ("tickcast_sessions", &[("encoding", json), ("road", sse), ("transport", sse)]),
+    ("tickcast_sessions", &[("encoding", json), ("road", poll), ("transport", poll)]),
     (
         "tickcast_sessions_opened_total",
-        &[("encoding", || vec!["json"]), ("road", || vec!["websocket", "sse", "poll"])],
+        &[("encoding", encodings), ("road", websocket), ("transport", websocket)],
     ),
-    ("tickcast_sessions_opened_total", &[("encoding", encodings), ("road", || vec!["websocket"])]),
+    ("tickcast_sessions_opened_total", &[("encoding", json), ("road", sse), ("transport", sse)]),
+    ("tickcast_sessions_opened_total", &[("encoding", json), ("road", poll), ("transport", poll)]),
     ("tickcast_sessions_closed_total", &[("reason", closes)]),
     ("tickcast_sessions_refused_total", &[("reason", || SESSION_REFUSALS.to_vec())]),
     ("tickcast_requests_refused_total", &[("reason", || REQUEST_REFUSALS.to_vec())]),
@@ -223,6 +237,22 @@ fn bars() -> Vec<&'static str> {
 
 fn encodings() -> Vec<&'static str> {
     vec!["json", "msgpack"]
+}
+
+fn json() -> Vec<&'static str> {
+    vec!["json"]
+}
+
+fn websocket() -> Vec<&'static str> {
+    vec!["websocket"]
+}
+
+fn sse() -> Vec<&'static str> {
+    vec!["sse"]
+}
+
+fn poll() -> Vec<&'static str> {
+    vec!["poll"]
 }
 
 fn closes() -> Vec<&'static str> {

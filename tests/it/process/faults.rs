@@ -118,7 +118,12 @@ async fn a_panic_of_one_session_is_its_end_and_nobody_elses() {
         }
         program.metric_reaches("tickcast_task_failures_total{reason=\"panic\",task=\"session\"}", 1).await;
         program.metric_reaches("tickcast_panics_total", 1).await;
-        assert_eq!(program.metric("tickcast_sessions{encoding=\"json\",road=\"websocket\"}").await, 7);
+        assert_eq!(
+            program
+                .metric("tickcast_sessions{encoding=\"json\",road=\"websocket\",transport=\"websocket\"}")
+                .await,
+            7
+        );
         drop(clients);
         program.signal("-TERM");
         assert_eq!(program.ended().await.code(), Some(0), "{driver}");

@@ -55,7 +55,8 @@ async fn every_resource_answers_head_and_options(driver: Driver) {
             assert!(answer.has("content-type"), "{method} {path}: {answer:?}");
         }
     }
-    let streams = gateway.metric("tickcast_sessions_opened_total{encoding=\"json\",road=\"sse\"}");
+    let streams =
+        gateway.metric("tickcast_sessions_opened_total{encoding=\"json\",road=\"sse\",transport=\"sse\"}");
     assert!((1.0..2.0).contains(&streams), "one, by GET: {streams}");
     let answer = ask(&gateway, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     assert_eq!((answer.status, answer.header("allow").as_str()), (204, "GET, HEAD, POST, OPTIONS"));

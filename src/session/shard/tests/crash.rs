@@ -116,7 +116,8 @@ fn event_streams_and_polls_say_the_same() {
         for (channel, after) in [("trades", None), ("quotes", None), ("trades", Some("bm8="))] {
             let mut bench = bench(1, 9);
             let admission = bench.connections.admit([127, 0, 0, 1].into()).unwrap();
-            let key = bench.shard.open_road(framing, Rc::new(Fake::default()), admission, Instant::now());
+            let key =
+                bench.shard.open_positioned(framing, Rc::new(Fake::default()), admission, Instant::now());
             let text = command(channel, "stream", true, None).to_string();
             let parsed = parse_command(text.as_bytes(), Encoding::Json).unwrap();
             let Op::Subscribe(wanted) = parsed.op else { panic!("a subscribe") };
@@ -135,8 +136,12 @@ fn event_streams_and_polls_say_the_same() {
             // Its position has the loss: it is not told again.
             let position = bench.shard.position_of(key);
             let admission = bench.connections.admit([127, 0, 0, 1].into()).unwrap();
-            let key =
-                bench.shard.open_road(Framing::Poll, Rc::new(Fake::default()), admission, Instant::now());
+            let key = bench.shard.open_positioned(
+                Framing::Poll,
+                Rc::new(Fake::default()),
+                admission,
+                Instant::now(),
+            );
             let Op::Subscribe(wanted) =
                 parse_command(command(channel, "stream", true, None).to_string().as_bytes(), Encoding::Json)
                     .unwrap()

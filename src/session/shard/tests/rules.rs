@@ -173,7 +173,10 @@ fn leaving_frees_everything() {
     bench.shard.leave(client.key, Instant::now());
     assert!(bench.shard.topics.behind(0).is_none());
     assert_eq!((bench.shard.len(), bench.connections.total()), (0, 0));
-    assert_eq!(bench.metric("tickcast_sessions{encoding=\"json\",road=\"websocket\"}"), "0");
+    assert_eq!(
+        bench.metric("tickcast_sessions{encoding=\"json\",road=\"websocket\",transport=\"websocket\"}"),
+        "0"
+    );
     assert_eq!(bench.metric("tickcast_sessions_closed_total{reason=\"disconnected\"}"), "1");
 }
 

@@ -23,7 +23,7 @@ fn wanted(channel: &str, symbols: &str) -> Subscribe {
 
 fn open(bench: &mut Bench, framing: Framing, wanted: Vec<Subscribe>, after: Option<&str>) -> SessionKey {
     let admission = bench.connections.admit([127, 0, 0, 1].into()).unwrap();
-    let key = bench.shard.open_road(framing, Rc::new(Fake::default()), admission, Instant::now());
+    let key = bench.shard.open_positioned(framing, Rc::new(Fake::default()), admission, Instant::now());
     bench.shard.join(key, wanted, after, usize::MAX);
     while bench.shard.work() {}
     bench.shard.joined(key).unwrap().unwrap();

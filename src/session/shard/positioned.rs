@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl Shard {
-    /// Opens a session on a road of one direction: with a welcome where there is somebody to read it.
-    pub fn open_road(
+    /// Opens a session of one direction, with a welcome if its transport carries one.
+    pub fn open_positioned(
         &mut self,
         framing: Framing,
         transport: Rc<dyn Transport>,
