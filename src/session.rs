@@ -21,6 +21,8 @@ mod local_topics;
 mod outbox;
 mod position;
 mod queue;
+mod repeat;
+mod scratch;
 mod search;
 mod sessions;
 mod shard;

@@ -7,6 +7,7 @@ use super::{
     local_topics::LocalTopics,
     outbox::{Control, Wire},
     queue::Streamed,
+    scratch::{Lone, Scratch},
     shard_metrics::ShardMetrics,
     state::Session,
     subs::Subs,
@@ -15,15 +16,17 @@ use super::{
 };
 use crate::{clock::Instant, limits::FRAME_BUDGET, market::Channel, session::close::NO_CODE};
 
-/// Puts at most one data frame and every waiting control frame into the empty buffer `out`. Returns where in it they
-/// begin.
+/// Puts at most one data frame and every waiting control frame into the buffer, in place of what was in it.
 pub(super) fn assemble(
     session: &mut Session,
     topics: &LocalTopics,
     now: Instant,
     metrics: &mut ShardMetrics,
-    out: &mut BytesMut,
-) -> usize {
+    scratch: &mut Scratch,
+) {
+    scratch.clear(FRAME_BUDGET);
+    let lone = lone(session, topics);
+    let out = &mut scratch.bytes;
     let (start, oldest) = data_frame(session, topics, now, metrics, out);
     if let Some(oldest) = oldest {
         metrics.latency(now - oldest);
@@ -53,7 +56,30 @@ pub(super) fn assemble(
         closing.close_sent = true;
     }
     metrics.bytes += (out.len() - start) as u64;
-    start
+    scratch.start = start;
+    // The next session may wait for the same.
+    scratch.lone = lone.filter(|_| oldest.is_some() && !session.has_more());
+    if let (Some(lone), Some(oldest)) = (&mut scratch.lone, oldest) {
+        lone.age = now - oldest;
+    }
+}
+
+/// The one event that waits, if nothing else does.
+#[inline]
+fn lone(session: &Session, topics: &LocalTopics) -> Option<Lone> {
+    if !session.waits_for_events_alone() {
+        return None;
+    }
+    let outbox = &session.outbox;
+    let event = match (outbox.merge.len(), outbox.stream.len()) {
+        (0, 1) => outbox.stream.lone(),
+        (1, 0) => outbox.merge.front().and_then(|sub| {
+            let sub = &session.subs[*sub];
+            topics.newest(sub.topic, sub.channel)
+        }),
+        _ => None,
+    };
+    event.map(|event| Lone::of(event, session.framing.index()))
 }
 
 /// The events and gaps that go into a frame, counted.

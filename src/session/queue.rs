@@ -83,6 +83,22 @@ impl StreamQueue {
         self.entries.push_back(Entry { sub, event: Some(Rc::clone(event)) });
     }
 
+    /// The one event in the queue, if it has no other entry and asks for no more than to be written.
+    pub(super) fn lone(&self) -> Option<&EventRef> {
+        let event = self.entries.front().and_then(|entry| entry.event.as_ref());
+        event.filter(|event| self.entries.len() == 1 && event.is_replaceable())
+    }
+
+    /// Takes the one event in the queue, if it is the only entry and the right one. Returns whose it was.
+    #[inline]
+    pub(super) fn take_lone(&mut self, is: impl Fn(&EventRef) -> bool) -> Option<SubIndex> {
+        if self.entries.len() != 1 || !self.entries.front()?.event.as_ref().is_some_and(is) {
+            return None;
+        }
+        self.bytes = 0;
+        self.entries.pop_front().map(|entry| entry.sub)
+    }
+
     pub(super) fn push_loss(&mut self, sub: SubIndex, lost: Lost) {
         self.bytes += LOSS_BYTES;
         self.entries.push_back(Entry { sub, event: None });
@@ -121,9 +137,7 @@ impl StreamQueue {
             }
         }
         self.bytes -= bytes;
-        for _ in 0..taken {
-            self.entries.pop_front();
-        }
+        self.entries.drain(..taken);
     }
 
     /// Everything in it, from the oldest on.

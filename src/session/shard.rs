@@ -22,7 +22,7 @@ mod work;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -32,6 +32,7 @@ use super::{
     intake::Intake,
     local_topics::LocalTopics,
     outbox::Wire,
+    scratch::Scratch,
     sessions::Sessions,
     shard_metrics::ShardMetrics,
     state::{Closing, Session},
@@ -41,7 +42,7 @@ use crate::{
     dialect::native::{Bye, Code, Encoding, ErrorReply, Welcome, WelcomeLimits},
     drill,
     hub::{Hub, HubError},
-    limits::{CLOSE_TIMEOUT, EVICT_TIMEOUT, FAULT_DRAIN, FRAME_BUDGET, PING_RATE, RECONNECT_SPREAD},
+    limits::{CLOSE_TIMEOUT, EVICT_TIMEOUT, FAULT_DRAIN, PING_RATE, RECONNECT_SPREAD},
     metrics::Subject,
 };
 
@@ -66,7 +67,7 @@ pub struct Shard {
     sessions: Sessions,
     followers: Followers,
     sweeps: late::Sweeps,
-    scratch: BytesMut,
+    scratch: Scratch,
     metrics: ShardMetrics,
     has_failed: bool,
 }
@@ -84,7 +85,7 @@ impl Shard {
             sessions: Sessions::new(hub.instant()),
             followers: Followers::new(hub.topic_count()),
             sweeps: late::Sweeps::new(hub.instant(), sweep::sweep_interval(&config)),
-            scratch: BytesMut::new(),
+            scratch: Scratch::default(),
             metrics: ShardMetrics::new(hub.metrics()),
             config: Rc::new(config),
             has_failed: false,
@@ -173,12 +174,12 @@ impl Shard {
         if session.is_joining() {
             return Outgoing::Nothing;
         }
-        let start = self.assemble(key.index, now);
-        if self.scratch.is_empty() {
+        self.assemble(key.index, now);
+        if self.scratch.bytes.is_empty() {
             Outgoing::Nothing
         } else {
-            let mut frames = self.scratch.split();
-            frames.advance(start);
+            let mut frames = self.scratch.bytes.split();
+            frames.advance(self.scratch.start);
             Outgoing::Frames(frames.freeze())
         }
     }
@@ -188,15 +189,14 @@ impl Shard {
         self.sessions.has_more(key)
     }
 
-    /// Puts what waits for a session into the empty scratch buffer. Returns where in it that begins.
-    fn assemble(&mut self, index: usize, now: Instant) -> usize {
+    /// Puts what waits for a session into the scratch buffer.
+    fn assemble(&mut self, index: usize, now: Instant) {
         let session = &mut self.sessions[index];
         if session.closing.is_some() && session.subs.len() > 0 {
             // What came since for subscriptions that still have to end.
             session.outbox.drop_data(session.encoding());
         }
-        self.scratch.reserve(FRAME_BUDGET);
-        let start = assemble(session, &self.topics, now, &mut self.metrics, &mut self.scratch);
+        assemble(session, &self.topics, now, &mut self.metrics, &mut self.scratch);
         session.outbox.release();
         if session.paused && !session.must_wait() {
             session.paused = false;
@@ -206,7 +206,6 @@ impl Shard {
         if waits && !session.at_work && !session.outbox.is_paused() {
             self.line_up(index);
         }
-        start
     }
 
     /// Whether the driver should read no more for now; the transport's `resume` tells when it may again.

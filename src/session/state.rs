@@ -113,9 +113,9 @@ impl Flush {
         Self(NonZeroU16::new(millis.saturating_add(1)))
     }
 
-    /// The client's own time, or else this one.
-    pub(super) fn or(self, shared: Duration) -> Duration {
-        self.0.map_or(shared, |more| Duration::from_millis(u64::from(more.get() - 1)))
+    /// The client's own time.
+    pub(super) fn own(self) -> Option<Duration> {
+        self.0.map(|more| Duration::from_millis(u64::from(more.get() - 1)))
     }
 }
 
@@ -372,6 +372,12 @@ impl Session {
     /// Whether nothing is written yet: all that it is to get from the start belongs together.
     pub(super) fn is_joining(&self) -> bool {
         self.closing.is_none() && self.joining.as_ref().is_some_and(|joining| joining.result.is_none())
+    }
+
+    /// Whether events alone wait, if anything does, for a client of WebSocket: no answer, no gap and no end.
+    #[inline]
+    pub(super) fn waits_for_events_alone(&self) -> bool {
+        self.outbox.cold.is_none() && self.closing.is_none() && self.track.is_none()
     }
 
     /// Whether something is still to be written: messages, or the end.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Shard;
 use crate::{
     clock::Instant,
-    session::{SessionKey, WriteMode, state::Flush},
+    session::{SessionKey, WriteMode, repeat::repeats, state::Flush},
 };
 
 impl Shard {
@@ -30,45 +30,49 @@ impl Shard {
         let now = self.hub.instant();
         let mut dirty = std::mem::take(&mut self.sessions.dirty);
         let hold = self.sessions.pacer.hold(self.config.flush);
+        let next_write = now + hold;
         for index in dirty.drain(..) {
             let Some(session) = self.sessions.get_mut(index) else { continue };
             session.dirty = false;
-            let pace = session.flush.or(hold);
-            let due = if session.urgent || now >= session.next_write + pace {
-                now
-            } else if now < session.next_write {
-                session.next_write
-            } else {
-                now + pace
+            let (pace, next_write) = match session.flush.own() {
+                None => (hold, next_write),
+                Some(own) => (own, now + own),
             };
-            if now < due {
+            let is_early = now < session.next_write || !pace.is_zero() && now < session.next_write + pace;
+            if is_early && !session.urgent {
                 session.held = true;
+                let due = if now < session.next_write { session.next_write } else { next_write };
                 self.sessions.pacer.push(due, index);
                 continue;
             }
             session.urgent = false;
             session.held = false;
-            session.next_write = now + pace;
+            session.next_write = next_write;
             match session.transport.write_mode() {
                 WriteMode::Open => self.write(index, now),
                 WriteMode::Full => {}
                 WriteMode::Pull => session.transport.wake(),
             }
         }
-        // The list keeps its room for the next burst.
+        // The list keeps its room for the next burst. Events of this one may go, and others lie where they lay.
+        self.scratch.lone = None;
         self.sessions.dirty = dirty;
     }
 
     /// Writes what waits for a session, as far as its socket takes it.
     fn write(&mut self, index: usize, now: Instant) {
+        let session = &mut self.sessions[index];
+        if repeats(session, &self.topics, now, &mut self.metrics, &self.scratch) {
+            session.transport.write(self.scratch.frame());
+            return;
+        }
         loop {
-            let start = self.assemble(index, now);
-            if self.scratch.is_empty() {
+            self.assemble(index, now);
+            if self.scratch.bytes.is_empty() {
                 return;
             }
             let session = &self.sessions[index];
-            session.transport.write(&self.scratch[start..]);
-            self.scratch.clear();
+            session.transport.write(self.scratch.frame());
             if !session.has_more() || session.is_over() || session.transport.write_mode() != WriteMode::Open {
                 return;
             }

@@ -6,6 +6,7 @@ mod derived;
 mod pause;
 mod positioned;
 mod promises;
+mod repeat;
 mod rules;
 mod stitch;
 mod upstream;
