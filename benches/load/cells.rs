@@ -43,7 +43,7 @@ const ACTIX: Design = Design::Tickcast { driver: "actix", flush_ms: None, worker
 impl Bench {
     /// Runs everything that is wanted and possible here.
     pub(crate) fn run(&self) -> anyhow::Result<Vec<Cell>> {
-        use Design::{Bare, Bun, Nats, Usual};
+        use Design::{Bare, Before, Bun, Nats, Usual};
         const DEFAULT: Design = Design::DEFAULT;
         let w1 = |offered: f64| self.w1(offered);
         let mut cells = Vec::new();
@@ -51,11 +51,21 @@ impl Bench {
             &mut cells,
             "W1 100 k/s",
             &w1(100e3),
-            &[DEFAULT, socket(0), socket(10), ACTIX, Bun, Nats, Usual, Bare],
+            &[DEFAULT, Before, socket(0), socket(10), ACTIX, Bun, Nats, Usual, Bare],
         )?;
-        self.cell(&mut cells, "W1 1 M/s", &w1(1e6), &[DEFAULT, socket(0), socket(10), ACTIX, Bun, Bare])?;
-        self.cell(&mut cells, "W2 200/s to 5,000", &self.w2(200.0), &[DEFAULT, socket(0), ACTIX, Bun, Bare])?;
-        self.cell(&mut cells, "W3 idle", &self.w3(), &[DEFAULT, ACTIX, Bun, Bare])?;
+        self.cell(
+            &mut cells,
+            "W1 1 M/s",
+            &w1(1e6),
+            &[DEFAULT, Before, socket(0), socket(10), ACTIX, Bun, Bare],
+        )?;
+        self.cell(
+            &mut cells,
+            "W2 200/s to 5,000",
+            &self.w2(200.0),
+            &[DEFAULT, Before, socket(0), ACTIX, Bun, Bare],
+        )?;
+        self.cell(&mut cells, "W3 idle", &self.w3(), &[DEFAULT, Before, ACTIX, Bun, Bare])?;
         self.maximum(&mut cells)?;
         self.slow(&mut cells)?;
         self.thin(&mut cells)?;
@@ -137,7 +147,8 @@ impl Bench {
         if !self.wants(name) {
             return Ok(());
         }
-        let designs = [Design::DEFAULT, ACTIX, Design::Bun, Design::Nats, Design::Usual, Design::Bare];
+        let designs =
+            [Design::DEFAULT, Design::Before, ACTIX, Design::Bun, Design::Nats, Design::Usual, Design::Bare];
         let mut rows: Vec<Row> = Vec::new();
         for design in designs.into_iter().filter(|design| design.is_here()) {
             let mut best: Option<Row> = None;

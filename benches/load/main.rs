@@ -21,7 +21,7 @@ mod run;
 mod table;
 mod usual;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -40,6 +40,9 @@ struct Args {
     /// Minutes of the long run with stalled and thin clients; none by default
     #[arg(long, default_value_t = 0)]
     soak: u64,
+    /// The gateway of another build, measured beside this one
+    #[arg(long)]
+    before: Option<PathBuf>,
     /// Write the results into benches/README.md
     #[arg(long)]
     write: bool,
@@ -75,6 +78,10 @@ fn main() -> anyhow::Result<()> {
         }
         Some(Role::Drive { plan }) => run::drive(&plan),
         None => {
+            if let Some(before) = args.before {
+                let program = before.canonicalize()?;
+                run::BEFORE.get_or_init(|| program);
+            }
             let bench = cells::Bench {
                 rounds: args.rounds,
                 measure: Duration::from_secs(args.seconds),

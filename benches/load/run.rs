@@ -6,6 +6,7 @@ use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::OnceLock,
     thread,
     time::Duration,
 };
@@ -28,7 +29,13 @@ pub(crate) enum Own {
 /// What serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Design {
-    Tickcast { driver: &'static str, flush_ms: Option<u64>, workers: usize },
+    Tickcast {
+        driver: &'static str,
+        flush_ms: Option<u64>,
+        workers: usize,
+    },
+    /// The gateway of another build, for what a change brings.
+    Before,
     Usual,
     Bare,
     Bun,
@@ -45,6 +52,7 @@ impl Design {
                 let workers = if workers == 1 { String::new() } else { format!(", {workers} workers") };
                 format!("tickcast {driver}{flush}{workers}")
             }
+            Self::Before => "tickcast socket, before".into(),
             Self::Usual => "usual actix design".into(),
             Self::Bare => "bare limit".into(),
             Self::Bun => "Bun".into(),
@@ -55,6 +63,7 @@ impl Design {
     /// Whether it is installed here.
     pub(crate) fn is_here(self) -> bool {
         match self {
+            Self::Before => BEFORE.get().is_some(),
             Self::Bun => bun().exists(),
             Self::Nats => Path::new(nats::PROGRAM).exists(),
             Self::Tickcast { .. } | Self::Usual | Self::Bare => true,
@@ -66,6 +75,9 @@ impl Design {
 pub(crate) fn bun() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(".deps/bench/node_modules/.bin/bun")
 }
+
+/// The program of another build, which runs beside this one.
+pub(crate) static BEFORE: OnceLock<PathBuf> = OnceLock::new();
 
 /// A workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,14 +144,18 @@ fn start(design: Design, load: &Load) -> anyhow::Result<Server> {
         command
     };
     let mut command = match design {
-        Design::Tickcast { driver, workers, .. } => {
+        Design::Tickcast { .. } | Design::Before => {
+            let this = PathBuf::from(env!("CARGO_BIN_EXE_tickcast"));
+            let (driver, workers, program) = match (design, BEFORE.get()) {
+                (Design::Tickcast { driver, workers, .. }, _) => (driver, workers, this),
+                (_, before) => ("socket", 1, before.context("no program of another build")?.clone()),
+            };
             let feed = format!(
                 "[[feed]]\nname = \"load\"\nkind = \"simulator\"\nseed = 1\nrate = {:?}\ntrades_share = {:?}\nsynthetic = {{ count = {} }}\n",
                 load.rate, load.trades_share, load.symbols
             );
             std::fs::write(files.path().join("feed.toml"), feed)?;
             let port = free_port()?;
-            let program = env!("CARGO_BIN_EXE_tickcast");
             let mut command = if workers == 1 { on_core(0, program) } else { Command::new(program) };
             command.arg("--bind").arg(format!("127.0.0.1:{port}"));
             command.arg("--workers").arg(workers.to_string());
@@ -191,6 +207,7 @@ pub(crate) fn measure(design: Design, load: &Load) -> anyhow::Result<Report> {
     let path = match design {
         Design::Tickcast { flush_ms: Some(ms), .. } => format!("/v1/ws?flush_ms={ms}"),
         Design::Tickcast { flush_ms: None, .. }
+        | Design::Before
         | Design::Usual
         | Design::Bare
         | Design::Bun
