@@ -5,6 +5,9 @@ use std::{ops::RangeInclusive, time::Duration};
 /// Bytes of later requests that are read while one is answered. More wait in the socket.
 pub const READ_AHEAD_BYTES: usize = 8 * 1024;
 
+/// Bytes of one line of a head that wait for the end of the line. Of a longer one no list of upgrades is read.
+pub const HEAD_LINE_BYTES: usize = 8 * 1024;
+
 /// A request's body must be complete within this time from the end of its head. Later: 408 and the connection is closed.
 pub const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 

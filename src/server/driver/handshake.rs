@@ -55,7 +55,7 @@ pub(crate) fn verify(head: &RequestHead) -> Result<Option<&'static str>, Refusal
     }
     let mut offers = headers.get_all(header::UPGRADE);
     if !offers.any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket")) {
-        // One of several offers, in a head that came in pieces: the HTTP library took it for no upgrade.
+        // One of several offers, in a line of more than HEAD_LINE_BYTES: the HTTP library took it for no upgrade.
         return Err(refused(StatusCode::BAD_REQUEST, "Upgrade: send websocket alone").with(&[UPGRADE]));
     }
     connect::subprotocol(headers)

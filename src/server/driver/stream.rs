@@ -28,7 +28,7 @@ use tokio::{
 
 use self::exchange::Exchange;
 pub(crate) use self::message::Framing;
-use super::offers;
+use super::offers::{self, Pieces};
 use crate::{
     clock::Instant,
     limits::{LATE, READ_AHEAD_BYTES},
@@ -75,6 +75,8 @@ pub(crate) struct ConnState {
     late: Cell<Option<ClosedConnection>>,
     exchange: RefCell<Exchange>,
     times: StreamTimes,
+    /// A head that did not come in one piece.
+    pieces: RefCell<Option<Box<Pieces>>>,
     /// The end of the time that the head or body under way has.
     due: RefCell<Option<Pin<Box<Sleep>>>>,
     /// The end of the time that the answer under way is given while the socket takes nothing.
@@ -245,6 +247,7 @@ impl CountedStream {
             late: Cell::default(),
             exchange: RefCell::new(Exchange::new()),
             times,
+            pieces: RefCell::default(),
             due: RefCell::default(),
             stalled: RefCell::default(),
             reader: RefCell::default(),
@@ -268,7 +271,17 @@ impl CountedStream {
     fn poll_pass(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let mut exchange = self.state.exchange.borrow_mut();
+        let mut pieces = self.state.pieces.borrow_mut();
         loop {
+            if let Some(head) = &mut *pieces {
+                let moved = head.put(buf);
+                if head.is_over() {
+                    *pieces = None;
+                }
+                if moved {
+                    return Poll::Ready(Ok(()));
+                }
+            }
             let waited = exchange.ahead().len().min(buf.remaining());
             if waited > 0 {
                 buf.put_slice(&exchange.ahead()[..waited]);
@@ -289,18 +302,28 @@ impl CountedStream {
                 exchange.advance(blank + taken);
             } else if came.is_empty() {
                 self.state.left.set(buf.remaining() > 0);
+                if let Some(head) = &mut *pieces {
+                    head.end();
+                    let _any = head.put(buf);
+                }
                 return Poll::Ready(Ok(()));
             } else {
                 exchange.keep(&came[blank + taken..]);
             }
             buf.filled_mut().copy_within(before + blank..before + blank + taken, before);
             buf.set_filled(before + taken);
-            if of_head {
-                offers::single_out(&mut buf.filled_mut()[before..], path::is_socket);
-            }
             if taken > 0 {
                 self.state.slot.set_idle(exchange.is_idle());
-                return Poll::Ready(Ok(()));
+                if !of_head {
+                    return Poll::Ready(Ok(()));
+                }
+                let whole = !exchange.reads_head();
+                if whole && pieces.is_none() {
+                    offers::single_out(&mut buf.filled_mut()[before..], path::is_socket);
+                    return Poll::Ready(Ok(()));
+                }
+                pieces.get_or_insert_default().push(&buf.filled()[before..], whole, path::is_socket);
+                buf.set_filled(before);
             }
         }
     }
@@ -331,7 +354,7 @@ impl AsyncRead for CountedStream {
         if self.state.finished.get() || self.state.late.get().is_some() {
             return Poll::Ready(Ok(()));
         }
-        let takes_bytes = self.state.exchange.borrow().takes_bytes();
+        let takes_bytes = self.state.exchange.borrow().takes_bytes() || self.state.pieces.borrow().is_some();
         let result = if takes_bytes { self.poll_pass(cx, buf) } else { self.poll_ahead(cx) };
         if result.is_ready() {
             return result;

@@ -16,6 +16,7 @@ on_both_drivers! {
     bad_upgrades_are_refused_as_http,
     what_is_no_upgrade_gets_an_http_error,
     a_command_that_comes_with_the_upgrade_is_carried_out,
+    a_list_of_offers_in_pieces_is_one_websocket,
     a_half_sent_upgrade_is_ended,
     a_half_sent_request_after_a_whole_one_is_ended,
     an_idle_connection_and_a_session_outlive_the_request_timeout,
@@ -121,6 +122,30 @@ async fn a_command_that_comes_with_the_upgrade_is_carried_out(driver: Driver) {
         raw.0.read_exact(&mut byte).unwrap();
         head.push(byte[0]);
     }
+    assert_eq!(raw.message("pong")["id"], 1);
+}
+
+async fn a_list_of_offers_in_pieces_is_one_websocket(driver: Driver) {
+    let gateway = TestGateway::on(driver);
+    let mut other = Raw::dial(&gateway);
+    let upgrade = "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c, web|socket, x|\r\nConnection: Up|grade\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r|\n\r\n";
+    let mut raw = Raw::dial(&gateway);
+    raw.0.set_nodelay(true).unwrap();
+    for piece in upgrade.split('|') {
+        raw.send(piece.as_bytes());
+        // The gateway reads the piece before the next one: it has answered something that was asked behind it.
+        other.send(HEALTH);
+        assert!(other.answer().ends_with("alive\n"));
+    }
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        raw.0.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+    raw.send(&text(&json!({"op": "ping", "id": 1})));
     assert_eq!(raw.message("pong")["id"], 1);
 }
 
