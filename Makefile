@@ -44,6 +44,7 @@ deps: ## installs what the tests need; quick when it is there already
 lint: ## formatting and lints, warnings are errors; also of the server alone, and whether the fuzz targets compile
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
+	cargo clippy --test campaign --all-features -- -D warnings
 	cargo clippy --no-default-features --lib --bins -- -D warnings
 	cargo check --manifest-path fuzz/Cargo.toml --target-dir '$(TARGET)' --locked
 
@@ -65,11 +66,12 @@ fuzz: ## any bytes to one reader of foreign bytes: FUZZ=kraken SECONDS=300 (need
 	cargo +nightly fuzz run $(FUZZ) fuzz/corpus/$(FUZZ) fuzz/seeds/$(FUZZ) -- -dict=fuzz/words.dict -max_len=4096 \
 		-malloc_limit_mb=16 -rss_limit_mb=512 -timeout=5 -max_total_time=$(SECONDS)
 
+# With the endpoint that orders a session or a feed to panic.
 campaign: SECONDS = 600
 campaign: DRIVER = socket
 campaign: ## 300 verifying clients while everything goes wrong at once; ends with 1 if one saw a fault: SECONDS=600 SEED= DRIVER=socket
-	cargo build --release
-	cargo test --release --test campaign -- --seconds $(SECONDS) --driver $(DRIVER) $(if $(SEED),--seed $(SEED))
+	cargo build --release --features test-endpoints
+	cargo test --release --features test-endpoints --test campaign -- --seconds $(SECONDS) --driver $(DRIVER) $(if $(SEED),--seed $(SEED))
 
 soak: ## what takes longer than a change can wait for: the campaign over both session drivers (25 minutes)
 	$(MAKE) campaign DRIVER=socket

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::{End, Feed, FeedError, Publisher};
 use crate::{
+    drill,
     limits::{MAX_BURST_TICKS, SIMULATOR_CLOCK_STEP, SIMULATOR_LAG},
     market::{Increments, Source, Tick, UnixMicros},
 };
@@ -63,6 +64,7 @@ impl Feed for Simulator {
                 () = tokio::time::sleep_until(start + next.at) => {}
                 () = out.cancelled() => return Ok(End::Cancelled),
             }
+            drill::strike("feed");
             let tr = out.clock().now();
             let mut elapsed = start.elapsed();
             if let Some(late) = elapsed.checked_sub(next.at + SIMULATOR_LAG) {

@@ -175,6 +175,11 @@ impl Checker {
             key.clone(),
             Head { n: n.max(self.heads.get(&key).map_or(0, |head| head.n)), may_repeat: false },
         );
-        self.world.compare((self.epoch.clone(), key.0, key.1, n), hasher.finish(), &text);
+        // A trade that was taken back or changed meanwhile is told again as such, under its number.
+        if message["busted"] == true || message["corrected"] == true {
+            self.world.count("corrected trades seen again");
+            return;
+        }
+        self.world.journal.compare((self.epoch.clone(), key.0, key.1, n), hasher.finish(), &text);
     }
 }

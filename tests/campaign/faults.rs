@@ -1,6 +1,7 @@
 //! What goes wrong: with the process, its clock, its log, its venue and its recordings. Strangers are in `strangers`.
 
 use std::{
+    net::Ipv4Addr,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -9,16 +10,14 @@ use std::{
 
 use rand::{RngExt as _, SeedableRng as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;
-use tokio::{sync::Mutex, task::JoinSet};
+use tokio::task::JoinSet;
 
 use crate::{
     gateway::{GatewayProcess, ended},
+    http::Connection,
     producer, strangers,
     world::World,
 };
-
-/// One fault at a time may end or pause the gateway: a paused process cannot be asked to end.
-pub(crate) static PROCESS: Mutex<()> = Mutex::const_new(());
 
 /// Starts every fault that is wanted.
 pub(crate) fn start(world: &Arc<World>, tasks: &mut JoinSet<()>, random: &mut ChaCha8Rng) {
@@ -39,6 +38,7 @@ pub(crate) fn start(world: &Arc<World>, tasks: &mut JoinSet<()>, random: &mut Ch
         "restart" => restarts,
         "pause" => pauses,
         "clock" => clock,
+        "panics" => panics,
         "venue" => venue,
         "record" => recorder,
         "kept-alive" => strangers::kept_alive,
@@ -55,31 +55,26 @@ pub(crate) fn start(world: &Arc<World>, tasks: &mut JoinSet<()>, random: &mut Ch
     }
 }
 
-/// Waits, or learns that faults are over.
-pub(crate) async fn pause(world: &World, time: Duration) -> bool {
-    world.faults.run_until_cancelled(tokio::time::sleep(time)).await.is_some()
-}
-
 /// Kills the gateway or asks it to end, and starts it again.
 async fn restarts(world: Arc<World>, mut random: ChaCha8Rng) {
-    while pause(&world, Duration::from_secs(random.random_range(15..40))).await {
+    while world.pause(Duration::from_secs(random.random_range(15..40))).await {
         let signal =
             ["-KILL", "-KILL", "-TERM", "-HUP", "-INT"].choose(&mut random).copied().unwrap_or("-KILL");
-        let _alone = PROCESS.lock().await;
-        world.gateway.stop(&world, signal).await;
+        let _alone = world.gateway.alone.lock().await;
+        world.gateway.stop(&world.journal, signal).await;
         world.count(match signal {
             "-KILL" => "kills",
             _ => "stops in order",
         });
         tokio::time::sleep(Duration::from_millis(random.random_range(0..1_500))).await;
-        world.gateway.start(&world).await;
+        world.gateway.start(&world.journal).await;
     }
 }
 
 /// Stops the process for longer than clients may be mute, as a paused machine does.
 async fn pauses(world: Arc<World>, mut random: ChaCha8Rng) {
-    while pause(&world, Duration::from_secs(random.random_range(10..30))).await {
-        let _alone = PROCESS.lock().await;
+    while world.pause(Duration::from_secs(random.random_range(10..30))).await {
+        let _alone = world.gateway.alone.lock().await;
         world.gateway.signal("-STOP");
         tokio::time::sleep(Duration::from_millis(random.random_range(500..9_000))).await;
         world.gateway.signal("-CONT");
@@ -89,13 +84,43 @@ async fn pauses(world: Arc<World>, mut random: ChaCha8Rng) {
     }
 }
 
+/// Lets a session or a feed panic: one connection ends, or one feed starts again, and nothing else.
+async fn panics(world: Arc<World>, mut random: ChaCha8Rng) {
+    while world.pause(Duration::from_millis(random.random_range(2_000..6_000))).await {
+        let task = ["session", "feed"].choose(&mut random).copied().unwrap_or("feed");
+        // Not beside a restart: the order could go to the next life, or be lost with this one.
+        let _alone = world.gateway.alone.lock().await;
+        let Ok(mut connection) = Connection::open(world.address(), Ipv4Addr::LOCALHOST).await else {
+            continue;
+        };
+        if task == "session" {
+            world.journal.drill();
+        }
+        match connection.post(&format!("/test/fail/{task}"), "text/plain", b"").await.map(|it| it.status) {
+            Ok(204) if task == "session" => world.count("sessions ordered to panic"),
+            Ok(204) => world.count("feeds ordered to panic"),
+            Ok(404) => {
+                println!("no panics: the gateway was built without --features test-endpoints");
+                return;
+            }
+            other => {
+                world.count("orders to panic that did not arrive");
+                let _unused = task == "session" && world.journal.was_drilled();
+                if !matches!(other, Err(_) | Ok(429 | 503)) {
+                    world.found("panics", format!("an order got {other:?}"));
+                }
+            }
+        }
+    }
+}
+
 /// Sets the wall clock an hour back, two hours forward, and right again.
 async fn clock(world: Arc<World>, mut random: ChaCha8Rng) {
     if !GatewayProcess::has_clock() {
         println!("no libfaketime (Debian: apt-get install faketime): the clock stays right");
         return;
     }
-    while pause(&world, Duration::from_secs(random.random_range(5..20))).await {
+    while world.pause(Duration::from_secs(random.random_range(5..20))).await {
         let offset = [-3_600, 0, 7_200, 30, 0, -5].choose(&mut random).copied().unwrap_or(0);
         world.gateway.set_clock(offset);
         world.count("clock steps");
@@ -134,10 +159,10 @@ async fn venue(world: Arc<World>, mut random: ChaCha8Rng) {
         }
         let Ok(mut playing) = command.spawn() else { return };
         world.count("venues");
-        pause(&world, Duration::from_secs(random.random_range(10..30))).await;
+        world.pause(Duration::from_secs(random.random_range(10..30))).await;
         let _killed = playing.kill();
         let _status = playing.wait();
-        pause(&world, Duration::from_secs(random.random_range(1..8))).await;
+        world.pause(Duration::from_secs(random.random_range(1..8))).await;
     }
 }
 
@@ -151,7 +176,7 @@ async fn recorder(world: Arc<World>, mut random: ChaCha8Rng) {
     );
     std::fs::write(&definition, text).unwrap();
     let mut number = 0;
-    while pause(&world, Duration::from_secs(2)).await {
+    while world.pause(Duration::from_secs(2)).await {
         number += 1;
         let out = world.path(&format!("recording-{number}.ns.zst"));
         let spawned = Command::new(world.gateway.program())
@@ -164,7 +189,7 @@ async fn recorder(world: Arc<World>, mut random: ChaCha8Rng) {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut child) = spawned else { return };
-        pause(&world, Duration::from_secs(random.random_range(6..15))).await;
+        world.pause(Duration::from_secs(random.random_range(6..15))).await;
         let signal = ["-TERM", "-HUP", "-INT", "-KILL"].choose(&mut random).copied().unwrap_or("-TERM");
         end(&mut child, signal).await;
         let file = std::fs::File::open(&out);

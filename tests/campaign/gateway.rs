@@ -10,10 +10,12 @@ use std::{
         Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use crate::{faults::PROCESS, http, world::World};
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
+
+use crate::{http, journal::Journal};
 
 /// Symbols of the built-in market here.
 pub(crate) const SYMBOLS: [&str; 12] =
@@ -41,6 +43,8 @@ pub(crate) struct GatewayProcess {
     pid: AtomicU64,
     /// Odd while the gateway runs and nothing ends it.
     life: AtomicU64,
+    /// One fault at a time may end or pause the process: a paused one cannot be asked to end.
+    pub(crate) alone: AsyncMutex<()>,
 }
 
 fn free_port() -> u16 {
@@ -63,6 +67,7 @@ impl GatewayProcess {
             child: Mutex::default(),
             pid: AtomicU64::new(0),
             life: AtomicU64::new(0),
+            alone: AsyncMutex::new(()),
         }
     }
 
@@ -132,7 +137,7 @@ fresh = {{ silence_ms = 3000 }}
         Path::new(FAKETIME).exists()
     }
 
-    /// Sets the gateway's wall clock off by so many seconds; its monotonic clock goes on.
+    /// Sets the gateway's wall clock off by `offset_s` seconds; its monotonic clock goes on.
     pub(crate) fn set_clock(&self, offset_s: i64) {
         let next = self.clock.with_extension("next");
         std::fs::write(&next, format!("{offset_s:+}\n")).unwrap();
@@ -140,7 +145,7 @@ fresh = {{ silence_ms = 3000 }}
     }
 
     /// Starts it and waits until it takes connections.
-    pub(crate) async fn start(&self, world: &World) {
+    pub(crate) async fn start(&self, journal: &Journal) {
         let mut command = Command::new(&self.program);
         command
             .arg("--config")
@@ -149,7 +154,7 @@ fresh = {{ silence_ms = 3000 }}
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        if Self::has_clock() && world.wants("clock") {
+        if Self::has_clock() && journal.wants("clock") {
             command
                 .env("LD_PRELOAD", FAKETIME)
                 .env("FAKETIME_TIMESTAMP_FILE", &self.clock)
@@ -160,23 +165,23 @@ fresh = {{ silence_ms = 3000 }}
         let mut child = command.spawn().unwrap();
         self.pid.store(u64::from(child.id()), Ordering::SeqCst);
         let (stderr, path, serial) =
-            (child.stderr.take().unwrap(), world.path("gateway.log"), world.serial());
+            (child.stderr.take().unwrap(), journal.path("gateway.log"), journal.serial());
         std::thread::spawn(move || read_log(stderr, &path, serial));
         let begun = Instant::now();
         while http::status(self.address, "/readyz").await != Some(200) {
             if let Ok(Some(status)) = child.try_wait() {
-                world.found("start", format!("the gateway ended at its start: {status}"));
+                journal.found("start", format!("the gateway ended at its start: {status}"));
                 break;
             }
             if begun.elapsed() > PATIENCE {
-                world.found("start", "the gateway was not ready in time".into());
+                journal.found("start", "the gateway was not ready in time".into());
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         *self.child.lock().unwrap() = Some(child);
         self.life.fetch_add(1, Ordering::SeqCst);
-        world.count("gateway starts");
+        journal.count("gateway starts");
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -185,40 +190,42 @@ fresh = {{ silence_ms = 3000 }}
     }
 
     /// Ends it by a signal and waits. What a stop in order must give is checked.
-    pub(crate) async fn stop(&self, world: &World, signal: &str) {
+    pub(crate) async fn stop(&self, journal: &Journal, signal: &str) {
         self.life.fetch_add(1, Ordering::SeqCst);
         let Some(mut child) = self.child.lock().unwrap().take() else { return };
         self.signal(signal);
         match ended(&mut child, PATIENCE).await {
             Some(status) if signal == "-KILL" => {
                 if status.signal() != Some(9) {
-                    world.found("end", format!("killed, and ended with {status}"));
+                    journal.found("end", format!("killed, and ended with {status}"));
                 }
             }
             Some(status) if status.success() => {}
-            Some(status) => world.found("end", format!("after {signal}: {status}")),
+            Some(status) => journal.found("end", format!("after {signal}: {status}")),
             None => {
-                world.found("end", format!("did not end within {PATIENCE:?} of {signal}"));
+                journal.found("end", format!("did not end within {PATIENCE:?} of {signal}"));
                 let _killed = child.kill();
             }
         }
     }
 
     /// Makes sure that it runs, unpaused and with the right time.
-    pub(crate) async fn settle(&self, world: &World) {
-        let _alone = PROCESS.lock().await;
+    pub(crate) async fn settle(&self, journal: &Journal) {
+        let _alone = self.alone.lock().await;
         self.set_clock(0);
         if self.child.lock().unwrap().is_none() {
-            self.start(world).await;
+            self.start(journal).await;
         }
         self.signal("-CONT");
     }
 
-    pub(crate) async fn end(&self, world: &World) {
-        self.stop(world, "-TERM").await;
-        let log = std::fs::read_to_string(world.path("gateway.log")).unwrap_or_default();
-        for line in log.lines().filter(|line| line.contains("panicked")) {
-            world.found("panic", line.into());
+    pub(crate) async fn end(&self, journal: &Journal) {
+        self.stop(journal, "-TERM").await;
+        let log = std::fs::read_to_string(journal.path("gateway.log")).unwrap_or_default();
+        // Panics that this program has ordered say so.
+        let unasked = |line: &&str| line.contains("panicked") && !line.contains("a drill:");
+        for line in log.lines().filter(unasked) {
+            journal.found("panic", line.into());
         }
     }
 
@@ -241,7 +248,7 @@ pub(crate) async fn ended(child: &mut Child, patience: Duration) -> Option<std::
     None
 }
 
-/// Reads the log of every second life; of the others nobody reads a byte for ten seconds, then the pipe breaks.
+/// Reads the log of every second life; the others are not read for ten seconds, then their pipe breaks.
 fn read_log(mut stderr: ChildStderr, path: &Path, serial: u64) {
     if serial % 2 == 1 {
         std::thread::sleep(Duration::from_secs(10));

@@ -58,7 +58,7 @@ impl Connection {
     }
 
     async fn more(&mut self) -> io::Result<()> {
-        let mut part = [0; 16 * 1024];
+        let mut part = vec![0; 16 * 1024];
         let read = timeout(PATIENCE, self.stream.read(&mut part)).await??;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -19,6 +19,7 @@ mod checker;
 mod faults;
 mod gateway;
 mod http;
+mod journal;
 mod producer;
 mod report;
 mod strangers;
@@ -68,7 +69,7 @@ async fn campaign(args: Args, seed: u64) -> ExitCode {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let world = Arc::new(World::new(&args.program, &args.driver, &args.only, random.random()));
     let mut tasks = tokio::task::JoinSet::new();
-    world.gateway.start(&world).await;
+    world.gateway.start(&world.journal).await;
     for number in 0..args.clients {
         tasks.spawn(stream::client(Arc::clone(&world), number, random.random()));
     }
@@ -82,7 +83,7 @@ async fn campaign(args: Args, seed: u64) -> ExitCode {
     }
     // What follows is peace: every client must end on the newest value.
     world.stop_faults();
-    world.gateway.settle(&world).await;
+    world.gateway.settle(&world.journal).await;
     producer::quiet(&world).await;
     world.stop_clients();
     while let Some(ended) = tasks.join_next().await {
@@ -90,6 +91,6 @@ async fn campaign(args: Args, seed: u64) -> ExitCode {
             world.found("campaign", format!("a task of the campaign itself failed: {why}"));
         }
     }
-    world.gateway.end(&world).await;
+    world.gateway.end(&world.journal).await;
     report::print(&world, seed)
 }

@@ -43,12 +43,17 @@ async fn visit(world: &World, serial: &mut u64) -> std::io::Result<()> {
             body += &json!({"S": symbol, "bp": price, "ap": price, "as": "2"}).to_string();
             body.push('\n');
         }
+        body += &correction(*serial).to_string();
+        body.push('\n');
         let answer =
             connection.post("/v1/publish?feed=desk", "application/x-ndjson", body.as_bytes()).await?;
         let outcome: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         match answer.status {
-            200 if outcome["accepted"] == 8 => world.add("ticks published", 8),
-            200 => world.found("publish", format!("of 8 good ticks: {outcome}")),
+            200 if outcome["accepted"] == 9 => {
+                world.add("ticks published", 8);
+                world.count("trades taken back or corrected");
+            }
+            200 => world.found("publish", format!("of 9 good ticks: {outcome}")),
             429 | 503 => world.count("publishes told to come back later"),
             status => world.found("publish", format!("{status}: {outcome}")),
         }
@@ -56,6 +61,19 @@ async fn visit(world: &World, serial: &mut u64) -> std::io::Result<()> {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Takes back or changes the trade before the newest of a symbol, or a trade that a restart may have forgotten.
+fn correction(serial: u64) -> Value {
+    let desk = DESK.len() as u64;
+    let back = if serial.is_multiple_of(5) { 500 * desk } else { desk };
+    let of = serial.saturating_sub(back).max(1);
+    let symbol = DESK[usize::try_from((of - 1) % desk).unwrap_or(0)];
+    if serial.is_multiple_of(3) {
+        json!({"T": "c", "S": symbol, "id": of.to_string(), "why": "corrected", "p": "12.34", "s": "3"})
+    } else {
+        json!({"T": "c", "S": symbol, "id": of.to_string(), "why": "busted"})
     }
 }
 

@@ -6,12 +6,12 @@ use crate::world::World;
 
 /// Prints counts and findings. The campaign has failed when there is a finding.
 pub(crate) fn print(world: &World, seed: u64) -> ExitCode {
-    println!("\nseed {seed}, {} s", world.elapsed().as_secs());
-    for (what, count) in world.counts() {
+    println!("\nseed {seed}, {} s", world.journal.elapsed().as_secs());
+    for (what, count) in world.journal.counts() {
         println!("{count:>12} {what}");
     }
-    println!("{:>12} different events", world.distinct_events());
-    let findings = world.findings();
+    println!("{:>12} different events", world.journal.distinct_events());
+    let findings = world.journal.findings();
     if findings.is_empty() {
         println!("\n0 unexplained holes, repeats, evictions");
         return ExitCode::SUCCESS;

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::{io::AsyncReadExt as _, net::TcpSocket, time::timeout};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
-use crate::{faults::pause, http::Connection, world::World};
+use crate::{http::Connection, world::World};
 
 /// Addresses of strangers: limits of an address must hit them alone.
 const GREEDY: Ipv4Addr = Ipv4Addr::new(127, 9, 0, 1);
@@ -39,7 +39,7 @@ pub(crate) async fn kept_alive(world: Arc<World>, mut random: ChaCha8Rng) {
         let life = world.gateway.life();
         let asked = async {
             let mut connection = Connection::open(world.address(), Ipv4Addr::new(127, 8, 0, 1)).await?;
-            while pause(&world, Duration::from_millis(40)).await {
+            while world.pause(Duration::from_millis(40)).await {
                 let path = paths.choose(&mut random).copied().unwrap_or("/");
                 let answer = connection.get(path).await?;
                 world.count("requests on a kept connection");
@@ -82,7 +82,7 @@ pub(crate) async fn second_stream(world: Arc<World>, _random: ChaCha8Rng) {
         if let Err(why) = streamed.await {
             cut(&world, life, "an event stream as second request", &why);
         }
-        pause(&world, Duration::from_millis(500)).await;
+        world.pause(Duration::from_millis(500)).await;
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) async fn stars(world: Arc<World>, _random: ChaCha8Rng) {
     let since: serde_json::Map<_, _> = (0..3_000).map(|i| (format!("S{i}"), json!(1))).collect();
     let positions = json!({"op": "subscribe", "channel": "trades", "symbols": ["*"], "since": {"epoch": "x", "n": since}});
     let stars = vec!["*"; 3_000].join(",");
-    while pause(&world, Duration::from_millis(300)).await {
+    while world.pause(Duration::from_millis(300)).await {
         if let Some(mut socket) = websocket(&world, GREEDY).await {
             for text in [command.clone(), positions.to_string()] {
                 let _sent = socket.send(Message::text(text)).await;
@@ -113,7 +113,7 @@ pub(crate) async fn stars(world: Arc<World>, _random: ChaCha8Rng) {
 
 /// Sessions that subscribe with a small rate and leave.
 pub(crate) async fn rates(world: Arc<World>, _random: ChaCha8Rng) {
-    while pause(&world, Duration::from_millis(100)).await {
+    while world.pause(Duration::from_millis(100)).await {
         let Some(mut socket) = websocket(&world, GREEDY).await else { continue };
         let command = json!({"op": "subscribe", "channel": "quotes", "symbols": ["*"], "max_rate": 0.001});
         let _sent = socket.send(Message::text(command.to_string())).await;
@@ -125,7 +125,7 @@ pub(crate) async fn rates(world: Arc<World>, _random: ChaCha8Rng) {
 /// Producers that make mistakes: long texts, typos, half values, other encodings.
 pub(crate) async fn producers(world: Arc<World>, mut random: ChaCha8Rng) {
     let long = "9".repeat(900_000);
-    while pause(&world, Duration::from_millis(200)).await {
+    while world.pause(Duration::from_millis(200)).await {
         let typo = format!("TYPO{}", random.random_range(0..1_000_000));
         let bodies = [
             json!({"S": "DESK-1", "p": "1", "s": "1", "id": long}).to_string(),
@@ -153,7 +153,7 @@ pub(crate) async fn producers(world: Arc<World>, mut random: ChaCha8Rng) {
 /// Hundreds of connections of one address that say nothing, or nothing more.
 pub(crate) async fn idle(world: Arc<World>, mut random: ChaCha8Rng) {
     let mut held = Vec::new();
-    while pause(&world, Duration::from_millis(50)).await {
+    while world.pause(Duration::from_millis(50)).await {
         if let Ok(mut connection) = Connection::open(world.address(), IDLE).await {
             if random.random_bool(0.5) {
                 let _answer = timeout(Duration::from_secs(2), connection.get("/healthz")).await;
@@ -170,7 +170,7 @@ pub(crate) async fn idle(world: Arc<World>, mut random: ChaCha8Rng) {
 /// Bodies that drip, and bodies of which half never comes.
 pub(crate) async fn bodies(world: Arc<World>, mut random: ChaCha8Rng) {
     let mut held = Vec::new();
-    while pause(&world, Duration::from_millis(200)).await {
+    while world.pause(Duration::from_millis(200)).await {
         let Ok(mut connection) = Connection::open(world.address(), BODIES).await else { continue };
         let head = "POST /v1/publish?feed=desk HTTP/1.1\r\nHost: localhost\r\nContent-Length: 990000\r\n\r\n";
         let _sent = connection.send(head.as_bytes()).await;
@@ -186,11 +186,11 @@ pub(crate) async fn bodies(world: Arc<World>, mut random: ChaCha8Rng) {
 
 /// Half heads, and heads that drip.
 pub(crate) async fn heads(world: Arc<World>, _random: ChaCha8Rng) {
-    while pause(&world, Duration::from_millis(500)).await {
+    while world.pause(Duration::from_millis(500)).await {
         let Ok(mut connection) = Connection::open(world.address(), ODD).await else { continue };
         let _answer = timeout(Duration::from_secs(2), connection.get("/healthz")).await;
         for byte in b"GET /healthz HTT" {
-            if connection.send(&[*byte]).await.is_err() || !pause(&world, Duration::from_millis(300)).await {
+            if connection.send(&[*byte]).await.is_err() || !world.pause(Duration::from_millis(300)).await {
                 break;
             }
         }
@@ -211,7 +211,7 @@ pub(crate) async fn rebinding(world: Arc<World>, _random: ChaCha8Rng) {
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
         ),
     ];
-    while pause(&world, Duration::from_millis(500)).await {
+    while world.pause(Duration::from_millis(500)).await {
         for (line, more) in requests {
             let life = world.gateway.life();
             let Ok(mut connection) = Connection::open(world.address(), ODD).await else { continue };
@@ -222,7 +222,7 @@ pub(crate) async fn rebinding(world: Arc<World>, _random: ChaCha8Rng) {
             match timeout(Duration::from_secs(20), connection.head()).await {
                 Ok(Ok((421 | 429 | 503, _))) => world.count("foreign hosts refused"),
                 Ok(Ok((status, _))) => world.found("rebinding", format!("{line}: {status}")),
-                _ if world.gateway.life() != life || life % 2 == 0 => {}
+                _ if world.gateway.life() != life || life.is_multiple_of(2) => {}
                 other => world.found("rebinding", format!("{line}: {other:?}")),
             }
         }
@@ -233,21 +233,21 @@ pub(crate) async fn rebinding(world: Arc<World>, _random: ChaCha8Rng) {
 pub(crate) async fn never_reads(world: Arc<World>, _random: ChaCha8Rng) {
     while !world.faults.is_cancelled() {
         let Some(mut socket) = websocket(&world, GREEDY).await else {
-            pause(&world, Duration::from_millis(500)).await;
+            world.pause(Duration::from_millis(500)).await;
             continue;
         };
         for channel in ["trades", "quotes", "ticker", "bars.1s"] {
             let command = json!({"op": "subscribe", "channel": channel, "symbols": ["*"], "mode": "stream"});
             let _sent = socket.send(Message::text(command.to_string())).await;
         }
-        pause(&world, Duration::from_secs(12)).await;
+        world.pause(Duration::from_secs(12)).await;
         world.count("sessions that never read");
     }
 }
 
 /// Bytes that are no request, and frames that are no frames.
 pub(crate) async fn garbage(world: Arc<World>, mut random: ChaCha8Rng) {
-    while pause(&world, Duration::from_millis(300)).await {
+    while world.pause(Duration::from_millis(300)).await {
         let bytes: Vec<u8> = (0..random.random_range(1..2_000)).map(|_| random.random()).collect();
         if random.random_bool(0.5) {
             let Ok(mut connection) = Connection::open(world.address(), ODD).await else { continue };

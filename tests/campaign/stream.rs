@@ -48,7 +48,7 @@ pub(crate) async fn client(world: Arc<World>, number: usize, seed: u64) {
     while !world.clients.is_cancelled() {
         let life = world.gateway.life();
         let end = match kind {
-            "websocket" => visitor.websocket(number % 2 == 0).await,
+            "websocket" => visitor.websocket(number.is_multiple_of(2)).await,
             "sse" => visitor.events().await,
             _ => visitor.poll().await,
         };
@@ -56,9 +56,10 @@ pub(crate) async fn client(world: Arc<World>, number: usize, seed: u64) {
             Ok(End::Over) => break,
             Ok(End::Left) => {}
             // While the gateway is ended or restarted every connection breaks.
-            _ if life % 2 == 0 || world.gateway.life() != life => {
+            _ if life.is_multiple_of(2) || world.gateway.life() != life => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
+            Ok(End::Cut(_)) | Err(_) if world.journal.was_drilled() => world.count("sessions that panicked"),
             Ok(End::Cut(why)) => world.found("eviction", format!("{}: {why}", visitor.name(kind, number))),
             Err(why) => world.found("cut", format!("{}: {why}", visitor.name(kind, number))),
         }
@@ -101,7 +102,7 @@ impl Visitor {
         request.headers_mut().insert("Sec-WebSocket-Protocol", protocol.parse().unwrap());
         let upgraded = timeout(PATIENCE, client_async(request, stream)).await?;
         let (mut socket, _answer) = upgraded.map_err(io::Error::other)?;
-        for channel in ["trades", "status", "quotes", "bars.1s"] {
+        for channel in ["trades", "status", "quotes", "bars.1s", "corrections"] {
             let mut command = json!({"op": "subscribe", "channel": channel, "symbols": self.symbols});
             if let Some(since) = self.checker.since(channel) {
                 command["since"] = since;
@@ -163,7 +164,7 @@ impl Visitor {
         let parsed: Result<Vec<Value>, String> = match message {
             Message::Text(text) => serde_json::from_str(text).map_err(|why| why.to_string()),
             Message::Binary(bytes) => rmp_serde::from_slice(bytes).map_err(|why| why.to_string()),
-            _ => return,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return,
         };
         match parsed {
             Ok(messages) => messages.iter().for_each(|message| self.take(message)),
@@ -178,7 +179,7 @@ impl Visitor {
     }
 
     fn query(&self) -> String {
-        format!("symbols={}&channels=trades,status", self.symbols.join(","))
+        format!("symbols={}&channels=trades,status,corrections", self.symbols.join(","))
     }
 
     async fn events(&mut self) -> io::Result<End> {
@@ -273,7 +274,8 @@ impl Visitor {
 
     /// At the end, when all is quiet, the client stands where the gateway does.
     async fn is_up_to_date(&mut self) {
-        let path = format!("/v1/snapshot?symbols={}&channels=trades,status", self.symbols.join(","));
+        let path =
+            format!("/v1/snapshot?symbols={}&channels=trades,status,corrections", self.symbols.join(","));
         let Some(snapshot) = crate::http::json(self.world.address(), &path).await else {
             self.world.found("end", "no snapshot at the end".into());
             return;
@@ -288,7 +290,11 @@ impl Visitor {
             if SYMBOLS.contains(&symbol) {
                 continue;
             }
-            let channel = if event["T"] == "t" { "trades" } else { "status" };
+            let channel = match event["T"].as_str() {
+                Some("t") => "trades",
+                Some("c") => "corrections",
+                _ => "status",
+            };
             let head = self.checker.head(symbol, channel);
             if head.is_some_and(|head| Some(head) < event["n"].as_u64()) {
                 self.world

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock::Instant,
     dialect::ProductList,
+    drill,
     feed::Publisher,
     market::{LossWhy, State},
     metrics::UpstreamMetrics,
@@ -117,6 +118,7 @@ impl<'a> Connected<'a> {
                 LinkEvent::Time => self.time(),
                 LinkEvent::List(list) => self.listed(list).await,
                 LinkEvent::Frame(frame) => {
+                    drill::strike("feed");
                     let read = self.link.read(frame, &self.plan, self.out, &mut self.update).await;
                     self.digest();
                     if let Err(broken) = read {
