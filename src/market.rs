@@ -21,6 +21,7 @@ pub use bar::{Bar, Interval, Intervals};
 pub use body::Body;
 pub use channel::{Channel, MustDeliver};
 pub use correction::{Change, Correction};
+pub(crate) use decimal::decimal_text;
 pub use decimal::{DecimalError, Percent, Price, Size};
 pub use increments::Increments;
 pub use loss::{Loss, LossWhy};

@@ -5,6 +5,7 @@ mod bounded;
 mod command;
 mod encoding;
 mod event;
+mod json;
 mod reply;
 mod tick;
 

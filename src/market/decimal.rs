@@ -2,7 +2,7 @@
 //!
 //! Read from text, written as text, never through a binary float: `67210.10` stays `67210.10`.
 
-use std::{fmt, fmt::Write as _, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use arrayvec::ArrayString;
 use rust_decimal::Decimal;
@@ -44,6 +44,29 @@ fn parse(text: &str) -> Result<Decimal, DecimalError> {
     Err(not_decimal(text))
 }
 
+/// The text of a decimal, as [`fmt::Display`] would write it, in a fifth of the instructions: every event has several.
+pub(crate) fn decimal_text(value: Decimal) -> ArrayString<MAX_DECIMAL_TEXT> {
+    let mut text = ArrayString::new();
+    let (mut narrow, mut wide) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let mantissa = value.mantissa().unsigned_abs();
+    let digits = match u64::try_from(mantissa) {
+        Ok(mantissa) => narrow.format(mantissa),
+        Err(_) => wide.format(mantissa),
+    };
+    let scale = usize::try_from(value.scale()).unwrap_or(usize::MAX);
+    let (whole, fraction) = digits.split_at(digits.len().saturating_sub(scale));
+    if value.is_sign_negative() {
+        text.push('-');
+    }
+    text.push_str(if whole.is_empty() { "0" } else { whole });
+    if scale > 0 {
+        text.push('.');
+        (fraction.len()..scale).for_each(|_| text.push('0'));
+        text.push_str(fraction);
+    }
+    text
+}
+
 macro_rules! decimal_traits {
     ($name:ident) => {
         impl $name {
@@ -68,9 +91,7 @@ macro_rules! decimal_traits {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut text = ArrayString::<MAX_DECIMAL_TEXT>::new();
-                write!(text, "{}", self.0).map_err(serde::ser::Error::custom)?;
-                serializer.serialize_str(&text)
+                serializer.serialize_str(&decimal_text(self.0))
             }
         }
 
@@ -184,6 +205,22 @@ mod tests {
             );
         }
         assert_eq!("1e-7".parse::<Price>().unwrap().to_string(), "0.0000001");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_text_is_what_the_library_writes(
+            parts in proptest::prelude::any::<(u32, u32, u32)>(),
+            parts_used in 0_u32..4,
+            negative in proptest::prelude::any::<bool>(),
+            scale in 0_u32..=28,
+        ) {
+            let part = |n: u32, bits: u32| if parts_used > n { bits } else { 0 };
+            let (low, middle, high) = (part(0, parts.0), part(1, parts.1), part(2, parts.2));
+            let value = Decimal::from_parts(low, middle, high, negative, scale);
+            let written = decimal_text(value);
+            proptest::prop_assert_eq!(written.as_str(), value.to_string());
+        }
     }
 
     #[test]

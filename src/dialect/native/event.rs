@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Encoding, Gap};
+use super::{Encoding, Gap, json};
 use crate::market::{
     Bar, Body, Change, Correction, Loss, Marks, Percent, Price, Quote, Side, Size, Source, State, Status,
     Symbol, Tick, Ticker, Trade, TradeId, UnixMicros,
@@ -11,7 +11,7 @@ use crate::market::{
 /// `{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","side":"buy","id":"995","x":"binance","te":US,"tr":US}`; a print
 /// that does not count for everything has `nc`, one that the venue took back or changed `busted` or `corrected`.
 #[derive(Serialize)]
-struct TradeMessage<'a> {
+pub(super) struct TradeMessage<'a> {
     #[serde(rename = "T")]
     kind: &'static str,
     #[serde(rename = "S")]
@@ -68,7 +68,7 @@ struct CorrectionMessage<'a> {
 
 /// `{"T":"q","S":"BTC-USD","n":18240,"bp":"…","bs":"…","ap":"…","as":"…","x":"binance","te":US,"tr":US}`
 #[derive(Serialize)]
-struct QuoteMessage {
+pub(super) struct QuoteMessage {
     #[serde(rename = "T")]
     kind: &'static str,
     #[serde(rename = "S")]
@@ -172,8 +172,15 @@ pub fn encode_event(n: u64, body: &Body, encoding: Encoding) -> Box<[u8]> {
 #[must_use]
 pub fn encode_tick(n: u64, tick: &Tick, encoding: Encoding) -> Box<[u8]> {
     let bytes = match tick {
-        Tick::Trade(trade) => encoding.encode(&trade_message(n, trade)),
-        Tick::Quote(quote) => encoding.encode(&quote_message(n, quote)),
+        Tick::Trade(trade) => match encoding {
+            Encoding::Json => json::trade(n, trade),
+            Encoding::MsgPack => None,
+        }
+        .unwrap_or_else(|| encoding.encode(&trade_message(n, trade))),
+        Tick::Quote(quote) => match encoding {
+            Encoding::Json => json::quote(n, quote),
+            Encoding::MsgPack => encoding.encode(&quote_message(n, quote)),
+        },
         Tick::Status(status) => encoding.encode(&status_message(n, status)),
         Tick::Correction(correction) => encoding.encode(&correction_message(n, correction)),
         Tick::Loss(loss) => encoding.encode(&gap_message(n, loss)),
@@ -187,7 +194,7 @@ const fn gap_message(n: u64, loss: &Loss) -> Gap {
     Gap { kind: "gap", symbol, channel, from: n, to: n, why: why.as_str() }
 }
 
-const fn trade_message(n: u64, trade: &Trade) -> TradeMessage<'_> {
+pub(super) const fn trade_message(n: u64, trade: &Trade) -> TradeMessage<'_> {
     TradeMessage {
         kind: "t",
         symbol: trade.symbol,
@@ -229,7 +236,7 @@ fn correction_message(n: u64, correction: &Correction) -> CorrectionMessage<'_> 
     }
 }
 
-fn quote_message(n: u64, quote: &Quote) -> QuoteMessage {
+pub(super) fn quote_message(n: u64, quote: &Quote) -> QuoteMessage {
     QuoteMessage {
         kind: "q",
         symbol: quote.symbol,
