@@ -18,15 +18,20 @@ pub mod native;
 pub mod packed;
 mod product;
 mod recognise;
+mod refusal;
 mod request;
+mod serve;
 mod text;
 pub(crate) mod units;
 
 pub use mark::{Utf16, without_mark};
-pub use message::{Ack, Message, ParseError, Refusal, Sequence};
+pub use message::{Ack, Listed, Message, ParseError, Sequence};
 pub use naming::{AsWritten, Naming};
 pub use product::{Listing, Product, ProductList, ProductListError};
 pub use recognise::looks_like;
+pub use refusal::{Refusal, RefusalClass};
+pub use request::FrameLimit;
+pub use serve::{Topic, VenueRequest};
 pub use text::Text;
 
 use self::naming::Received;

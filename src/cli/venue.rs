@@ -2,7 +2,8 @@
 //! are tested against where there is no internet, and what their alarms can be tried with.
 //!
 //! It answers requests as the venue does, sends what was subscribed to and nothing else, and goes on where it was when
-//! a client comes back. It keeps no limits of the venue's: it is a scripted stand-in, no simulation.
+//! a client comes back. It is strict about the limits that the venue documents: who breaks one is closed or refused as
+//! there. What is not documented it does not know: it is a scripted stand-in, no simulation.
 
 mod connection;
 mod counter;
@@ -11,6 +12,7 @@ mod mock;
 mod peers;
 mod products;
 mod protocol;
+mod rules;
 
 mod tape;
 
@@ -18,6 +20,7 @@ pub use fault::{Fault, Planned};
 
 pub use mock::{Counts, MockVenue, Script};
 pub use peers::ListFault;
+pub use rules::{Reading, Rules};
 pub use tape::{Recorded, read};
 
 use std::{net::Ipv4Addr, path::PathBuf};
@@ -49,6 +52,15 @@ pub struct VenueArgs {
     /// What goes wrong with the product list: one request after the other; may be repeated. After that all is well
     #[arg(long = "list-fault", value_enum, value_name = "FAULT")]
     list_faults: Vec<ListFault>,
+    /// How the venue behaves where sources disagree; may be repeated
+    #[arg(long = "reading", value_enum, value_name = "READING")]
+    readings: Vec<Reading>,
+    /// Most symbols of one connection (Alpaca's plan), or streams (Binance)
+    #[arg(long, value_name = "N")]
+    places: Option<usize>,
+    /// Most messages of one connection in a second, where the venue documents no number (Kraken)
+    #[arg(long, value_name = "N")]
+    rate: Option<usize>,
     /// Frames that nobody gets when a fault ends the connection, as on a real venue
     #[arg(long, default_value_t = 0, value_name = "N")]
     lose: usize,
@@ -97,6 +109,12 @@ pub fn run(args: &VenueArgs) -> anyhow::Result<()> {
         lose: args.lose,
         held: false,
         list_faults: args.list_faults.clone(),
+        rules: Rules {
+            readings: args.readings.clone(),
+            places: args.places,
+            rate: args.rate,
+            ..Rules::default()
+        },
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

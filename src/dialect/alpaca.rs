@@ -12,12 +12,13 @@
 
 mod conditions;
 mod entry;
+pub mod serve;
 
 use std::borrow::Cow;
 
 use self::entry::{Entry, Json, Literal, Packed};
 use super::{
-    Ack, Message, ParseError, Refusal, field,
+    Ack, Listed, Message, ParseError, Refusal, RefusalClass, field,
     naming::{Received, named},
 };
 use crate::market::{Change, Correction, Level, Print, Quote, Side, Source, State, Status, Tick, Trade};
@@ -59,14 +60,32 @@ fn message<'a, N: Literal<'a>>(entry: &Entry<'_, N>, at: Received<'_>) -> Result
             Some("authenticated") => Message::Ack(Ack::Authenticated),
             Some(_) | None => Message::Unknown,
         },
-        "subscription" => Message::Ack(Ack::Request(None)),
-        "error" => Message::Refused(Refusal {
-            code: entry.code.as_ref().and_then(|code| code.text().parse().ok()),
-            words: field::words(entry.msg.as_deref().unwrap_or_default()),
-            ..Refusal::default()
-        }),
+        "subscription" => Message::Ack(Ack::Listed(Box::new(Listed {
+            trades: entry.trades.iter().flatten().cloned().collect(),
+            quotes: entry.quotes.iter().flatten().cloned().collect(),
+        }))),
+        "error" => refused(entry),
         _other => Message::Unknown,
     })
+}
+
+/// `{"T":"error","code":405,"msg":"symbol limit exceeded"}`; the numbers are those of the documentation.
+fn refused<'a, N: Literal<'a>>(entry: &Entry<'_, N>) -> Message {
+    let refusal = Refusal::in_words(entry.msg.as_deref().unwrap_or_default());
+    let code: Option<i64> = entry.code.as_ref().and_then(|code| code.text().parse().ok());
+    let class = match code {
+        // Invalid syntax; invalid subscribe action for this feed.
+        Some(400 | 410) => RefusalClass::Channel,
+        // Not authenticated, auth failed, already authenticated, auth timeout; insufficient subscription.
+        Some(401..=404 | 409) => RefusalClass::Credentials,
+        Some(405) => RefusalClass::Place,
+        Some(406) => RefusalClass::Connections,
+        // Slow client.
+        Some(407) => RefusalClass::Remark,
+        Some(500) => RefusalClass::Venue,
+        Some(_) | None => refusal.class,
+    };
+    Message::Refused(Refusal { code, class, ..refusal })
 }
 
 /// Ids of stock trades are unique within an exchange and a day, and tell no order.

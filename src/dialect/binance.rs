@@ -5,11 +5,13 @@
 //!
 //! Formats: "WebSocket Streams" of the Binance Spot API and of USD-M Futures.
 
+pub mod serve;
+
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::{
-    Ack, Message, ParseError, Refusal, Sequence, Text,
+    Ack, Message, ParseError, Refusal, RefusalClass, Sequence, Text,
     field::{self, is_list},
     naming::{Received, named},
 };
@@ -135,8 +137,10 @@ fn answer(head: Head<'_>) -> Message {
         (None, None) if head.id.is_some() => return Message::Ack(Ack::Request(id)),
         (None, None) => return Message::Unknown,
     };
-    let words = field::words(&reason.msg.unwrap_or_default());
-    Message::Refused(Refusal { id, code: reason.code, symbol: None, words })
+    let refusal = Refusal::in_words(&reason.msg.unwrap_or_default());
+    // "Too many subscriptions".
+    let class = if reason.code == Some(4) { RefusalClass::Place } else { refusal.class };
+    Message::Refused(Refusal { id, code: reason.code, class, ..refusal })
 }
 
 fn trade(event: &TradeEvent<'_>, at: Received<'_>) -> Result<Message, ParseError> {

@@ -7,12 +7,13 @@
 //! Formats: "WebSocket Channels" of the Coinbase Exchange and of the Advanced Trade API.
 
 mod advanced;
+pub mod serve;
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::{
-    Ack, Message, ParseError, Refusal, Sequence, Text,
+    Ack, Listed, Message, ParseError, Refusal, Sequence, Text,
     field::{self, is_list},
     naming::{Received, named},
 };
@@ -67,6 +68,20 @@ struct Beat<'a> {
     product_id: Option<Text<'a>>,
 }
 
+/// `{"type":"subscriptions","channels":[{"name":"matches","product_ids":["ETH-USD"],"account_ids":null},…]}`
+#[derive(Deserialize)]
+struct Subscriptions {
+    #[serde(default)]
+    channels: Vec<SubscribedChannel>,
+}
+
+#[derive(Deserialize)]
+struct SubscribedChannel {
+    name: String,
+    #[serde(default)]
+    product_ids: Option<Vec<String>>,
+}
+
 /// Reads one frame.
 pub(super) fn parse(frame: &[u8], at: Received<'_>, out: &mut Vec<Message>) -> Result<(), ParseError> {
     if is_list(frame) {
@@ -85,7 +100,7 @@ pub(super) fn parse(frame: &[u8], at: Received<'_>, out: &mut Vec<Message>) -> R
         Some("l2update") => Message::Ignored("l2update"),
         Some("snapshot") => Message::Ignored("snapshot"),
         Some("heartbeat") => named(mark(&serde_json::from_slice(frame)?, at))?,
-        Some("subscriptions") => Message::Ack(Ack::Request(None)),
+        Some("subscriptions") => listed(&serde_json::from_slice(frame)?),
         // Products and currencies, not whether the venue works.
         Some("status") => Message::Ignored("products"),
         Some("error") => refused(head),
@@ -102,7 +117,16 @@ fn refused(head: Head<'_>) -> Message {
         words.push_str(": ");
         words.push_str(&reason);
     }
-    Message::Refused(Refusal { words: field::words(&words), ..Refusal::default() })
+    Message::Refused(Refusal::in_words(&words))
+}
+
+/// Channels that are not asked for say nothing.
+fn listed(subscriptions: &Subscriptions) -> Message {
+    let of = |name: &str| {
+        let channels = subscriptions.channels.iter().filter(|channel| channel.name == name);
+        channels.flat_map(|channel| channel.product_ids.iter().flatten().cloned()).collect()
+    };
+    Message::Ack(Ack::Listed(Box::new(Listed { trades: of("matches"), quotes: of("ticker") })))
 }
 
 /// A product without a trade has 0, or none.

@@ -7,6 +7,7 @@
 //! Formats: "Spot WebSocket API v2" and "v1" of Kraken's API documentation.
 
 mod first;
+pub mod serve;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -29,7 +30,8 @@ struct Head<'a> {
     data: Option<&'a RawValue>,
     method: Option<Text<'a>>,
     success: Option<bool>,
-    #[serde(borrow)]
+    /// With a capital when too many messages came, and then nothing else.
+    #[serde(borrow, alias = "Error")]
     error: Option<&'a RawValue>,
     symbol: Option<String>,
     req_id: Option<u64>,
@@ -106,11 +108,14 @@ fn answer(head: Head<'_>) -> Result<Message, ParseError> {
         None => None,
     };
     Ok(match (head.success, words) {
+        // Asked twice, as after a request whose answer was lost.
+        (_, Some(words)) if words.starts_with("Already subscribed") => {
+            Message::Ack(Ack::Request(head.req_id))
+        }
         (Some(false), words) | (None, words @ Some(_)) => Message::Refused(Refusal {
             id: head.req_id,
-            code: None,
             symbol: head.symbol.map(|symbol| field::words(&symbol)),
-            words: field::words(&words.unwrap_or_default()),
+            ..Refusal::in_words(&words.unwrap_or_default())
         }),
         (Some(true), _) => Message::Ack(Ack::Request(head.req_id)),
         (None, None) => Message::Unknown,

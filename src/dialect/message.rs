@@ -1,6 +1,8 @@
 //! What one frame of a venue said, and why a frame could not be read.
 
-use super::{field, units::Readings};
+use std::collections::BTreeSet;
+
+use super::{field, refusal::Refusal, units::Readings};
 use crate::market::{DecimalError, Symbol, SymbolError, Tick};
 
 /// One thing that a venue said. A frame can say several.
@@ -70,28 +72,39 @@ pub enum Sequence {
 }
 
 /// What was accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ack {
     /// The connection takes requests now (Alpaca greets first; others need no greeting).
     Connected,
     /// The credentials.
     Authenticated,
-    /// A subscribe or unsubscribe request. Kraken acknowledges each symbol of a request on its own; Coinbase and Alpaca
-    /// repeat no number.
+    /// A subscribe or unsubscribe request. Kraken acknowledges each symbol of a request on its own.
     Request(Option<u64>),
+    /// Everything that the connection is subscribed to now, which is how Coinbase and Alpaca answer.
+    Listed(Box<Listed>),
 }
 
-/// What was refused, and why.
+/// What a connection is subscribed to, under the venue's names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Refusal {
-    /// The number of the request, where the venue repeats it.
-    pub id: Option<u64>,
-    /// The venue's number of the reason, where it has one.
-    pub code: Option<i64>,
-    /// The venue's name of the symbol at fault, where the venue tells it on its own.
-    pub symbol: Option<String>,
-    /// The venue's words, cut to [`crate::limits::MAX_VENUE_WORDS`].
-    pub words: String,
+pub struct Listed {
+    /// With trades.
+    pub trades: BTreeSet<String>,
+    /// With quotes.
+    pub quotes: BTreeSet<String>,
+}
+
+impl Listed {
+    /// Whether the symbol is subscribed in every channel that is asked for.
+    #[must_use]
+    pub fn has(&self, theirs: &str) -> bool {
+        self.trades.contains(theirs) && self.quotes.contains(theirs)
+    }
+
+    /// Whether the symbol is subscribed in no channel.
+    #[must_use]
+    pub fn lacks(&self, theirs: &str) -> bool {
+        !self.trades.contains(theirs) && !self.quotes.contains(theirs)
+    }
 }
 
 /// Why a venue's frame could not be read: what was wrong, and where.

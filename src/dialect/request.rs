@@ -3,16 +3,18 @@
 //! Symbols are the venue's, as its messages write them ([`Venue::symbol`]). Numbers are given to frames one after the
 //! other from `id` on, where the venue repeats them in its answer; the next free one is `id` plus the frames.
 //!
-//! Refuses to hold back: how many frames a second a venue takes ([`Venue::requests_per_second`]) is for whoever sends
+//! Refuses to hold back: how many frames a second a venue takes ([`Venue::frame_limit`]) is for whoever sends
 //! them to keep to.
+
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Venue;
 use crate::{
     limits::{
-        ALPACA_REQUESTS_PER_SECOND, BINANCE_REQUESTS_PER_SECOND, BINANCE_STREAMS,
-        COINBASE_REQUESTS_PER_SECOND, KRAKEN_REQUESTS_PER_SECOND, MAX_VENUE_SYMBOL_BYTES,
+        ALPACA_FRAMES_PER_SECOND, BINANCE_FRAMES_PER_SECOND, BINANCE_REQUEST_BYTES, BINANCE_REQUEST_SPACING,
+        BINANCE_STREAMS, COINBASE_FRAMES_PER_SECOND, KRAKEN_FRAMES_PER_SECOND, MAX_VENUE_SYMBOL_BYTES,
         VENUE_REQUEST_SYMBOLS,
     },
     market::{Symbol, SymbolError},
@@ -20,6 +22,22 @@ use crate::{
 
 /// Streams that one symbol takes at Binance: `trade` and `bookTicker`.
 const BINANCE_CHANNELS: usize = 2;
+
+/// Bytes of a request to Binance besides its streams (`{"method":"UNSUBSCRIBE","params":[],"id":…}`), and those of a
+/// symbol's two streams besides the symbol (`"@trade","@bookTicker",`).
+const BINANCE_REQUEST_OVERHEAD: usize = 64;
+const BINANCE_CHANNEL_BYTES: usize = 23;
+
+/// How many frames a venue takes of one client, pings and pongs included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameLimit {
+    /// At most this many frames in any `window`.
+    pub frames: usize,
+    /// The length of the window.
+    pub window: Duration,
+    /// Shortest time between two requests.
+    pub spacing: Duration,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Verb {
@@ -72,8 +90,11 @@ struct Alpaca<'a> {
     action: &'static str,
     trades: &'a [&'a str],
     quotes: &'a [&'a str],
-    /// Stocks only: the crypto stream has no such channel, and refuses the whole request.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+}
+
+#[derive(Serialize)]
+struct AlpacaStates<'a> {
+    action: &'static str,
     statuses: Vec<&'a str>,
 }
 
@@ -98,9 +119,27 @@ impl Venue {
         self.request(Verb::Unsubscribe, symbols, id)
     }
 
+    /// How many of these symbols one request carries, from the first on: at least one.
+    #[must_use]
+    pub fn batch(self, symbols: &[&str]) -> usize {
+        let most = symbols.len().min(VENUE_REQUEST_SYMBOLS);
+        if self != Self::Binance {
+            return most;
+        }
+        let mut bytes = BINANCE_REQUEST_OVERHEAD;
+        let fits = |symbol: &&&str| {
+            bytes += BINANCE_CHANNELS * symbol.to_ascii_lowercase().len() + BINANCE_CHANNEL_BYTES;
+            bytes <= BINANCE_REQUEST_BYTES
+        };
+        symbols[..most].iter().take_while(fits).count().clamp(1, most.max(1))
+    }
+
     fn request(self, verb: Verb, symbols: &[&str], id: u64) -> Vec<String> {
         let mut frames = Vec::new();
-        for symbols in symbols.chunks(VENUE_REQUEST_SYMBOLS) {
+        let mut rest = symbols;
+        while !rest.is_empty() {
+            let (symbols, others) = rest.split_at(self.batch(rest));
+            rest = others;
             let next = id + frames.len() as u64;
             match self {
                 Self::Binance => frames.push(binance(verb, symbols, next)),
@@ -143,15 +182,33 @@ impl Venue {
         }
     }
 
-    /// Most frames a second that a client may send on one connection.
+    /// How fast a client may send on one connection.
     #[must_use]
-    pub const fn requests_per_second(self) -> u32 {
-        match self {
-            Self::Binance => BINANCE_REQUESTS_PER_SECOND,
-            Self::Coinbase => COINBASE_REQUESTS_PER_SECOND,
-            Self::Kraken => KRAKEN_REQUESTS_PER_SECOND,
-            Self::Alpaca => ALPACA_REQUESTS_PER_SECOND,
-        }
+    pub const fn frame_limit(self) -> FrameLimit {
+        let (frames, spacing) = match self {
+            Self::Binance => (BINANCE_FRAMES_PER_SECOND, BINANCE_REQUEST_SPACING),
+            Self::Coinbase => (COINBASE_FRAMES_PER_SECOND, Duration::ZERO),
+            Self::Kraken => (KRAKEN_FRAMES_PER_SECOND, Duration::ZERO),
+            Self::Alpaca => (ALPACA_FRAMES_PER_SECOND, Duration::ZERO),
+        };
+        FrameLimit { frames: frames as usize, window: Duration::from_secs(1), spacing }
+    }
+
+    /// Whether requests must be made one after the other: the venue's answers carry no number, and there may be several
+    /// to one request.
+    #[must_use]
+    pub const fn answers_in_lists(self) -> bool {
+        matches!(self, Self::Coinbase | Self::Alpaca)
+    }
+
+    /// The frame that asks for trading states, or no longer does, at a venue that has them in a channel of its own: for
+    /// those of these symbols that can have them.
+    #[must_use]
+    pub fn states(self, symbols: &[&str], wanted: bool) -> Option<String> {
+        // The crypto stream has no such channel.
+        let statuses: Vec<_> = symbols.iter().copied().filter(|symbol| !symbol.contains('/')).collect();
+        let action = if wanted { Verb::Subscribe } else { Verb::Unsubscribe }.lower();
+        (self == Self::Alpaca && !statuses.is_empty()).then(|| text(&AlpacaStates { action, statuses }))
     }
 
     /// The venue's name of a symbol of ours, as its messages write it: `BTC-USDT` is `BTCUSDT` at Binance, `BTC-USD` is
@@ -244,8 +301,7 @@ fn kraken(verb: Verb, channel: &'static str, symbols: &[&str], req_id: u64) -> S
 }
 
 fn alpaca(verb: Verb, symbols: &[&str]) -> String {
-    let statuses = symbols.iter().copied().filter(|symbol| !symbol.contains('/')).collect();
-    text(&Alpaca { action: verb.lower(), trades: symbols, quotes: symbols, statuses })
+    text(&Alpaca { action: verb.lower(), trades: symbols, quotes: symbols })
 }
 
 fn text(request: &impl Serialize) -> String {

@@ -24,6 +24,7 @@ mod found;
 mod intake;
 mod link;
 mod names;
+mod pacer;
 mod patterns;
 mod products;
 mod requests;

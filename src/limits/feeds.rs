@@ -127,25 +127,60 @@ pub const PRODUCTS_REFRESH_MS_RANGE: RangeInclusive<u64> = 1_000..=86_400_000;
 /// has failed.
 pub const PRODUCTS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Symbols in one request to a venue; a longer list becomes several. Our own choice: Binance takes more than the 200
-/// streams that these are, others state no number, and a refusal then concerns few.
-pub const VENUE_REQUEST_SYMBOLS: usize = 100;
+/// Most symbols in one request to a venue; a longer list becomes several. Our own choice: no venue states a number.
+pub const VENUE_REQUEST_SYMBOLS: usize = 250;
+
+/// Longest request to Binance, in bytes; a longer list becomes several. Undocumented: others found that a frame of more
+/// than 4,096 bytes, its head included, is never answered.
+pub const BINANCE_REQUEST_BYTES: usize = 4_000;
 
 /// Streams of one connection to Binance, by its documentation. A symbol takes two; one more is refused by the venue.
 pub const BINANCE_STREAMS: usize = 1_024;
 
-/// Frames a second that a client may send on one connection to Binance, pings and pongs included, by its documentation.
-/// One more: the venue disconnects.
-pub const BINANCE_REQUESTS_PER_SECOND: u32 = 5;
+/// Frames that a client may send on one connection to Binance in any second, pings and pongs included, by its
+/// documentation. One more: the venue disconnects, and bans whoever repeats it.
+pub const BINANCE_FRAMES_PER_SECOND: u32 = 5;
 
-/// Likewise for Coinbase Exchange, by its documentation, there for one address. One more: refused by the venue.
-pub const COINBASE_REQUESTS_PER_SECOND: u32 = 8;
+/// Shortest time between two requests to Binance. Others measured that 220 ms are now and then too short, and 250 ms are
+/// not.
+pub const BINANCE_REQUEST_SPACING: Duration = Duration::from_millis(300);
 
-/// Likewise for Kraken, which documents no number for public data. Our own choice.
-pub const KRAKEN_REQUESTS_PER_SECOND: u32 = 5;
+/// Likewise for Coinbase Exchange, which takes eight of one address: two connections are open while one takes over.
+pub const COINBASE_FRAMES_PER_SECOND: u32 = 4;
+
+/// Likewise for Kraken, which documents no number for public data; its support once named twenty messages. A refusal
+/// halves it.
+pub const KRAKEN_FRAMES_PER_SECOND: u32 = 10;
 
 /// Likewise for Alpaca, which documents no number. Our own choice.
-pub const ALPACA_REQUESTS_PER_SECOND: u32 = 5;
+pub const ALPACA_FRAMES_PER_SECOND: u32 = 5;
+
+/// The window over which frames to a venue are counted is longer than the venue's by this much: on their way two frames
+/// may come closer together.
+pub const PACE_MARGIN: Duration = Duration::from_millis(150);
+
+/// Frames of each window that requests leave to pings and pongs.
+pub const PACE_KEEPALIVE_FRAMES: usize = 2;
+
+/// How often the time between two requests is doubled, at most, while the venue says that there are too many, and how
+/// long it must not say so before it is halved again.
+pub const PACE_SLOWEST: u32 = 5;
+/// See [`PACE_SLOWEST`].
+pub const PACE_RECOVERS_AFTER: Duration = Duration::from_secs(60);
+
+/// How long the answers to a request that has several, or is answered in part, are waited for before what they leave
+/// open is asked again.
+pub const UPSTREAM_ANSWER_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a request that is asked again in part is waited for when nothing at all answers it.
+pub const UPSTREAM_RETRY_GRACE: Duration = Duration::from_secs(5);
+
+/// First and longest pause before a request is repeated that the venue refused for its rate or for a fault of its own.
+pub const UPSTREAM_REPEAT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// A symbol that the venue refused is asked for again after this time, and so is a place that a full connection did not
+/// have.
+pub const UPSTREAM_REFUSED_AGAIN: Duration = Duration::from_secs(900);
 
 /// Characters of a venue's own words (why it refused) that are kept. The rest is cut off.
 pub const MAX_VENUE_WORDS: usize = 200;

@@ -5,6 +5,7 @@ mod demand;
 pub(crate) mod discovery;
 mod failover;
 mod faults;
+mod limits;
 mod rotation;
 pub(crate) mod tape;
 mod tls;
@@ -14,7 +15,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::{Value, json};
 use tickcast::{
-    cli::venue::{MockVenue, Planned, Recorded, Script},
+    cli::venue::{MockVenue, Planned, Recorded, Rules, Script},
     dialect::Venue,
     feed::{
         Publisher, supervise,
@@ -77,6 +78,28 @@ impl Setup {
         Self::with(venue, (&json!(symbols).to_string(), symbols), frames, faults, played).await
     }
 
+    /// Likewise, with a venue that keeps to these rules.
+    pub(crate) async fn with_rules(
+        venue: Venue,
+        symbols: &[&str],
+        known: &[&str],
+        rules: Rules,
+        keys: &str,
+    ) -> Self {
+        let frames = tape::session(venue, known, 1);
+        let script = Script {
+            venue,
+            frames,
+            faults: Vec::new(),
+            speed: None,
+            lose: 0,
+            held: true,
+            list_faults: Vec::new(),
+            rules,
+        };
+        Self::playing(script, (&json!(symbols).to_string(), symbols), keys).await
+    }
+
     async fn with(
         venue: Venue,
         (names, symbols): (&str, &[&str]),
@@ -85,7 +108,21 @@ impl Setup {
         (speed, keys): (Option<f64>, &str),
     ) -> Self {
         let faults: Vec<_> = faults.iter().map(|fault| Planned::parse(fault).unwrap()).collect();
-        let script = Script { venue, frames, faults, speed, lose: 3, held: true, list_faults: Vec::new() };
+        let script = Script {
+            venue,
+            frames,
+            faults,
+            speed,
+            lose: 3,
+            held: true,
+            list_faults: Vec::new(),
+            rules: Rules::default(),
+        };
+        Self::playing(script, (names, symbols), keys).await
+    }
+
+    async fn playing(script: Script, (names, symbols): (&str, &[&str]), keys: &str) -> Self {
+        let venue = script.venue;
         let mock = mock(script).await;
         // A client that is late must not be mistaken for a feed that loses.
         let session = SessionConfig { stream_bytes: 1 << 28, ..SessionConfig::default() };

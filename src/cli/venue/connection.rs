@@ -1,6 +1,6 @@
 //! One client of the stand-in, and the ways in which its connection can end.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
@@ -20,9 +20,10 @@ use tokio_tungstenite::{
 use super::{
     fault::Fault,
     peers::{NextFault, PeerCommand, PeerState},
-    protocol,
+    protocol::{self, Present},
+    rules::BINANCE_FRAME_BYTES,
 };
-use crate::dialect::Venue;
+use crate::dialect::{Venue, VenueRequest};
 
 /// One client from the first byte to the last.
 pub(super) async fn serve(
@@ -50,7 +51,7 @@ pub(super) async fn serve(
         }
     };
     let Ok(mut socket) = accept_hdr_async(stream, answer).await else { return };
-    if let Some(greeting) = protocol::greeting(shared.venue)
+    if let Some(greeting) = shared.venue.greeting()
         && socket.send(Message::Text(greeting.into())).await.is_err()
     {
         return;
@@ -58,7 +59,7 @@ pub(super) async fn serve(
     if next_fault == Some(NextFault::NotLetIn) {
         // The credentials, and what we think of them.
         let _credentials = socket.next().await;
-        let _told = socket.send(Message::Text(protocol::NOT_LET_IN.into())).await;
+        let _told = socket.send(Message::Text(protocol::not_let_in().into())).await;
         let _closed = socket.close(None).await;
         return;
     }
@@ -75,10 +76,17 @@ async fn work(
     mut commands: mpsc::Receiver<PeerCommand>,
 ) -> Result<(), tungstenite::Error> {
     let mut let_in = shared.venue != Venue::Alpaca;
+    let every = shared.rules.ping_every;
+    let mut pings = tokio::time::interval(every.unwrap_or(Duration::from_secs(3_600)));
     loop {
         tokio::select! {
             message = socket.next() => {
                 let Some(message) = message.transpose()? else { return Ok(()) };
+                let is_last = matches!(message, Message::Close(_));
+                if !is_last && shared.has_too_many(key) && shared.venue == Venue::Binance {
+                    let close = CloseFrame { code: CloseCode::Policy, reason: "Too many requests".into() };
+                    return socket.close(Some(close)).await;
+                }
                 // Other frames are the library's business.
                 if let Message::Text(text) = message {
                     let_in |= answer(socket, key, shared, (&text, let_in)).await?;
@@ -89,6 +97,9 @@ async fn work(
                 Some(PeerCommand::End(fault, frame)) => return end(socket, fault, &frame).await,
                 None => return Ok(()),
             },
+            _ = pings.tick(), if every.is_some() => {
+                socket.send(Message::Ping(tungstenite::Bytes::from_static(b"1"))).await?;
+            }
         }
     }
 }
@@ -100,15 +111,33 @@ async fn answer(
     shared: &PeerState,
     (text, let_in): (&str, bool),
 ) -> Result<bool, tungstenite::Error> {
-    let outcome = protocol::request(shared.venue, text, &shared.topics(key), &shared.known);
+    let venue = shared.venue;
+    if venue == Venue::Binance && text.len() > BINANCE_FRAME_BYTES {
+        // It is never answered.
+        return Ok(false);
+    }
+    let request = venue.request_of(text);
+    if shared.is_over(key)
+        && let Some(refusal) = protocol::too_many(venue, &request, &shared.rules)
+    {
+        socket.send(Message::Text(refusal.into())).await?;
+        return Ok(false);
+    }
+    if matches!(request, VenueRequest::Topics { .. }) && shared.takes_fault() {
+        socket.send(Message::Text(protocol::at_fault(venue, &request).into())).await?;
+        return Ok(false);
+    }
+    let (topics, states) = shared.subscriptions(key);
+    let present = Present { topics: &topics, states: &states, known: &shared.known, rules: &shared.rules };
+    let outcome = protocol::answer(venue, request, present);
     if !let_in && !outcome.let_in {
-        socket.send(Message::Text(protocol::NOT_AUTHENTICATED.into())).await?;
+        socket.send(Message::Text(protocol::not_authenticated().into())).await?;
         return Ok(false);
     }
     for answer in outcome.answers {
         socket.send(Message::Text(answer.into())).await?;
     }
-    shared.change(key, outcome.add, &outcome.remove);
+    shared.change(key, (outcome.add, outcome.states), &outcome.remove);
     Ok(true)
 }
 
@@ -151,7 +180,7 @@ async fn end(
             // says that it has everything so far.
             socket.send(Message::Ping(tungstenite::Bytes::new())).await?;
             while !matches!(socket.next().await.transpose()?, Some(Message::Pong(_)) | None) {}
-            socket2::SockRef::from(socket.get_ref()).set_linger(Some(std::time::Duration::ZERO))?;
+            socket2::SockRef::from(socket.get_ref()).set_linger(Some(Duration::ZERO))?;
         }
         Fault::Garbage | Fault::Duplicate | Fault::OutOfOrder => {}
     }

@@ -15,6 +15,8 @@ pub struct Counts {
     pub unsubscribed: BTreeMap<String, usize>,
     /// Symbols whose trades and quotes somebody is subscribed to now.
     pub active: Vec<String>,
+    /// Messages that the venue's documentation does not allow so soon.
+    pub breaches: usize,
     /// Requests for the product list.
     pub lists: usize,
     /// Data frames that were played.

@@ -3,7 +3,12 @@
 //! The tape plays while somebody is subscribed. When a fault has ended the connections, it waits until everything that
 //! was subscribed before is so again: what a client gets does not depend on how quick it is.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -16,10 +21,15 @@ use super::{
     connection,
     fault::{Fault, Planned},
     peers::{ListFault, NextFault, Peer, PeerCommand, PeerState},
-    products,
-    tape::{Recorded, Topic},
+    products, protocol,
+    rules::Rules,
+    tape::Recorded,
 };
-use crate::{clock::Instant, dialect::Venue, limits::REPLAY_JITTER, market::Channel};
+use crate::{
+    clock::Instant,
+    dialect::{Topic, Venue},
+    limits::REPLAY_JITTER,
+};
 
 pub use super::counter::Counts;
 
@@ -40,6 +50,8 @@ pub struct Script {
     pub held: bool,
     /// What goes wrong with the product list, one request after the other.
     pub list_faults: Vec<ListFault>,
+    /// What it is strict about, and how it reads what is unclear.
+    pub rules: Rules,
 }
 
 /// A running stand-in; ends when it is dropped.
@@ -61,6 +73,9 @@ impl MockVenue {
         let known: BTreeSet<_> = known.collect();
         let shared = Arc::new(PeerState {
             venue: script.venue,
+            faulty: AtomicUsize::new(script.rules.faulty),
+            rules: script.rules.clone(),
+            arrivals: Mutex::default(),
             products: Mutex::new(known.iter().map(|name| (name.clone(), true)).collect()),
             list_faults: Mutex::new(script.list_faults.iter().copied().collect()),
             known,
@@ -90,7 +105,7 @@ impl MockVenue {
     /// Where its product list is.
     #[must_use]
     pub fn list_path(&self) -> &'static str {
-        products::path(self.shared.venue)
+        self.shared.venue.products_path()
     }
 
     /// From here on these products are listed, under the venue's names and with whether they trade now. Before, it is
@@ -104,11 +119,11 @@ impl MockVenue {
     pub fn counts(&self) -> Counts {
         let peers = self.shared.peers.lock();
         let topics: BTreeSet<_> = peers.values().flat_map(|peer| &peer.topics).collect();
-        let is_quoted = |symbol: &str| topics.contains(&(Channel::Quotes, symbol.to_owned()));
-        let traded = topics.iter().filter(|topic| topic.0 == Channel::Trades && is_quoted(&topic.1));
+        let symbols: BTreeSet<_> = topics.iter().map(|topic| topic.1.as_str()).collect();
+        let active = symbols.into_iter().filter(|symbol| protocol::is_whole(&topics, symbol));
         Counts {
             present: peers.len(),
-            active: traded.map(|topic| topic.1.clone()).collect(),
+            active: active.map(ToOwned::to_owned).collect(),
             ..self.shared.counts.lock().clone()
         }
     }

@@ -1,14 +1,24 @@
 //! What the connections and the tape of a mock venue share: who is connected, what each is subscribed to, and what
 //! goes wrong next.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use clap::ValueEnum;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
-use super::{counter::Counts, fault::Fault, tape::Topic};
-use crate::dialect::Venue;
+use super::{
+    counter::Counts,
+    fault::Fault,
+    rules::{Arrivals, Rules},
+};
+use crate::{
+    clock::Instant,
+    dialect::{Topic, Venue},
+};
 
 /// Frames that wait for one client; the tape waits when there are more.
 const WAITING: usize = 256;
@@ -54,12 +64,22 @@ pub(super) enum NextFault {
 pub(super) struct Peer {
     pub(super) commands: mpsc::Sender<PeerCommand>,
     pub(super) topics: BTreeSet<Topic>,
+    /// Symbols whose trading states it gets.
+    states: Vec<String>,
+    arrivals: Arrivals,
+    /// Whether its newest message was one too many.
+    is_over: bool,
 }
 
 /// What the connections and the tape share.
 #[derive(Debug)]
 pub(super) struct PeerState {
     pub(super) venue: Venue,
+    pub(super) rules: Rules,
+    /// Requests that are still to be refused.
+    pub(super) faulty: AtomicUsize,
+    /// Messages of all clients.
+    pub(super) arrivals: Mutex<Arrivals>,
     pub(super) known: BTreeSet<String>,
     pub(super) peers: Mutex<BTreeMap<usize, Peer>>,
     pub(super) counts: Mutex<Counts>,
@@ -70,6 +90,13 @@ pub(super) struct PeerState {
     pub(super) list_faults: Mutex<VecDeque<ListFault>>,
 }
 
+impl Peer {
+    const fn new(commands: mpsc::Sender<PeerCommand>) -> Self {
+        let arrivals = Arrivals::new();
+        Self { commands, topics: BTreeSet::new(), states: Vec::new(), arrivals, is_over: false }
+    }
+}
+
 impl PeerState {
     pub(super) fn products(&self) -> Products {
         self.products.lock().clone()
@@ -78,7 +105,7 @@ impl PeerState {
     /// A client was let in; what it is to be sent comes out of the receiver.
     pub(super) fn enter(&self, key: usize) -> mpsc::Receiver<PeerCommand> {
         let (commands, receiver) = mpsc::channel(WAITING);
-        self.peers.lock().insert(key, Peer { commands, topics: BTreeSet::new() });
+        self.peers.lock().insert(key, Peer::new(commands));
         self.tell();
         receiver
     }
@@ -88,11 +115,44 @@ impl PeerState {
         self.tell();
     }
 
-    pub(super) fn topics(&self, key: usize) -> BTreeSet<Topic> {
-        self.peers.lock().get(&key).map(|peer| peer.topics.clone()).unwrap_or_default()
+    /// What the client is subscribed to: topics, and symbols with trading states.
+    pub(super) fn subscriptions(&self, key: usize) -> (BTreeSet<Topic>, Vec<String>) {
+        let peers = self.peers.lock();
+        peers.get(&key).map(|peer| (peer.topics.clone(), peer.states.clone())).unwrap_or_default()
     }
 
-    pub(super) fn change(&self, key: usize, add: BTreeSet<Topic>, remove: &BTreeSet<Topic>) {
+    /// A message came. Returns whether the venue's documentation allows no such message yet.
+    pub(super) fn has_too_many(&self, key: usize) -> bool {
+        let (now, most) = (Instant::now(), self.rules.frames(self.venue));
+        let mut peers = self.peers.lock();
+        let Some(peer) = peers.get_mut(&key) else { return false };
+        // Coinbase counts by address, and all clients of a mock venue have the same.
+        peer.is_over = match self.venue {
+            Venue::Coinbase => self.arrivals.lock().count(now, most),
+            Venue::Binance | Venue::Kraken | Venue::Alpaca => peer.arrivals.count(now, most),
+        };
+        if peer.is_over {
+            self.counts.lock().breaches += 1;
+        }
+        peer.is_over
+    }
+
+    /// Whether the client's newest message was one too many.
+    pub(super) fn is_over(&self, key: usize) -> bool {
+        self.peers.lock().get(&key).is_some_and(|peer| peer.is_over)
+    }
+
+    /// Whether the next request is refused for the venue's own fault.
+    pub(super) fn takes_fault(&self) -> bool {
+        self.faulty.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+
+    pub(super) fn change(
+        &self,
+        key: usize,
+        (add, states): (BTreeSet<Topic>, Option<Vec<String>>),
+        remove: &BTreeSet<Topic>,
+    ) {
         let names =
             |topics: &BTreeSet<Topic>| topics.iter().map(|topic| topic.1.clone()).collect::<BTreeSet<_>>();
         let mut counts = self.counts.lock();
@@ -106,6 +166,7 @@ impl PeerState {
         if let Some(peer) = self.peers.lock().get_mut(&key) {
             peer.topics.extend(add);
             peer.topics.retain(|topic| !remove.contains(topic));
+            peer.states = states.unwrap_or_else(|| std::mem::take(&mut peer.states));
         }
         self.tell();
     }

@@ -6,13 +6,10 @@ use serde_json::value::RawValue;
 
 use crate::{
     cli::logging,
-    dialect::{Message, Naming, Venue},
+    dialect::{Message, Naming, Topic, Venue},
     feed::replay::Frames,
-    market::{Channel, Symbol, UnixMicros},
+    market::{Symbol, UnixMicros},
 };
-
-/// What a client can subscribe to: a channel of a symbol, under the venue's name.
-pub(super) type Topic = (Channel, String);
 
 /// One data frame.
 #[derive(Debug, Clone)]

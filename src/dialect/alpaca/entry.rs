@@ -53,6 +53,8 @@ pub(super) struct Entry<'a, N> {
     pub(super) sm: Option<N>,
     pub(super) code: Option<N>,
     pub(super) msg: Option<String>,
+    pub(super) trades: Option<Vec<String>>,
+    pub(super) quotes: Option<Vec<String>>,
 }
 
 /// A value of either encoding.

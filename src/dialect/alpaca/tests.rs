@@ -121,21 +121,16 @@ fn crypto_tells_the_takers_side() {
 
 #[test]
 fn controls_and_everything_else_have_their_rule() {
-    let refused = |code, words: &str| {
-        Message::Refused(Refusal { code: Some(code), words: words.into(), ..Refusal::default() })
-    };
     for (frame, said) in [
         (r#"[{"T":"success","msg":"connected"}]"#, Message::Ack(Ack::Connected)),
         (r#"[{"T":"success","msg":"authenticated"}]"#, Message::Ack(Ack::Authenticated)),
         (r#"[{"T":"success","msg":"brand new"}]"#, Message::Unknown),
-        (r#"[{"T":"error","code":402,"msg":"auth failed"}]"#, refused(402, "auth failed")),
-        (
-            r#"[{"T":"error","code":405,"msg":"symbol limit exceeded"}]"#,
-            refused(405, "symbol limit exceeded"),
-        ),
         (
             r#"[{"T":"subscription","trades":["AAPL"],"quotes":["AMD","CLDR"],"bars":["*"],"updatedBars":[],"dailyBars":["VOO"],"statuses":["*"],"lulds":[],"corrections":["AAPL"],"cancelErrors":["AAPL"]}]"#,
-            Message::Ack(Ack::Request(None)),
+            Message::Ack(Ack::Listed(Box::new(Listed {
+                trades: ["AAPL".to_owned()].into(),
+                quotes: ["AMD".to_owned(), "CLDR".to_owned()].into(),
+            }))),
         ),
         (r#"[{"T":"u","S":"AAPL","o":1}]"#, Message::Ignored("updated_bar")),
         (r#"[{"T":"d","S":"AAPL","c":388.77}]"#, Message::Ignored("daily_bar")),
@@ -291,5 +286,26 @@ fn broken_message_pack_is_told_by_its_entry() {
         let error = read(&frame).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.to_string().contains(place), "{error}");
+    }
+}
+
+#[test]
+fn each_numbered_refusal_is_about_what_the_documentation_says() {
+    for (code, words, class) in [
+        (400, "invalid syntax", RefusalClass::Channel),
+        (401, "not authenticated", RefusalClass::Credentials),
+        (402, "auth failed", RefusalClass::Credentials),
+        (403, "already authenticated", RefusalClass::Credentials),
+        (404, "auth timeout", RefusalClass::Credentials),
+        (405, "symbol limit exceeded", RefusalClass::Place),
+        (406, "connection limit exceeded", RefusalClass::Connections),
+        (407, "slow client", RefusalClass::Remark),
+        (409, "insufficient subscription", RefusalClass::Credentials),
+        (410, "invalid subscribe action for this feed", RefusalClass::Channel),
+        (500, "internal error", RefusalClass::Venue),
+    ] {
+        let frame = serve::refusal(code, words);
+        let [Message::Refused(refusal)] = &read(frame.as_bytes()).unwrap()[..] else { panic!("{frame}") };
+        assert_eq!((refusal.code, refusal.class, refusal.words.as_str()), (Some(code), class, words));
     }
 }

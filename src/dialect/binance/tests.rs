@@ -141,8 +141,7 @@ fn answers_name_their_request() {
             Message::Refused(Refusal {
                 id: Some(4),
                 code: Some(2),
-                symbol: None,
-                words: "Invalid request: unknown variant".into(),
+                ..Refusal::in_words("Invalid request: unknown variant")
             }),
         ),
         (
@@ -150,8 +149,16 @@ fn answers_name_their_request() {
             Message::Refused(Refusal {
                 id: Some(5),
                 code: Some(-1_121),
-                symbol: None,
-                words: "Invalid symbol.".into(),
+                ..Refusal::in_words("Invalid symbol.")
+            }),
+        ),
+        (
+            r#"{"code":4,"msg":"Too many subscriptions","id":6}"#,
+            Message::Refused(Refusal {
+                id: Some(6),
+                code: Some(4),
+                class: RefusalClass::Place,
+                ..Refusal::in_words("Too many subscriptions")
             }),
         ),
         (r#"{"stream":"x","data":{"e":"serverShutdown","E":1770123456789}}"#, Message::Shutdown),

@@ -129,11 +129,11 @@ fn trades_are_counted_and_tickers_rise() {
 fn a_refusal_keeps_the_venues_words() {
     let frame =
         r#"{"type":"error","message":"Failed to subscribe","reason":"BTC-XYZ is not a valid product"}"#;
-    let words = "Failed to subscribe: BTC-XYZ is not a valid product".into();
-    assert_eq!(read(frame).unwrap(), [Message::Refused(Refusal { words, ..Refusal::default() })]);
+    let words = "Failed to subscribe: BTC-XYZ is not a valid product";
+    assert_eq!(read(frame).unwrap(), [Message::Refused(Refusal::in_words(words))]);
     assert_eq!(
         read(r#"{"type":"subscriptions","channels":[]}"#).unwrap(),
-        [Message::Ack(Ack::Request(None))]
+        [Message::Ack(Ack::Listed(Box::default()))]
     );
 }
 

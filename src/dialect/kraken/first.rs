@@ -78,9 +78,8 @@ pub(super) fn event(event: &str, frame: &[u8]) -> Result<Message, ParseError> {
             } else {
                 Message::Refused(Refusal {
                     id: answer.reqid,
-                    code: None,
                     symbol: answer.pair.map(|pair| field::words(&pair)),
-                    words: field::words(&answer.error.unwrap_or_default()),
+                    ..Refusal::in_words(&answer.error.unwrap_or_default())
                 })
             }
         }

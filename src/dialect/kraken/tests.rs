@@ -127,7 +127,7 @@ fn everything_else_has_its_rule() {
 fn answers_and_states_are_told() {
     let refused = |id, symbol: Option<&str>, words: &str| {
         let symbol = symbol.map(str::to_owned);
-        Message::Refused(Refusal { id, code: None, symbol, words: words.into() })
+        Message::Refused(Refusal { id, symbol, ..Refusal::in_words(words) })
     };
     for (frame, said) in [
         (

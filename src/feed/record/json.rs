@@ -11,7 +11,11 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::{
-    dialect::native::{Encoding, encode_tick},
+    dialect::{
+        binance::serve::{BookTickerFrame, Combined, TradeFrame},
+        coinbase::serve::{MatchFrame, TickerFrame},
+        native::{Encoding, encode_tick},
+    },
     market::{Channel, Level, Price, Quote, Side, Size, Symbol, Tick, Trade, TradeId, UnixMicros},
 };
 
@@ -45,44 +49,6 @@ const fn number(id: Option<&TradeId>) -> u64 {
     }
 }
 
-/// A frame of a combined stream.
-#[derive(Serialize)]
-struct Combined<D> {
-    stream: String,
-    data: D,
-}
-
-/// `{"e":"trade","E":MS,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":MS,"m":true,"M":true}`
-#[derive(Serialize)]
-struct BinanceTrade<'a> {
-    e: &'static str,
-    #[serde(rename = "E")]
-    sent: i64,
-    s: &'a str,
-    t: u64,
-    p: Price,
-    q: Size,
-    #[serde(rename = "T")]
-    traded: i64,
-    /// Whether the buyer is the maker: when the seller took liquidity.
-    m: bool,
-    #[serde(rename = "M")]
-    ignore: bool,
-}
-
-/// `{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}`
-#[derive(Serialize)]
-struct BookTicker<'a> {
-    u: u64,
-    s: &'a str,
-    b: Option<Price>,
-    #[serde(rename = "B")]
-    bid_size: Option<Size>,
-    a: Option<Price>,
-    #[serde(rename = "A")]
-    ask_size: Option<Size>,
-}
-
 /// Frames of combined streams of Binance spot (`trade`, `bookTicker`). Its symbols have letters and digits only.
 #[derive(Debug, Default)]
 pub(super) struct Binance {
@@ -96,23 +62,18 @@ impl Binance {
         let stream = symbol.to_ascii_lowercase();
         match tick {
             Tick::Trade(trade) => {
-                let ms = at.0 / 1_000;
-                let data = BinanceTrade {
-                    e: "trade",
-                    sent: ms,
-                    s: &symbol,
-                    t: number(trade.id.as_ref()),
-                    p: trade.price,
-                    q: trade.size,
-                    traded: ms,
-                    m: trade.side == Some(Side::Sell),
-                    ignore: true,
-                };
+                let data = TradeFrame::new(
+                    &symbol,
+                    number(trade.id.as_ref()),
+                    (trade.price, trade.size),
+                    at.0 / 1_000,
+                    trade.side == Some(Side::Sell),
+                );
                 line(at, &Combined { stream: format!("{stream}@trade"), data }, out)?;
             }
             Tick::Quote(quote) => {
                 self.updates += 1;
-                let data = BookTicker {
+                let data = BookTickerFrame {
                     u: self.updates,
                     s: &symbol,
                     b: price(quote.bid),
@@ -134,45 +95,6 @@ fn price(level: Option<Level>) -> Option<Price> {
 
 fn size(level: Option<Level>) -> Option<Size> {
     level.and_then(|level| level.size)
-}
-
-/// `{"type":"match","trade_id":10,"maker_order_id":"…","taker_order_id":"…","side":"sell","size":"5.2","price":"400.23",…}`
-#[derive(Serialize)]
-struct Match {
-    r#type: &'static str,
-    trade_id: u64,
-    maker_order_id: String,
-    taker_order_id: String,
-    /// The maker's.
-    side: Side,
-    size: Size,
-    price: Price,
-    product_id: Symbol,
-    sequence: u64,
-    time: String,
-}
-
-/// `{"type":"ticker","sequence":…,"product_id":"ETH-USD","price":…,"best_bid":…,"best_ask":…,"side":"buy","time":…,…}`
-#[derive(Serialize)]
-struct Ticker {
-    r#type: &'static str,
-    sequence: u64,
-    product_id: Symbol,
-    price: Price,
-    open_24h: Price,
-    volume_24h: String,
-    low_24h: Price,
-    high_24h: Price,
-    volume_30d: String,
-    best_bid: Option<Price>,
-    best_bid_size: Option<Size>,
-    best_ask: Option<Price>,
-    best_ask_size: Option<Size>,
-    /// The taker's, other than in a match.
-    side: Side,
-    time: String,
-    trade_id: u64,
-    last_size: Size,
 }
 
 /// What a ticker tells of the trades of its product so far. A recording begins with the product's first day.
@@ -223,7 +145,7 @@ impl Coinbase {
         format!("00000000-0000-4000-8000-{:012x}", self.orders)
     }
 
-    fn deal(&mut self, trade: &Trade, time: String) -> Match {
+    fn deal(&mut self, trade: &Trade, time: String) -> MatchFrame {
         let Trade { symbol, price, size, .. } = *trade;
         self.days
             .entry(symbol)
@@ -240,7 +162,7 @@ impl Coinbase {
                 high: price,
                 volume: size.decimal(),
             });
-        Match {
+        MatchFrame {
             r#type: "match",
             trade_id: number(trade.id.as_ref()),
             maker_order_id: self.order(),
@@ -254,11 +176,11 @@ impl Coinbase {
         }
     }
 
-    fn ticker(&mut self, quote: &Quote, time: String) -> Option<Ticker> {
+    fn ticker(&mut self, quote: &Quote, time: String) -> Option<TickerFrame> {
         let symbol = quote.symbol;
         let sequence = self.days.contains_key(&symbol).then(|| self.sequence(symbol))?;
         let day = self.days.get(&symbol)?;
-        Some(Ticker {
+        Some(TickerFrame {
             r#type: "ticker",
             sequence,
             product_id: symbol,

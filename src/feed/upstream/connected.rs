@@ -97,6 +97,8 @@ impl<'a> Connected<'a> {
             if self.feed.desired.symbols().is_empty() {
                 return Ok(LinkExit::Idle);
             }
+            self.link.decide(&mut self.update);
+            self.digest();
             let broken = match self.link.tend(&self.plan).await {
                 Ok(Duration::ZERO) => None,
                 Ok(late) => {
@@ -182,7 +184,7 @@ impl<'a> Connected<'a> {
             out.connected();
             out.change_state(
                 update.on.drain(..),
-                &[State::Stale],
+                &[State::Stale, State::Closed],
                 State::Live,
                 "subscribed at the venue again",
             );
@@ -191,6 +193,10 @@ impl<'a> Connected<'a> {
             tracing::warn!(feed = %out.name(), %symbol, "refused by the venue: {words}");
             let from = [State::Pending, State::Stale, State::Live];
             out.change_state([symbol], &from, State::Closed, "the venue refuses the symbol");
+        }
+        let is_full = !update.without_place.is_empty();
+        if is_full {
+            feed.desired.without_place(update.without_place.drain(..), Instant::now());
         }
         if let Some(online) = update.online.take()
             && online == self.is_offline
@@ -207,6 +213,9 @@ impl<'a> Connected<'a> {
         if std::mem::take(&mut update.shutdown) {
             tracing::info!(feed = %out.name(), "the venue announces the end of the connection");
             self.rotate_at = Some(Instant::now());
+        }
+        if is_full {
+            self.follow();
         }
     }
 

@@ -7,13 +7,15 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock::Instant, market::Symbol};
+use crate::{clock::Instant, limits::UPSTREAM_REFUSED_AGAIN, market::Symbol};
 
 /// The symbols that are to be subscribed.
 #[derive(Debug)]
 pub(super) struct Desired {
     linger: Duration,
     places: usize,
+    /// How many the connection has turned out to carry, and until when that is believed.
+    found: Option<(usize, Instant)>,
     symbols: BTreeSet<Symbol>,
     /// Those of them that nobody listens to any more, and when they go.
     leaving: HashMap<Symbol, Instant>,
@@ -24,7 +26,14 @@ pub(super) struct Desired {
 impl Desired {
     /// Nothing yet; what is no longer wanted stays for that long. There are so many places.
     pub(super) fn new(linger: Duration, places: usize) -> Self {
-        Self { linger, places, symbols: BTreeSet::new(), leaving: HashMap::new(), waiting: BTreeMap::new() }
+        Self {
+            linger,
+            places,
+            found: None,
+            symbols: BTreeSet::new(),
+            leaving: HashMap::new(),
+            waiting: BTreeMap::new(),
+        }
     }
 
     /// The symbols to be subscribed.
@@ -46,7 +55,7 @@ impl Desired {
         if self.symbols.contains(&symbol) {
             return false;
         }
-        if self.symbols.len() < self.places {
+        if self.symbols.len() < self.places() {
             return self.symbols.insert(symbol);
         }
         self.waiting.entry(symbol).or_insert(false);
@@ -57,6 +66,21 @@ impl Desired {
         false
     }
 
+    /// How many symbols the connection carries, as far as that is known.
+    fn places(&self) -> usize {
+        self.found.map_or(self.places, |(found, _)| found.min(self.places))
+    }
+
+    /// The venue says that there is no place for these. They wait, and no others are added for a while.
+    pub(super) fn without_place(&mut self, symbols: impl IntoIterator<Item = Symbol>, now: Instant) {
+        for symbol in symbols {
+            if self.symbols.remove(&symbol) && self.leaving.remove(&symbol).is_none() {
+                self.waiting.entry(symbol).or_insert(false);
+            }
+        }
+        self.found = Some((self.symbols.len(), now + UPSTREAM_REFUSED_AGAIN));
+    }
+
     /// The gateway was held up for so long: nobody could come back.
     pub(super) fn excuse(&mut self, late: Duration) {
         self.leaving.values_mut().for_each(|at| *at += late);
@@ -64,7 +88,7 @@ impl Desired {
 
     /// When the next symbol goes.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.leaving.values().min().copied()
+        self.leaving.values().copied().chain(self.found.map(|(_, until)| until)).min()
     }
 
     /// The symbols whose time is over; they are wanted no more.
@@ -72,6 +96,8 @@ impl Desired {
         if self.next().is_none_or(|next| next > now) {
             return Vec::new();
         }
+        // The plan may have become another one: it is tried again.
+        self.found = self.found.filter(|(_, until)| *until > now);
         let mut over: Vec<_> =
             self.leaving.iter().filter(|(_, at)| **at <= now).map(|(symbol, _)| *symbol).collect();
         over.sort_unstable();
@@ -85,7 +111,7 @@ impl Desired {
     /// Those that waited and have a place now: they are to be subscribed.
     pub(super) fn admit(&mut self) -> Vec<Symbol> {
         let mut admitted = Vec::new();
-        while self.symbols.len() < self.places
+        while self.symbols.len() < self.places()
             && let Some((symbol, _)) = self.waiting.pop_first()
         {
             self.symbols.insert(symbol);

@@ -6,23 +6,19 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     UpstreamPlan,
     broken::{Break, Reason},
-    requests::Requests,
+    pacer::{FrameKind, Pacer},
+    requests::{Answered, Requests},
     socket::{Received, Socket},
     strange::Strange,
     tap::Frame,
 };
 use crate::{
     clock::Instant,
-    dialect::{Ack, Message, Refusal, Sequence, Venue},
+    dialect::{Ack, Message, Refusal, RefusalClass, Sequence},
     feed::Publisher,
     limits::{LATE, UPSTREAM_BURST_FRAMES},
     market::{LossWhy, Symbol, Tick},
 };
-
-/// Alpaca's codes of refusals that concern the connection and not a request: not authenticated, auth failed, already
-/// authenticated elsewhere, auth timeout; and the limit of connections.
-const ALPACA_AUTH: std::ops::RangeInclusive<i64> = 401..=404;
-const ALPACA_CONNECTIONS: i64 = 406;
 
 /// How far the connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +47,8 @@ pub(super) struct LinkUpdate {
     pub(super) on: Vec<Symbol>,
     /// Symbols that the venue refuses, with its words.
     pub(super) refused: Vec<(Symbol, String)>,
+    /// Symbols for which the connection has no place.
+    pub(super) without_place: Vec<Symbol>,
     /// The venue as a whole works, or does not.
     pub(super) online: Option<bool>,
     /// The venue will end this connection.
@@ -59,15 +57,26 @@ pub(super) struct LinkUpdate {
     pub(super) unreadable: Option<LossWhy>,
 }
 
+impl LinkUpdate {
+    fn answered(&mut self, answered: Answered) {
+        self.on.extend(answered.on);
+        self.refused.extend(answered.refused);
+        self.without_place.extend(answered.without_place);
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Link {
     socket: Socket,
+    pacer: Pacer,
     phase: Phase,
     pub(super) requests: Requests,
     pub(super) opened: Instant,
     heard: Instant,
     pinged: bool,
+    /// A ping is to be sent as soon as it may.
+    ping_due: bool,
     messages: Vec<Message>,
     strange: Strange,
 }
@@ -81,15 +90,17 @@ impl Link {
         let socket = Socket::connect(&plan.address, &plan.tls, plan.connect_timeout).await?;
         let now = Instant::now();
         let phase = if plan.credentials.is_some() { Phase::Greeting(now) } else { Phase::Open };
-        let mut requests = Requests::new(plan.venue, now);
+        let mut requests = Requests::new(plan.venue);
         symbols.iter().for_each(|symbol| requests.want(*symbol));
         Ok(Self {
             socket,
+            pacer: Pacer::new(plan.venue.frame_limit()),
             phase,
             requests,
             opened: now,
             heard: now,
             pinged: false,
+            ping_due: false,
             messages: Vec::new(),
             strange: Strange::default(),
         })
@@ -100,7 +111,21 @@ impl Link {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub(super) async fn frame(&mut self) -> Result<Received, Break> {
+        if self.socket.owes_pong() {
+            if let Some(at) = self.pacer.ready(FrameKind::Keepalive) {
+                tokio::time::sleep_until(at).await;
+            }
+            self.pong().await?;
+        }
         self.socket.next().await
+    }
+
+    /// Answers a ping. Returns when that was done.
+    async fn pong(&mut self) -> Result<Instant, Break> {
+        self.socket.pong().await?;
+        let now = Instant::now();
+        self.pacer.sent(FrameKind::Keepalive, now);
+        Ok(now)
     }
 
     /// Takes a frame, and those behind it that are there already.
@@ -161,8 +186,11 @@ impl Link {
                 Message::Tick { tick, sequence } => update.ticks.push((tick, sequence)),
                 Message::Ack(Ack::Connected) => self.greeted(plan).await?,
                 Message::Ack(Ack::Authenticated) => self.phase = Phase::Open,
-                Message::Ack(Ack::Request(id)) => update.on.extend(self.requests.answered(id)),
-                Message::Refused(refusal) => self.refused(plan, refusal, update)?,
+                Message::Ack(Ack::Request(id)) => update.answered(self.requests.answered(id)),
+                Message::Ack(Ack::Listed(list)) => {
+                    update.answered(self.requests.listed(&list, &plan.names(), Instant::now()));
+                }
+                Message::Refused(refusal) => self.refused(plan, &refusal, update)?,
                 Message::Status { online } => update.online = Some(online),
                 Message::Shutdown => update.shutdown = true,
                 Message::Mark { symbol, last_trade } => update.marks.push((symbol, last_trade)),
@@ -179,7 +207,9 @@ impl Link {
         match frame {
             Some(frame) => {
                 self.socket.send(frame).await?;
-                self.phase = Phase::Authenticating(Instant::now());
+                let now = Instant::now();
+                self.pacer.sent(FrameKind::Request, now);
+                self.phase = Phase::Authenticating(now);
             }
             None => self.phase = Phase::Open,
         }
@@ -189,28 +219,38 @@ impl Link {
     fn refused(
         &mut self,
         plan: &UpstreamPlan,
-        refusal: Refusal,
+        refusal: &Refusal,
         update: &mut LinkUpdate,
     ) -> Result<(), Break> {
-        if plan.venue == Venue::Alpaca {
-            match refusal.code {
-                Some(code) if ALPACA_AUTH.contains(&code) => {
-                    return Err(Reason::Auth.because(format!("{code} {}", refusal.words)));
-                }
-                Some(ALPACA_CONNECTIONS) => return Err(Reason::RateLimited.because(refusal.words)),
-                _other => {}
+        let shown = match refusal.code {
+            Some(code) => format!("{code} {}", refusal.words),
+            None => refusal.words.clone(),
+        };
+        // A stream without trading states, or a plan, may refuse those alone.
+        let is_of_states = self.requests.is_of_states();
+        match refusal.class {
+            RefusalClass::Credentials if !is_of_states => return Err(Reason::Auth.because(shown)),
+            RefusalClass::Connections => return Err(Reason::RateLimited.because(shown)),
+            RefusalClass::Remark => {
+                tracing::warn!(venue = plan.venue.as_str(), "the venue remarks: {shown}");
+                return Ok(());
             }
+            RefusalClass::Venue if self.phase != Phase::Open => return Err(Reason::Closed.because(shown)),
+            _ if self.phase != Phase::Open => return Err(Reason::Auth.because(shown)),
+            RefusalClass::Rate => self.pacer.slow_down(Instant::now()),
+            RefusalClass::Symbol
+            | RefusalClass::Place
+            | RefusalClass::Channel
+            | RefusalClass::Credentials
+            | RefusalClass::Venue => {}
         }
-        if self.phase != Phase::Open {
-            return Err(Reason::Auth.because(refusal.words));
+        let answered = self.requests.refused(refusal, &plan.names(), Instant::now());
+        if is_of_states {
+            tracing::info!(venue = plan.venue.as_str(), "no trading states on this stream: {shown}");
+        } else if !answered.is_known || refusal.class != RefusalClass::Symbol {
+            tracing::warn!(venue = plan.venue.as_str(), "the venue complains: {shown}");
         }
-        match self.requests.refused(&refusal, &plan.names()) {
-            Some((refused, on)) => {
-                update.refused.extend(refused.into_iter().map(|symbol| (symbol, refusal.words.clone())));
-                update.on.extend(on);
-            }
-            None => tracing::warn!(venue = plan.venue.as_str(), "the venue complains: {}", refusal.words),
-        }
+        update.answered(answered);
         Ok(())
     }
 
@@ -224,7 +264,7 @@ impl Link {
         let late = now.saturating_duration_since(self.judged_at(plan));
         if late > LATE {
             // The process was held up, and frames may wait in the socket: they are read first.
-            self.excuse(now);
+            self.excuse(now, late);
             return Ok(late);
         }
         if now >= self.heard + plan.silence_timeout {
@@ -242,25 +282,44 @@ impl Link {
             return Err(Reason::Unanswered.because("a request was not answered"));
         }
         if !self.pinged && now >= self.heard + plan.silence_timeout / 2 {
-            self.pinged = true;
-            if !self.requests.push_ping() {
-                self.socket.ping().await?;
-            }
+            (self.pinged, self.ping_due) = (true, true);
         }
-        if self.requests.next().is_none() {
-            return Ok(Duration::ZERO);
-        }
-        let names = plan.names();
-        while let Some(frame) = self.requests.poll(&names, now) {
-            self.socket.send(frame).await?;
-        }
+        self.send_due(plan, now).await?;
         Ok(Duration::ZERO)
     }
 
+    /// Sends as much as the pace allows. Whatever is sent takes the answer to a ping along, so that goes first.
+    async fn send_due(&mut self, plan: &UpstreamPlan, mut now: Instant) -> Result<(), Break> {
+        if self.socket.owes_pong() {
+            if !self.pacer.is_ready(FrameKind::Keepalive, now) {
+                return Ok(());
+            }
+            now = self.pong().await?;
+        }
+        if self.ping_due && self.pacer.is_ready(FrameKind::Keepalive, now) {
+            self.ping_due = false;
+            match self.requests.ping() {
+                Some(frame) => self.socket.send(frame).await?,
+                None => self.socket.ping().await?,
+            }
+            now = Instant::now();
+            self.pacer.sent(FrameKind::Keepalive, now);
+        }
+        let names = plan.names();
+        while self.pacer.is_ready(FrameKind::Request, now)
+            && let Some(frame) = self.requests.poll(&names, now)
+        {
+            self.socket.send(frame).await?;
+            now = Instant::now();
+            self.pacer.sent(FrameKind::Request, now);
+        }
+        Ok(())
+    }
+
     /// All that the venue has to do has its time from now on.
-    fn excuse(&mut self, now: Instant) {
+    fn excuse(&mut self, now: Instant, late: Duration) {
         (self.heard, self.pinged) = (now, false);
-        self.requests.excuse(now);
+        self.requests.excuse(now, late);
         match &mut self.phase {
             Phase::Greeting(since) | Phase::Authenticating(since) => *since = now,
             Phase::Open => {}
@@ -281,8 +340,20 @@ impl Link {
     /// When [`tend`](Self::tend) has something to do next.
     pub(super) fn next(&self, plan: &UpstreamPlan) -> Instant {
         let judged = self.judged_at(plan);
-        let request = self.requests.next().filter(|_| self.phase == Phase::Open);
-        request.map_or(judged, |request| request.min(judged))
+        if self.phase != Phase::Open {
+            return judged;
+        }
+        let now = Instant::now();
+        let paced = |at: Instant, kind| self.pacer.ready(kind).map_or(at, |ready| at.max(ready));
+        let request = self.requests.next(now).map(|at| paced(at, FrameKind::Request));
+        let is_due = self.ping_due || self.socket.owes_pong();
+        let ping = is_due.then(|| paced(now, FrameKind::Keepalive));
+        [request, ping, self.requests.decides_at(now)].into_iter().flatten().fold(judged, Instant::min)
+    }
+
+    /// Decides what the answers have left open for too long.
+    pub(super) fn decide(&mut self, update: &mut LinkUpdate) {
+        update.answered(self.requests.decide(Instant::now()));
     }
 
     /// Whether it has all its subscriptions.
@@ -295,8 +366,13 @@ impl Link {
         self.strange.end(plan.venue)
     }
 
-    /// Says goodbye in the background.
+    /// Says goodbye in the background, no sooner than a frame may leave.
     pub(super) fn close(self) {
-        tokio::spawn(self.socket.close());
+        tokio::spawn(async move {
+            if let Some(at) = self.pacer.ready(FrameKind::Keepalive) {
+                tokio::time::sleep_until(at).await;
+            }
+            self.socket.close().await;
+        });
     }
 }

@@ -1,55 +1,83 @@
-//! What one connection asks of its venue: subscriptions in batches, no faster than the venue allows, each answer
-//! matched with its request. No I/O: frames to send come out, answers go in.
+//! What one connection asks of its venue: subscriptions in batches, each answer matched with its request. No I/O:
+//! frames to send come out, answers go in; how fast is the pacer's business.
 //!
-//! A request of several symbols that is refused as a whole is asked again in halves, so that one bad symbol costs the
-//! others nothing. A single symbol that is refused stays refused on this connection.
+//! Venues that number their answers may have several requests open. At the others one request is open at a time, and
+//! what counts is what their lists of subscriptions say, not how many answers came ([`answers`]).
+
+mod answers;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
+pub(super) use self::answers::Answered;
 use super::names::Names;
 use crate::{
     clock::Instant,
-    dialect::{Refusal, Venue},
-    limits::VENUE_REQUEST_SYMBOLS,
+    dialect::Venue,
+    limits::{UPSTREAM_REFUSED_AGAIN, UPSTREAM_REPEAT, UPSTREAM_RETRY_GRACE, VENUE_REQUEST_SYMBOLS},
     market::Symbol,
 };
 
 /// How a symbol stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Standing {
     Asked,
     On,
-    Refused,
+    /// Since then.
+    Refused(Instant),
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Subscribe,
+    Unsubscribe,
+    /// Trading states, which others can do without.
+    States,
 }
 
 /// One request that waits for its answers.
 #[derive(Debug)]
 struct Asked {
-    subscribes: bool,
+    purpose: Purpose,
+    /// Those of its symbols about which nothing is decided.
     symbols: Vec<Symbol>,
     /// The numbers of its frames.
     ids: std::ops::Range<u64>,
+    /// At venues that number their answers.
     answers_due: usize,
     since: Instant,
+    /// An answer came that leaves something open: then it is asked again.
+    decided_by: Option<Instant>,
+    /// Whether an answer has decided about one of its symbols.
+    has_progress: bool,
+    /// The venue's words about it.
+    words: String,
 }
 
 /// The requests of one connection.
 #[derive(Debug)]
 pub(super) struct Requests {
     venue: Venue,
-    spacing: Duration,
     next_id: u64,
-    ready: Instant,
-    /// Batches that were made already: halves of refused ones.
-    batches: VecDeque<Vec<Symbol>>,
+    /// Batches that are to be asked again as they are, and when.
+    batches: VecDeque<(Instant, Vec<Symbol>)>,
     to_ask: BTreeSet<Symbol>,
     to_drop: BTreeSet<Symbol>,
+    /// Symbols whose trading states are to be asked for, or no more.
+    states: BTreeMap<Symbol, bool>,
+    has_states: bool,
     frames: VecDeque<String>,
     asked: VecDeque<Asked>,
-    symbols: BTreeMap<Symbol, State>,
+    symbols: BTreeMap<Symbol, Standing>,
+    /// Symbols that were asked for alone, and that the list of subscriptions did not have then: asked for once more.
+    doubted: BTreeSet<Symbol>,
+    /// How many symbols were too many, and when that turned out.
+    too_many: Option<(usize, Instant)>,
+    /// Requests in a row that were refused for their rate or for the venue's fault.
+    setbacks: u32,
     changes: Changes,
 }
 
@@ -66,18 +94,21 @@ pub(super) struct Changes {
 
 impl Requests {
     /// Nothing asked yet.
-    pub(super) fn new(venue: Venue, now: Instant) -> Self {
+    pub(super) fn new(venue: Venue) -> Self {
         Self {
             venue,
-            spacing: Duration::from_secs(1) / venue.requests_per_second().max(1),
             next_id: 1,
-            ready: now,
             batches: VecDeque::new(),
             to_ask: BTreeSet::new(),
             to_drop: BTreeSet::new(),
+            states: BTreeMap::new(),
+            has_states: true,
             frames: VecDeque::new(),
             asked: VecDeque::new(),
             symbols: BTreeMap::new(),
+            doubted: BTreeSet::new(),
+            too_many: None,
+            setbacks: 0,
             changes: Changes::default(),
         }
     }
@@ -97,12 +128,20 @@ impl Requests {
 
     /// The symbol is to be subscribed no more.
     pub(super) fn release(&mut self, symbol: Symbol) {
-        if !self.to_ask.remove(&symbol) && self.symbols.contains_key(&symbol) {
-            self.to_drop.insert(symbol);
+        if self.to_ask.remove(&symbol) {
+            return;
+        }
+        match self.symbols.get(&symbol) {
+            // There is nothing to end.
+            Some(Standing::Refused(_)) => self.forget(symbol),
+            Some(Standing::Asked | Standing::On) => {
+                self.to_drop.insert(symbol);
+            }
+            None => {}
         }
     }
 
-    /// The symbol is gone at the venue: nothing is to be asked of it, not even its end.
+    /// The symbol is gone at the venue, or has no place: nothing is to be asked of it, not even its end.
     pub(super) fn forget(&mut self, symbol: Symbol) {
         self.to_ask.remove(&symbol);
         self.to_drop.remove(&symbol);
@@ -110,169 +149,223 @@ impl Requests {
         self.changes.confirmed = true;
     }
 
-    /// A request of another kind, such as a ping: it goes before the others.
-    pub(super) fn push_ping(&mut self) -> bool {
-        match self.venue.ping(self.next_id) {
-            Some(frame) => {
-                self.next_id += 1;
-                self.frames.push_front(frame);
-                true
-            }
-            None => false,
-        }
+    /// A frame that the venue answers with a sign of life, at a venue that has one beside WebSocket's.
+    pub(super) fn ping(&mut self) -> Option<String> {
+        let frame = self.venue.ping(self.next_id)?;
+        self.next_id += 1;
+        Some(frame)
     }
 
     /// The next frame to send, if there is one and its time has come.
     pub(super) fn poll(&mut self, names: &Names, now: Instant) -> Option<String> {
-        if now < self.ready {
-            return None;
-        }
         if self.frames.is_empty() {
             self.batch(names, now);
         }
         let frame = self.frames.pop_front()?;
-        self.ready = now + self.spacing;
+        // It may have waited for the pace: its time begins now.
+        if let Some(newest) = self.asked.back_mut() {
+            newest.since = now;
+        }
         Some(frame)
     }
 
-    /// When [`poll`](Self::poll) has something.
-    pub(super) fn next(&self) -> Option<Instant> {
-        let idle = self.frames.is_empty()
-            && self.batches.is_empty()
-            && self.to_ask.is_empty()
-            && self.to_drop.is_empty();
-        (!idle).then_some(self.ready)
+    /// When [`poll`](Self::poll) has something; the pacer may make it wait longer.
+    pub(super) fn next(&self, now: Instant) -> Option<Instant> {
+        let refused = self.symbols.values().filter_map(|standing| match standing {
+            Standing::Refused(since) => Some(*since + UPSTREAM_REFUSED_AGAIN),
+            Standing::Asked | Standing::On => None,
+        });
+        if !self.frames.is_empty() {
+            return Some(now);
+        }
+        if self.waits_for_its_turn() {
+            return None;
+        }
+        if !self.to_ask.is_empty() || !self.to_drop.is_empty() || !self.states.is_empty() {
+            return Some(now);
+        }
+        self.batches.iter().map(|(at, _)| *at).chain(refused).min()
+    }
+
+    /// Whether an open request must be answered before another is made.
+    fn waits_for_its_turn(&self) -> bool {
+        self.venue.answers_in_lists() && !self.asked.is_empty()
+    }
+
+    /// Symbols that were refused long ago are asked for again.
+    fn retry_refused(&mut self, now: Instant) {
+        let again = |standing: &Standing| matches!(standing, Standing::Refused(since) if now >= *since + UPSTREAM_REFUSED_AGAIN);
+        let again: Vec<_> =
+            self.symbols.iter().filter(|(_, standing)| again(standing)).map(|(symbol, _)| *symbol).collect();
+        for symbol in again {
+            self.symbols.remove(&symbol);
+            self.to_ask.insert(symbol);
+        }
     }
 
     /// Makes the frames of the next request. Drops go first: they make room.
     fn batch(&mut self, names: &Names, now: Instant) {
-        let (subscribes, symbols) = if !self.to_drop.is_empty() {
-            (false, take(&mut self.to_drop))
-        } else if let Some(batch) = self.batches.pop_front() {
-            (true, batch)
-        } else if !self.to_ask.is_empty() {
-            (true, take(&mut self.to_ask))
-        } else {
+        if self.waits_for_its_turn() {
             return;
-        };
+        }
+        self.retry_refused(now);
+        let is_due = |batch: &(Instant, Vec<Symbol>)| batch.0 <= now;
+        if !self.to_drop.is_empty() {
+            let symbols = self.take_batch(names, Purpose::Unsubscribe);
+            self.ask(names, Purpose::Unsubscribe, symbols, now);
+        } else if let Some(at) = self.batches.iter().position(is_due) {
+            let (_, mut symbols) = self.batches.remove(at).unwrap_or((now, Vec::new()));
+            // What was let go meanwhile is not asked for again.
+            symbols.retain(|symbol| self.symbols.contains_key(symbol));
+            self.ask(names, Purpose::Subscribe, symbols, now);
+            if self.venue.answers_in_lists()
+                && let Some(again) = self.asked.back_mut()
+            {
+                // Its symbols are in doubt: a venue that says nothing at all of them is not to be left for that.
+                again.decided_by = Some(now + UPSTREAM_RETRY_GRACE);
+            }
+        } else if !self.to_ask.is_empty() {
+            let symbols = self.take_batch(names, Purpose::Subscribe);
+            self.ask(names, Purpose::Subscribe, symbols, now);
+        } else {
+            self.ask_states(names, now);
+        }
+    }
+
+    /// As many symbols as one request carries.
+    fn take_batch(&mut self, names: &Names, purpose: Purpose) -> Vec<Symbol> {
+        let from = if purpose == Purpose::Subscribe { &self.to_ask } else { &self.to_drop };
+        let mut batch: Vec<_> = from.iter().take(VENUE_REQUEST_SYMBOLS).copied().collect();
+        let theirs: Vec<_> = batch.iter().map(|symbol| names.theirs(*symbol).unwrap_or_default()).collect();
+        let mut most = self.venue.batch(&theirs);
+        if purpose == Purpose::Subscribe
+            && let Some(left) = self.places_left()
+        {
+            // Half of what may be left: so it is found out how many fit.
+            most = most.min(left.div_ceil(2));
+        }
+        batch.truncate(most);
+        let from = if purpose == Purpose::Subscribe { &mut self.to_ask } else { &mut self.to_drop };
+        for symbol in &batch {
+            from.remove(symbol);
+        }
+        batch
+    }
+
+    /// How many more symbols the connection may carry, when it has turned out that it does not carry all.
+    fn places_left(&self) -> Option<usize> {
+        let (too_many, _) = self.too_many?;
+        Some((too_many - 1).saturating_sub(self.symbols().count()))
+    }
+
+    fn ask(&mut self, names: &Names, purpose: Purpose, symbols: Vec<Symbol>, now: Instant) {
+        if symbols.is_empty() {
+            return;
+        }
         let theirs: Vec<_> = symbols.iter().filter_map(|symbol| names.theirs(*symbol)).collect();
-        let frames = if subscribes {
+        let frames = if purpose == Purpose::Subscribe {
             self.venue.subscribe(&theirs, self.next_id)
         } else {
             self.venue.unsubscribe(&theirs, self.next_id)
         };
+        let is_counted = if purpose == Purpose::Subscribe {
+            &mut self.changes.subscribes
+        } else {
+            &mut self.changes.unsubscribes
+        };
+        *is_counted += symbols.len() as u64;
+        self.changes.confirmed = true;
+        for symbol in &symbols {
+            if purpose == Purpose::Subscribe {
+                self.symbols.insert(*symbol, Standing::Asked);
+            } else if self.symbols.remove(symbol) == Some(Standing::On) {
+                self.states.insert(*symbol, false);
+            }
+        }
+        self.send(purpose, symbols, frames, now);
+    }
+
+    /// Asks for trading states, or for no more of them, in a request of its own: a stream that has none costs nothing.
+    fn ask_states(&mut self, names: &Names, now: Instant) {
+        let Some(wanted) = self.states.values().next().copied() else { return };
+        let some = self.states.iter().filter(|(_, other)| **other == wanted).take(VENUE_REQUEST_SYMBOLS);
+        let symbols: Vec<_> = some.map(|(symbol, _)| *symbol).collect();
+        for symbol in &symbols {
+            self.states.remove(symbol);
+        }
+        let theirs: Vec<_> = symbols.iter().filter_map(|symbol| names.theirs(*symbol)).collect();
+        match self.venue.states(&theirs, wanted) {
+            Some(frame) if self.has_states => self.send(Purpose::States, symbols, vec![frame], now),
+            _ => {}
+        }
+    }
+
+    fn send(&mut self, purpose: Purpose, symbols: Vec<Symbol>, frames: Vec<String>, now: Instant) {
         let count = frames.len();
         let ids = self.next_id..self.next_id + count as u64;
         self.next_id = ids.end;
-        let counted = if subscribes { &mut self.changes.subscribes } else { &mut self.changes.unsubscribes };
-        *counted += symbols.len() as u64;
-        self.changes.confirmed = true;
-        for symbol in &symbols {
-            if subscribes {
-                self.symbols.insert(*symbol, State::Asked);
-            } else {
-                self.symbols.remove(symbol);
-            }
-        }
         // Kraken answers for each symbol of each frame.
         let each = if self.venue == Venue::Kraken { symbols.len() } else { 1 };
         self.frames.extend(frames);
-        self.asked.push_back(Asked { subscribes, symbols, ids, answers_due: count * each, since: now });
+        self.asked.push_back(Asked {
+            purpose,
+            symbols,
+            ids,
+            answers_due: count * each,
+            since: now,
+            decided_by: None,
+            has_progress: false,
+            words: String::new(),
+        });
     }
 
-    /// An answer came: the symbols that are subscribed now and were not.
-    pub(super) fn answered(&mut self, id: Option<u64>) -> Vec<Symbol> {
-        let Some(at) = self.position(id) else { return Vec::new() };
-        self.changes.confirmed = true;
-        let asked = &mut self.asked[at];
-        asked.answers_due = asked.answers_due.saturating_sub(1);
-        if asked.answers_due > 0 {
-            return Vec::new();
-        }
-        let Some(asked) = self.asked.remove(at).filter(|asked| asked.subscribes) else { return Vec::new() };
-        let mut on = Vec::with_capacity(asked.symbols.len());
-        for symbol in asked.symbols {
-            if let Some(state @ State::Asked) = self.symbols.get_mut(&symbol) {
-                *state = State::On;
-                on.push(symbol);
-            }
-        }
-        on
-    }
-
-    /// A refusal came. Returns the symbols that stay refused, and those whose request is complete all the same; none
-    /// when the refusal belongs to no request.
-    pub(super) fn refused(&mut self, refusal: &Refusal, names: &Names) -> Option<(Vec<Symbol>, Vec<Symbol>)> {
-        let at = self.position(refusal.id)?;
-        self.changes.confirmed = true;
-        let one = refusal.symbol.as_deref().and_then(|theirs| names.ours(theirs));
-        if let Some(symbol) = one {
-            let update = self.symbols.get(&symbol) != Some(&State::Refused);
-            self.symbols.insert(symbol, State::Refused);
-            let refused = if update { vec![symbol] } else { Vec::new() };
-            return Some((refused, self.answered(refusal.id)));
-        }
-        let asked = self.asked.remove(at)?;
-        if !asked.subscribes {
-            return Some((Vec::new(), Vec::new()));
-        }
-        if let [symbol] = asked.symbols[..] {
-            self.symbols.insert(symbol, State::Refused);
-            return Some((vec![symbol], Vec::new()));
-        }
-        let mut first = asked.symbols;
-        let second = first.split_off(first.len() / 2);
-        for half in [first, second] {
-            self.batches.push_back(half);
-        }
-        Some((Vec::new(), Vec::new()))
-    }
-
-    fn position(&self, id: Option<u64>) -> Option<usize> {
-        match id {
-            Some(id) => self.asked.iter().position(|asked| asked.ids.contains(&id)),
-            // Venues that repeat no number answer in order.
-            None => (!self.asked.is_empty()).then_some(0),
-        }
+    /// The pause before a request is repeated.
+    fn pause(&mut self) -> Duration {
+        let pause = UPSTREAM_REPEAT.0 * (1 << self.setbacks.min(10));
+        self.setbacks += 1;
+        pause.min(UPSTREAM_REPEAT.1)
     }
 
     /// Every request has its time from now on.
-    pub(super) fn excuse(&mut self, now: Instant) {
-        self.asked.iter_mut().for_each(|asked| asked.since = now);
+    pub(super) fn excuse(&mut self, now: Instant, late: Duration) {
+        for asked in &mut self.asked {
+            asked.since = now;
+            asked.decided_by = asked.decided_by.map(|at| at + late);
+        }
     }
 
-    /// Since when the oldest request waits for its answer.
+    /// Since when the oldest request waits for its first answer.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
-        self.asked.front().map(|asked| asked.since)
+        // The newest one may wait for the pace.
+        let sent = self.asked.len().saturating_sub(usize::from(!self.frames.is_empty()));
+        let is_open = |asked: &&Asked| asked.decided_by.is_none();
+        self.asked.iter().take(sent).find(is_open).map(|asked| asked.since)
     }
 
     /// Whether everything that is wanted was asked and answered.
     pub(super) fn is_settled(&self) -> bool {
-        self.next().is_none() && self.asked.is_empty()
+        self.asked.is_empty()
+            && self.frames.is_empty()
+            && self.batches.is_empty()
+            && self.to_ask.is_empty()
+            && self.to_drop.is_empty()
     }
 
     /// The symbols that may send ticks: asked for, whether answered or not.
     pub(super) fn symbols(&self) -> impl Iterator<Item = Symbol> {
-        self.symbols.iter().filter(|(_, state)| **state != State::Refused).map(|(symbol, _)| *symbol)
+        let refused = |standing: &Standing| matches!(standing, Standing::Refused(_));
+        self.symbols.iter().filter(move |(_, standing)| !refused(standing)).map(|(symbol, _)| *symbol)
     }
 
     /// Those that are confirmed.
     pub(super) fn on(&self) -> impl Iterator<Item = Symbol> {
-        self.symbols.iter().filter(|(_, state)| **state == State::On).map(|(symbol, _)| *symbol)
+        self.symbols.iter().filter(|(_, standing)| **standing == Standing::On).map(|(symbol, _)| *symbol)
     }
 
     /// How many are confirmed.
     pub(super) fn confirmed(&self) -> usize {
-        self.symbols.values().filter(|state| **state == State::On).count()
+        self.on().count()
     }
-}
-
-fn take(set: &mut BTreeSet<Symbol>) -> Vec<Symbol> {
-    let batch: Vec<_> = set.iter().take(VENUE_REQUEST_SYMBOLS).copied().collect();
-    for symbol in &batch {
-        set.remove(symbol);
-    }
-    batch
 }
 
 #[cfg(test)]

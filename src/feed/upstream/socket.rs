@@ -86,7 +86,12 @@ pub(super) enum Received {
 
 /// An open connection.
 #[derive(Debug)]
-pub(super) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// A ping came. The library answers it with the next read, write or flush, so none of these may happen before an
+    /// answer may leave.
+    owes_pong: bool,
+}
 
 impl Socket {
     /// Connects; everything up to the answered handshake must be done within `patience`.
@@ -110,7 +115,7 @@ impl Socket {
         let connector = Some(Connector::Rustls(Arc::clone(&tls.0)));
         let opened = client_async_tls_with_config(&address.url, stream, Some(config), connector).await;
         match opened {
-            Ok((socket, _answer)) => Ok(Self(socket)),
+            Ok((stream, _answer)) => Ok(Self { stream, owes_pong: false }),
             Err(tungstenite::Error::Http(answer)) => {
                 let status = answer.status();
                 let reason = match status.as_u16() {
@@ -125,17 +130,20 @@ impl Socket {
         }
     }
 
-    /// The next frame.
+    /// The next frame. A ping that came before is answered first, if it was not yet.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub(super) async fn next(&mut self) -> Result<Received, Break> {
         loop {
-            return match self.0.next().await {
+            return match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => Ok(Received::Message(text.into())),
                 Some(Ok(Message::Binary(bytes))) => Ok(Received::Message(bytes)),
-                // Pings are answered by the library, with the next read or write.
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(Received::Control),
+                Some(Ok(Message::Ping(_))) => {
+                    self.owes_pong = true;
+                    Ok(Received::Control)
+                }
+                Some(Ok(Message::Pong(_))) => Ok(Received::Control),
                 Some(Ok(Message::Frame(_))) => continue,
                 Some(Ok(Message::Close(frame))) => Err(closed(frame.as_ref())),
                 Some(Err(why)) => Err(failed(&why)),
@@ -144,9 +152,29 @@ impl Socket {
         }
     }
 
-    /// The next frame, if it is there already.
+    /// The next frame, if it is there already, and nothing is to be sent before.
     pub(super) fn now(&mut self) -> Option<Result<Received, Break>> {
-        self.next().now_or_never()
+        if self.owes_pong { None } else { self.next().now_or_never() }
+    }
+
+    /// Whether a ping is to be answered before anything is read or sent.
+    pub(super) const fn owes_pong(&self) -> bool {
+        self.owes_pong
+    }
+
+    /// Answers the ping; of several that came, the newest.
+    ///
+    /// # Cancel safety
+    /// The answer leaves with the next call.
+    pub(super) async fn pong(&mut self) -> Result<(), Break> {
+        match timeout(UPSTREAM_WRITE_TIMEOUT, self.stream.flush()).await {
+            Ok(Ok(())) => {
+                self.owes_pong = false;
+                Ok(())
+            }
+            Ok(Err(why)) => Err(failed(&why)),
+            Err(_elapsed) => Err(Reason::Stuck.because("the venue takes nothing")),
+        }
     }
 
     /// Sends a text.
@@ -163,7 +191,7 @@ impl Socket {
     }
 
     async fn write(&mut self, message: Message) -> Result<(), Break> {
-        match timeout(UPSTREAM_WRITE_TIMEOUT, self.0.send(message)).await {
+        match timeout(UPSTREAM_WRITE_TIMEOUT, self.stream.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(failed(&why)),
             Err(_elapsed) => Err(Reason::Stuck.because("the venue takes nothing")),
@@ -175,8 +203,8 @@ impl Socket {
         let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
         // Whether the venue hears it makes no difference.
         let _told = timeout(Duration::from_secs(1), async {
-            self.0.close(Some(frame)).await?;
-            while let Some(Ok(_rest)) = self.0.next().await {}
+            self.stream.close(Some(frame)).await?;
+            while let Some(Ok(_rest)) = self.stream.next().await {}
             Ok::<_, tungstenite::Error>(())
         })
         .await;

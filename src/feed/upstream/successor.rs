@@ -85,7 +85,11 @@ impl Successor {
                 let Stage::Open(link) = &mut self.stage else { return Ok(()) };
                 let mut update = LinkUpdate::default();
                 link.read(frame, plan, out, &mut update).await.map_err(|why| why.to_string())?;
-                if update.unreadable.is_some() || update.shutdown || !update.refused.is_empty() {
+                if update.unreadable.is_some()
+                    || update.shutdown
+                    || !update.refused.is_empty()
+                    || !update.without_place.is_empty()
+                {
                     return Err("it does not work as the old one does".into());
                 }
                 self.kept.append(&mut update.ticks);
@@ -103,6 +107,11 @@ impl Successor {
     pub(super) async fn tend(&mut self, plan: &UpstreamPlan) -> Result<bool, String> {
         let now = Instant::now();
         if let Stage::Open(link) = &mut self.stage {
+            let mut update = LinkUpdate::default();
+            link.decide(&mut update);
+            if !update.refused.is_empty() {
+                return Err("the venue refuses it what the old one has".into());
+            }
             link.tend(plan).await.map_err(|why| why.to_string())?;
             if !link.is_settled() {
                 self.settled = None;

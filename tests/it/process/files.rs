@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 use tickcast::{
-    cli::venue::{MockVenue, Script},
+    cli::venue::{MockVenue, Rules, Script},
     dialect::Venue,
     feed::replay::Frames,
 };
@@ -27,6 +27,7 @@ async fn venue(folder: &Path) -> MockVenue {
         lose: 0,
         held: true,
         list_faults: Vec::new(),
+        rules: Rules::default(),
     })
     .await;
     let definition = format!(

@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 use tickcast::{
-    cli::venue::{MockVenue, Planned, Script},
+    cli::venue::{MockVenue, Planned, Rules, Script},
     dialect::Venue,
 };
 
@@ -71,6 +71,7 @@ async fn venue(steps: u64) -> MockVenue {
         lose: 0,
         held: true,
         list_faults: Vec::new(),
+        rules: Rules::default(),
     })
     .await
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 use tickcast::{
-    cli::venue::{ListFault, Script},
+    cli::venue::{ListFault, Rules, Script},
     dialect::Venue,
     feed::{Publisher, supervise},
     market::{Source, State},
@@ -36,6 +36,7 @@ pub(crate) async fn setup(
         lose: 0,
         held: true,
         list_faults: faults.to_vec(),
+        rules: Rules::default(),
     };
     let mock = mock(script).await;
     mock.offer(offered.iter().map(|ours| (venue.symbol(ours), true)));

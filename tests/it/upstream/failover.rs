@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tickcast::{
-    cli::venue::{MockVenue, Planned, Script},
+    cli::venue::{MockVenue, Planned, Rules, Script},
     dialect::Venue,
     feed::{Feed, Publisher, simulator, supervise},
     hub::{FailoverTimes, FeedTerms, HubConfig},
@@ -79,8 +79,16 @@ async fn venue(venue: Venue, symbols: &[&str], steps: u64, faults: &[&str]) -> M
         tickcast::cli::venue::Recorded::new(venue, Some(at), text).unwrap()
     };
     let frames = (0..).zip(frames).map(timed).collect();
-    let script =
-        Script { venue, frames, faults, speed: Some(1.0), lose: 0, held: false, list_faults: Vec::new() };
+    let script = Script {
+        venue,
+        frames,
+        faults,
+        speed: Some(1.0),
+        lose: 0,
+        held: false,
+        list_faults: Vec::new(),
+        rules: Rules::default(),
+    };
     mock(script).await
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use tickcast::{
     cli::{
         record::record,
-        venue::{Fault, Planned, Recorded, Script},
+        venue::{Fault, Planned, Recorded, Rules, Script},
     },
     config::{AnyFeed, FeedConfig},
     dialect::Venue,
@@ -104,9 +104,17 @@ async fn what_is_recorded_can_be_replayed() {
         // Forty steps, then a goodbye: once the feed is back, everything before it has been written.
         let frames = tape::session(venue, &SYMBOLS, 41);
         let faults = vec![Planned { fault: Fault::Close1012, at: 161 }];
-        let mock =
-            mock(Script { venue, frames, faults, speed: None, lose: 4, held: true, list_faults: Vec::new() })
-                .await;
+        let mock = mock(Script {
+            venue,
+            frames,
+            faults,
+            speed: None,
+            lose: 4,
+            held: true,
+            list_faults: Vec::new(),
+            rules: Rules::default(),
+        })
+        .await;
         let feed = build(
             venue,
             &format!("url = \"ws://{}/\"\nsymbols = [\"BTC-USD\", \"ETH-USD\"]", mock.address()),
