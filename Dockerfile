@@ -8,7 +8,7 @@
 #   docker run --stop-timeout 30 -p 127.0.0.1:8080:8080 -v tickcast:/var/lib/tickcast \
 #       -e TICKCAST_STORE__PATH=/var/lib/tickcast/tickcast.redb tickcast
 
-# Exact versions, so that the same sources give the same image. Whoever publishes images adds the digests.
+# Exact versions, so that the same sources give the same image. A publisher of images adds the digests.
 FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /build
 # First the dependencies alone, with an empty crate in place of the real one: this layer is built again only when they

@@ -13,7 +13,7 @@ instructions() { # instructions MODE ENCODING TICKS BURSTS
         sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
 }
 
-each() { # each MODE ENCODING TICKS: 50 bursts of so many ticks to 100 clients each
+each() { # each MODE ENCODING TICKS: 50 bursts of TICKS ticks to 100 clients each
     echo $((($(instructions "$1" "$2" "$3" 100) - $(instructions "$1" "$2" "$3" 50)) / (50 * $3 * 100)))
 }
 

@@ -136,7 +136,7 @@ def star(port, symbols):
 
 
 def names(port, symbols):
-    """Commands of ten thousand names that nobody knows."""
+    """Commands of thousands of unknown names."""
     session = Session(port)
     session.send(subscribe([f"NO{i}" for i in range(9_000)]))
     session.until("subscribed", "error")

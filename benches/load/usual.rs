@@ -19,7 +19,7 @@ pub(crate) fn serve(mut market: Market) -> anyhow::Result<()> {
         loop {
             thread::sleep(Duration::from_millis(1));
             market.release(|symbol, text| {
-                // Nobody listens: no matter.
+                // Without a listener it fails, which does not matter.
                 let _nobody = feed[symbol].send(text.to_owned());
             });
         }

@@ -103,7 +103,7 @@ impl Fixture {
         fixture
     }
 
-    /// Publishes so many quotes, of one symbol after the other, and lets the shard hand them out.
+    /// Publishes `ticks` quotes, of one symbol after the other, and lets the shard hand them out.
     pub(crate) fn burst(&mut self, ticks: usize) {
         let (next, symbols) = (self.next, self.symbols);
         self.next += ticks;

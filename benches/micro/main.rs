@@ -46,7 +46,7 @@ fn encode(c: &mut Criterion) {
 fn publish(c: &mut Criterion) {
     let mut group = c.benchmark_group("publish");
     group.throughput(Throughput::Elements(100));
-    for (name, clients) in [("nobody listens", 0), ("one shard listens", 1)] {
+    for (name, clients) in [("no shard listens", 0), ("one shard listens", 1)] {
         let mut fixture = Fixture::new(500, clients, 500, "stream", Encoding::Json);
         let ticks: Vec<_> = (0..100).map(|i| quote(i * 5)).collect();
         group.bench_function(name, |b| {

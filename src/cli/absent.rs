@@ -13,7 +13,7 @@ pub struct AbsentArgs {
     _ignored: Vec<OsString>,
 }
 
-/// Says where the command is to be had.
+/// Says how to get the command.
 ///
 /// # Errors
 /// Always: this build cannot do it.

@@ -95,7 +95,7 @@ impl Asked {
             }
             IpAddr::V4(_) | IpAddr::V6(_) => vec![bind],
         };
-        // Without the zone of a link-local address, which is this machine's own affair.
+        // Without the zone of a link-local address, which means something on this machine only.
         let host = addresses.first().map(|first| SocketAddr::new(first.ip(), port).to_string());
         Ok(Self { addresses, host: host.unwrap_or_default(), path: "/readyz".into() })
     }

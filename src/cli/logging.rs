@@ -52,7 +52,7 @@ pub fn install(log: &Log) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The stream without the lock that the standard library puts around it: a write to a pipe that nobody reads holds
+/// The stream without the lock that the standard library puts around it: a write to a full pipe without a reader holds
 /// that lock for ever.
 fn unlocked(stream: &impl AsFd) -> io::Result<File> {
     Ok(stream.as_fd().try_clone_to_owned()?.into())

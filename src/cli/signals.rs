@@ -67,7 +67,7 @@ pub(super) fn stop() -> io::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// Whether whoever started the process wants it to outlive its terminal, as `nohup` does.
+/// Whether the process was started to outlive its terminal, as `nohup` does.
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status).is_some_and(|mask| mask & 1 != 0)

@@ -37,7 +37,7 @@ pub struct WatchArgs {
     /// Print each message as one JSON line (the default when the output is no terminal)
     #[arg(long)]
     pub json: bool,
-    /// End after so many JSON lines
+    /// End after N JSON lines
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 }

@@ -16,7 +16,7 @@ const binary = () =>
 
 /** Starts a gateway; `stop()` ends it with SIGTERM and returns its exit code. */
 export async function startGateway({ bind = '127.0.0.1:0', settings = {} } = {}) {
-  // A setting of whoever runs the tests must not change what is tested.
+  // The caller's own settings must not change what is tested.
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('TICKCAST_'));
   const env = { ...Object.fromEntries(own), TICKCAST_SERVER__GRACE_MS: '0', TICKCAST_SERVER__DRAIN_MS: '100', ...settings };
   const cwd = mkdtempSync(join(tmpdir(), 'tickcast-'));

@@ -55,7 +55,7 @@ class Gateway:
     def __init__(self, *arguments, **settings):
         """Arguments of the command line; settings such as `server__drain_ms=0` become environment variables."""
         self.arguments = [str(binary()), "--bind", "127.0.0.1:0", "--feed", "demo", *arguments]
-        # A setting of whoever runs the tests must not change what is tested.
+        # The caller's own settings must not change what is tested.
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("TICKCAST_")}
         self.environment |= {f"TICKCAST_{key.upper()}": str(value) for key, value in settings.items()}
         self.process = None

@@ -71,7 +71,7 @@ fn play(keys: &str, folder: &Path, symbols: &BTreeSet<String>) -> Result<Played,
     let keys = format!("speed = \"max\"\nprogress = false\n{keys}");
     let definition: Definition = toml::from_str(&keys).unwrap();
     let mut replay = definition.build(folder).map_err(|error| FeedError::Fatal(error.to_string()))?;
-    // Nobody drains the lane before the end: it must hold everything.
+    // The lane is drained at the end only: it must hold everything.
     let config = HubConfig { lane_events: 1 << 20, trades_per_symbol: 16, ..HubConfig::default() };
     let hub = Arc::new(Hub::new(config, "e".into(), Clock::system(), Arc::new(Metrics::new())));
     let feed = Source::new("feed").unwrap();

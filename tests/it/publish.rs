@@ -107,7 +107,7 @@ async fn requests_that_cannot_be_are_refused(driver: Driver) {
     }
     let http = reqwest::Client::new();
     for (feed, header, status) in [
-        // Through a proxy it comes from another machine, and from a foreign page it comes from nobody who was asked.
+        // Through a proxy it comes from another machine, and from a foreign page it comes without its user's consent.
         ("desk", ("x-forwarded-for", "192.0.2.1"), 403),
         ("open", ("x-forwarded-for", "192.0.2.1"), 200),
         ("open", ("origin", "http://evil.example.com"), 403),
@@ -125,7 +125,7 @@ async fn requests_that_cannot_be_are_refused(driver: Driver) {
 async fn a_congested_gateway_asks_to_come_back(driver: Driver) {
     let gateway = TestGateway::with_push(driver, &[("desk", false)]);
     gateway.declare(&["A"]);
-    // A lane that nobody drains.
+    // A lane that is never drained.
     let lane = gateway.gateway.hub.open_lane().unwrap();
     let topic = gateway.gateway.hub.topic(crate::util::symbol("A")).unwrap();
     let _newest = topic.join(lane.index(), tickcast::market::Channel::Trades);

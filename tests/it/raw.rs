@@ -189,7 +189,7 @@ fn brisk(driver: Driver) -> TestGateway {
     TestGateway::with(ServerConfig { driver, ..ServerConfig::default() }, session)
 }
 
-/// Waits until exactly so many sessions were closed for that reason.
+/// Waits until exactly that number of sessions was closed for that reason.
 async fn counted(gateway: &TestGateway, reason: &str, count: u32) {
     let sample = format!("tickcast_sessions_closed_total{{reason=\"{reason}\"}}");
     gateway.metric_reaches(&sample, f64::from(count)).await;
@@ -214,7 +214,7 @@ fn cases<const N: usize>(code: u16, all: [(&str, Vec<u8>); N]) -> Vec<Case> {
 }
 
 /// Every case gets its close frame and then the end of the connection, is counted under that reason, and harms
-/// nobody else.
+/// no other session.
 async fn closes(driver: Driver, all: Vec<Case>, reason: &str) {
     let gateway = brisk(driver);
     let mut witness = Witness::on(&gateway).await;

@@ -123,7 +123,7 @@ async fn a_client_that_comes_back_misses_nothing(driver: Driver) {
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     let mut last: Option<String> = None;
     for round in 0..12_u64 {
-        // Some while nobody listens, some while somebody does; the connection lands on either worker.
+        // Some without listeners, some with; the connection lands on either worker.
         gateway.publish((0..20).map(|i| trade(names[i % 3], round * 100 + i as u64, "1.5")));
         let mut stream = Stream::open(&gateway, "symbols=A,B,C&channels=trades", last.as_deref()).await;
         gateway.publish((20..40).map(|i| trade(names[i % 3], round * 100 + i as u64, "1.5")));

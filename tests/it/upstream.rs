@@ -153,7 +153,7 @@ impl Setup {
         client
     }
 
-    /// Lets the tape play once so many symbols are subscribed at the venue.
+    /// Lets the tape play once that number of symbols is subscribed at the venue.
     pub(crate) async fn play(&self, symbols: usize) {
         self.subscribed(symbols).await;
         self.mock.release(true);

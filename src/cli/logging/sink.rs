@@ -148,7 +148,7 @@ mod tests {
         IntCounter::new("test_dropped", "Test.").unwrap()
     }
 
-    /// A stream that takes a chunk whenever it is allowed to, and fails when nobody can allow it any more.
+    /// A stream that takes a chunk whenever it is allowed to, and fails once no permit can come any more.
     struct Gate {
         allowed: mpsc::Receiver<()>,
         written: mpsc::Sender<Vec<u8>>,

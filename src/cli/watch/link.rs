@@ -53,7 +53,7 @@ pub(super) enum Update {
     Ended(String),
 }
 
-/// The subscribe commands for what is to be watched.
+/// The subscribe commands for the watched symbols.
 pub(super) fn commands(args: &WatchArgs) -> Vec<String> {
     let mut commands = Vec::new();
     for channel in &args.channels {
@@ -67,7 +67,7 @@ pub(super) fn commands(args: &WatchArgs) -> Vec<String> {
     commands
 }
 
-/// Keeps connected until the gateway says to stay away or nobody listens to `updates` any more.
+/// Keeps connected until the gateway says to stay away or `updates` has no receiver any more.
 ///
 /// # Cancel safety
 /// Dropped, it closes the socket without a goodbye.
@@ -82,7 +82,7 @@ pub(super) async fn run(url: Uri, commands: Vec<String>, updates: mpsc::Sender<U
         }
         let pause = match ending.next(lived) {
             Next::Stop => {
-                // Whoever listened may be gone, and then nobody needs to know.
+                // The receiver may be gone; then there is no one to tell.
                 let _told = updates.send(Update::Ended(ending.why)).await;
                 return;
             }
@@ -99,7 +99,7 @@ pub(super) async fn run(url: Uri, commands: Vec<String>, updates: mpsc::Sender<U
     }
 }
 
-/// One connection from its beginning to its end; nothing when nobody listens any more.
+/// One connection from its beginning to its end; nothing when `updates` has no receiver any more.
 async fn connection(url: &Uri, commands: &[String], updates: &mpsc::Sender<Update>) -> Option<Ending> {
     updates.send(Update::Connecting).await.ok()?;
     let connected = tokio::select! {

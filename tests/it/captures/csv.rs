@@ -13,7 +13,7 @@ fn side(price: &str, size: &str) -> String {
     if (price, size) == ("0", "0") { "- -".into() } else { format!("{} {size}", point(price)) }
 }
 
-/// Microseconds of so many milliseconds after a time in seconds.
+/// Microseconds of a time in seconds and milliseconds.
 fn after(second: i64, ms: &str) -> i64 {
     second * 1_000_000 + ms.parse::<i64>().unwrap() * 1_000
 }

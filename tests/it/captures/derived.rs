@@ -114,7 +114,7 @@ fn play(keys: &str, folder: &Path) -> (String, Vec<String>) {
         }
     }
     came.extend(symbols.iter().flat_map(|symbol| bars(&hub, *symbol)));
-    // Nobody listened to the bars of the first pass: what is remembered is the same.
+    // The bars of the first pass had no listener: what is remembered is the same.
     let unheard: Vec<_> = symbols.iter().flat_map(|symbol| bars(&first, *symbol)).collect();
     assert_eq!(unheard, came[came.len() - unheard.len()..]);
     (ticks, came)

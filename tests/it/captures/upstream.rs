@@ -51,7 +51,7 @@ async fn plays(venue: Venue, file: &str, most: usize, reading: Reading) {
     setup.end().await;
 }
 
-/// So many ticks by kind and symbol; there must be no gap.
+/// The number of ticks by kind and symbol; there must be no gap.
 async fn receive(client: &mut Client, count: usize) -> BTreeMap<String, Vec<String>> {
     let mut got = Vec::with_capacity(count);
     while got.len() < count {

@@ -1,4 +1,4 @@
-//! Many connections of one address cost that address, and nobody else.
+//! Many connections of one address cost that address alone.
 
 use tickcast::{
     server::{Driver, ServerConfig},

@@ -112,10 +112,10 @@ pub(super) async fn slow() -> Three {
     scrapes.end()
 }
 
-/// A transport that takes what is fetched from it, and wakes nobody.
-struct Nobody;
+/// A transport that takes what is fetched from it, and wakes no task.
+struct Silent;
 
-impl Transport for Nobody {
+impl Transport for Silent {
     fn wake(&self) {}
 
     fn resume(&self) {}
@@ -136,7 +136,7 @@ pub(super) async fn lapped() -> Three {
     let mut shard = Shard::new(hub, "test", SessionConfig::default()).unwrap();
     let admission = Arc::new(ConnectionLimits::new(1, 1)).admit([127, 0, 0, 1].into()).unwrap();
     let now = Instant::now();
-    let key = shard.open(Encoding::Json, Rc::new(Nobody), Ok(admission), now);
+    let key = shard.open(Encoding::Json, Rc::new(Silent), Ok(admission), now);
     shard.command(key, br#"{"op":"subscribe","channel":"trades","symbols":["A"]}"#, now);
     gateway.publish((0..1_000).map(|id| trade("A", id, "1.00")));
     shard.drain_lane();

@@ -20,9 +20,9 @@ use crate::upstream::{mock, tape};
 /// What becomes of a stream of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stream {
-    /// Nobody has opened it.
+    /// It was never opened.
     Closed,
-    /// A pipe that is full and that nobody reads.
+    /// A full pipe without a reader.
     Full,
     /// A pipe whose reader is gone.
     Dead,

@@ -102,7 +102,7 @@ async fn pings_are_answered_in_every_shape(driver: Driver) {
         raw.send(&frame(0x89, payload));
         assert_eq!(raw.next(), Some(Frame { opcode: 10, payload: payload.to_vec() }));
     }
-    // A ping between the fragments of a command, and a pong that nobody asked for.
+    // A ping between the fragments of a command, and a pong without a ping.
     raw.send(&frame(0x01, b"{\"op\":\"ping\","));
     raw.send(&frame(0x89, b"between"));
     assert_eq!(raw.next(), Some(Frame { opcode: 10, payload: b"between".to_vec() }));

@@ -59,7 +59,7 @@ async fn the_last_listener_releases_a_symbol_after_the_linger() {
         let symbols = ["BTC-USD", "ETH-USD"];
         let setup =
             Setup::new(venue, &symbols, tape::session(venue, &symbols, 5), &[], "linger_ms = 150").await;
-        assert_eq!(setup.mock.counts().connections, 0, "nobody has asked yet");
+        assert_eq!(setup.mock.counts().connections, 0, "no client has asked yet");
         let mut first = setup.gateway.connect().await;
         let mut second = setup.gateway.connect().await;
         first.send(json!({"op": "subscribe", "channel": "quotes", "symbols": ["BTC-USD"]})).await;
@@ -73,7 +73,7 @@ async fn the_last_listener_releases_a_symbol_after_the_linger() {
         assert_eq!(setup.mock.counts().connections, 1);
         let started = tokio::time::Instant::now();
         first.send(json!({"op": "unsubscribe", "channel": "quotes", "symbols": ["BTC-USD"]})).await;
-        eventually("nobody wants anything: no connection", || setup.mock.counts().present == 0).await;
+        eventually("no demand: no connection", || setup.mock.counts().present == 0).await;
         assert!(started.elapsed() >= Duration::from_millis(150), "not before the linger");
         // Who comes back within the linger finds it as it was; here it is asked for anew.
         first.send(json!({"op": "subscribe", "channel": "quotes", "symbols": ["BTC-USD"]})).await;

@@ -84,7 +84,7 @@ async fn patterns_find_products_and_their_prices_flow() {
         assert_eq!((&btc["state"], &btc["feed"]), (&json!("pending"), &json!("feed")), "{venue:?}");
         let is_cent = |step: &Value| step.as_str().unwrap().trim_end_matches('0') == "0.01";
         assert!(is_cent(&btc["tick_size"]) && is_cent(&btc["lot_size"]), "{venue:?} {btc}");
-        assert_eq!(setup.mock.counts().connections, 0, "{venue:?}: nobody has asked for anything");
+        assert_eq!(setup.mock.counts().connections, 0, "{venue:?}: no client has asked for anything");
         let found = ["BTC-USD", "ETH-USD"];
         let mut client = setup.streaming(&found).await;
         setup.play(2).await;
@@ -193,7 +193,7 @@ async fn a_connection_carries_so_many_symbols_and_the_others_wait() {
     assert_eq!(told["state"], "pending", "nothing was ever received: {told}");
     let waiting = "tickcast_upstream_waiting{feed=\"feed\"}";
     setup.gateway.metric_is(waiting, |count| (count - 1.0).abs() < 0.1).await;
-    // Long before its linger is over, one that nobody listens to makes room.
+    // Long before its linger is over, one without listeners makes room.
     first.send(json!({"op": "unsubscribe", "channel": "trades", "symbols": ["A-USD"]})).await;
     eventually("the one that waited is subscribed", || setup.mock.counts().active == ["BUSD", "CUSD"]).await;
     setup.gateway.metric_is(waiting, |count| count < 0.1).await;

@@ -23,13 +23,13 @@ const TIMES: FailoverTimes =
     FailoverTimes { grace: Duration::from_millis(300), hold: Duration::from_millis(600) };
 
 /// A gateway that looks at its feeds, and its feeds.
-struct House {
+struct TwoFeeds {
     gateway: TestGateway,
     stop: CancellationToken,
     running: Vec<JoinHandle<()>>,
 }
 
-impl House {
+impl TwoFeeds {
     fn new() -> Self {
         let hub = HubConfig { failover: TIMES, ..HubConfig::default() };
         let session = SessionConfig { stream_bytes: 1 << 28, ..SessionConfig::default() };
@@ -148,7 +148,7 @@ impl Seen {
     }
 }
 
-async fn streaming(house: &House, name: &str) -> Client {
+async fn streaming(house: &TwoFeeds, name: &str) -> Client {
     let mut client = house.gateway.connect().await;
     for channel in ["status", "trades", "quotes"] {
         let op =
@@ -165,7 +165,7 @@ async fn a_lost_venue_is_replaced_and_takes_back_and_the_standby_lets_go() {
         // The first one stalls; its feed finds it silent and connects again.
         let first = venue(Venue::Kraken, &["BTC-USD"], 4_000, &["stall@100"]).await;
         let second = venue(Venue::Coinbase, &["BTC-USD"], 4_000, &[]).await;
-        let mut house = House::new();
+        let mut house = TwoFeeds::new();
         let more = "source = \"one\"";
         let one = keys(&first, &["BTC-USD"], more)
             .replace("silence_timeout_ms = 60000", "silence_timeout_ms = 1500")
@@ -206,7 +206,7 @@ async fn a_lost_venue_is_replaced_and_takes_back_and_the_standby_lets_go() {
 async fn a_symbol_that_the_preferred_venue_refuses_comes_from_the_next() {
     let first = venue(Venue::Kraken, &["ETH-USD"], 4_000, &[]).await;
     let second = venue(Venue::Coinbase, &["BTC-USD", "ETH-USD"], 4_000, &[]).await;
-    let mut house = House::new();
+    let mut house = TwoFeeds::new();
     let both = ["BTC-USD", "ETH-USD"];
     house.add("one", 1, build(Venue::Kraken, &keys(&first, &both, "source = \"one\"")));
     house.add("two", 2, build(Venue::Coinbase, &keys(&second, &both, "source = \"two\"")));
@@ -230,7 +230,7 @@ async fn a_symbol_that_the_preferred_venue_refuses_comes_from_the_next() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_simulators_one_is_heard_and_nothing_is_counted_twice() {
-    let mut house = House::new();
+    let mut house = TwoFeeds::new();
     let simulator = |source: &str| {
         let text = format!(
             "rate = 400\nsource = \"{source}\"\n[[symbol]]\nsymbol = \"A\"\nprice = \"100\"\ntick = \"0.01\"\n"

@@ -80,7 +80,7 @@ pub(crate) fn quote(venue: Venue, symbol: &str, id: u64) -> String {
     }
 }
 
-/// So many steps.
+/// That many steps.
 pub(crate) fn session(venue: Venue, symbols: &[&str], steps: u64) -> Vec<Recorded> {
     let recorded = |text| Recorded::new(venue, None, text).expect("there is a tick in it");
     texts(venue, symbols, steps).into_iter().map(recorded).collect()

@@ -25,7 +25,7 @@ async fn venue(listener: TcpListener, acceptor: TlsAcceptor) {
     while let Ok((stream, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
-            // Whoever does not trust us goes away here.
+            // A client that does not trust us goes away here.
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let mut socket = accept_async(stream).await.unwrap();
             let _request = socket.next().await;
