@@ -14,6 +14,7 @@ mod freshness;
 mod history;
 mod image;
 mod lane;
+mod numbering;
 mod restore;
 mod ring;
 mod source_clock;
@@ -32,6 +33,7 @@ pub use freshness::FreshnessLimits;
 pub use history::{BarSpan, Page};
 pub use image::{Computed, Image, Numbered, RingImage, SavedMark};
 pub use lane::{Drained, Lane};
+pub use numbering::Numbering;
 pub use restore::RestoreError;
 pub use source_clock::SourceClock;
 pub use topic::{Remembered, Topic};
@@ -103,14 +105,16 @@ pub struct Hub {
     clock: Clock,
     metrics: Arc<Metrics>,
     topics: Topics,
+    /// But for the number of the next topic, which the topics know.
+    numbering: Mutex<Numbering>,
     lanes: RwLock<Vec<Option<Arc<Lane>>>>,
     feed_table: RwLock<FeedTable>,
     /// The topics that several feeds carry.
     contested: RwLock<Vec<Arc<Topic>>>,
     /// What symbols of whole feeds are still to be told.
     sweeps: Mutex<VecDeque<Sweep>>,
-    /// Where the look for symbols that are no longer fresh goes on.
-    looked_at: Mutex<usize>,
+    /// Number of the topic from which the look for symbols that are no longer fresh goes on.
+    looked_at: Mutex<u32>,
 }
 
 impl Hub {
@@ -123,6 +127,7 @@ impl Hub {
             clock,
             metrics,
             topics: Topics::default(),
+            numbering: Mutex::default(),
             lanes: RwLock::default(),
             feed_table: RwLock::default(),
             contested: RwLock::default(),
@@ -168,9 +173,12 @@ impl Hub {
             topic.named();
             return self.carried(topic, feed, lanes);
         }
-        let make =
-            |id| Ok::<_, HubError>(Topic::new(id, symbol, self.feed_ref(feed), Arc::clone(&self.context)));
-        let (topic, is_new) = self.topics.get_or_make(symbol, make)?;
+        let make = |id| {
+            let base = self.numbering.lock().begin(symbol);
+            let context = Arc::clone(&self.context);
+            Ok::<_, HubError>(Topic::new((id, base), symbol, self.feed_ref(feed), context))
+        };
+        let (topic, is_new) = self.topics.get_or_make(symbol, None, &self.context.slots, make)?;
         if !is_new {
             return self.carried(topic, feed, lanes);
         }
@@ -276,16 +284,28 @@ impl Hub {
         self.topics.len()
     }
 
-    /// The topic at that position.
+    /// The number that the next topic gets.
     #[must_use]
-    pub fn topic_at(&self, position: usize) -> Option<Arc<Topic>> {
-        self.topics.at(position)
+    pub fn next_topic(&self) -> u32 {
+        self.topics.next()
     }
 
-    /// At most `most` topics from that position on, in the order in which they became known.
+    /// The topic of that number, if it is still there.
     #[must_use]
-    pub fn topics_since(&self, position: usize, most: usize) -> Vec<Arc<Topic>> {
-        self.topics.since(position, most)
+    pub fn topic_at(&self, number: u32) -> Option<Arc<Topic>> {
+        self.topics.at(number)
+    }
+
+    /// At most `most` topics from that number on, in the order in which they became known.
+    #[must_use]
+    pub fn topics_since(&self, number: u32, most: usize) -> Vec<Arc<Topic>> {
+        self.topics.since(number, most)
+    }
+
+    /// What numbers new topics get.
+    #[must_use]
+    pub fn numbering(&self) -> Numbering {
+        Numbering { next: self.topics.next(), ..self.numbering.lock().clone() }
     }
 
     /// Every topic, in the order in which they became known. Not for what clients can ask for: there may be very many.

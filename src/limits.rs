@@ -297,8 +297,8 @@ pub const SSE_COMMENT: Duration = Duration::from_secs(15);
 /// do not all come back at once.
 pub const SSE_RETRY_MS: RangeInclusive<u64> = 1_000..=3_000;
 
-/// Longest position, in bytes of its text: proxies take header lines of 8 KiB. One for more subscriptions says so, and
-/// whoever comes back with it gets a `resync`.
+/// Longest position, in bytes of its text: proxies take header lines of 8 KiB. It holds a thousand subscriptions. One for
+/// more says so, and a client that comes back with it gets a `resync`.
 pub const POSITION_BYTES: usize = 6 * 1024;
 
 /// Subscriptions of one `/v1/poll`, which fit into a position. More: 400.

@@ -5,6 +5,7 @@ use prometheus::{IntCounter, IntGauge};
 use super::{
     HubConfig,
     derive::{Channels, Excluded, Uncorrected},
+    topic_id::Slots,
 };
 use crate::{
     market::{Channel, Interval},
@@ -15,6 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct TopicContext {
     pub(super) config: HubConfig,
+    pub(super) slots: Slots,
     pub(super) events: [IntCounter; Channel::COUNT],
     /// Trades that are no part of a derived value, by reason and place in [`Channel::DERIVED`].
     excluded: [[IntCounter; Channel::DERIVED.len()]; Excluded::COUNT],
@@ -29,6 +31,7 @@ impl TopicContext {
     pub(super) fn new(config: HubConfig, metrics: &Metrics) -> Self {
         Self {
             config,
+            slots: Slots::default(),
             events: metrics.events(),
             excluded: Excluded::REASONS.map(|reason| metrics.derived.excluded(reason)),
             uncorrected: Uncorrected::REASONS.map(|reason| metrics.derived.uncorrected(reason)),

@@ -13,6 +13,10 @@ use crate::market::{Body, Channel, Interval, Intervals, Source, Symbol};
 /// A topic's memory, or what of it is newer than a [`SavedMark`]; `E` is how an event is held.
 #[derive(Debug, Clone)]
 pub struct Image<E> {
+    /// Its number among the topics.
+    pub id: u32,
+    /// Its own events have higher numbers than this.
+    pub base: u64,
     /// Whose it is.
     pub symbol: Symbol,
     /// The feed that made it known.
@@ -83,6 +87,12 @@ impl Computed {
     #[must_use]
     pub fn clock_of_format_1(&self) -> SourceClock {
         self.derived.clock_of_format_1()
+    }
+
+    /// Whether the newest change of a channel has a number and no event.
+    #[must_use]
+    pub const fn is_deferred(&self, channel: Channel) -> bool {
+        self.deferred.contains(channel)
     }
 
     /// The ticker's newest minute.

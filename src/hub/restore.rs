@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Hub, HubError, Image, Numbered, Topic, batch::PublishBatch};
+use super::{Hub, HubError, Image, Numbered, Numbering, Topic, batch::PublishBatch};
 use crate::market::{Source, State, Status, Symbol, Tick};
 
 /// Why a hub cannot go on from images.
@@ -18,22 +18,29 @@ pub enum RestoreError {
 
 impl Hub {
     /// Goes on from what another hub remembered; to be called before anything is declared. Numbers go on behind the
-    /// images', and every symbol is stale until it is heard itself.
+    /// images', and every symbol is stale until it is heard itself. Images come in the order of their topics' numbers.
     ///
     /// `interrupted` feeds were away from sources that went on: their streams are told of one loss.
     ///
     /// # Errors
     /// When an image is none of a topic; then the hub must not be used.
-    pub fn restore(&self, images: Vec<Image<Numbered>>, interrupted: &[Source]) -> Result<(), RestoreError> {
+    pub fn restore(
+        &self,
+        images: Vec<Image<Numbered>>,
+        numbering: Numbering,
+        interrupted: &[Source],
+    ) -> Result<(), RestoreError> {
         let mut batch = PublishBatch::new(&[], self.times());
+        let next = numbering.next;
+        *self.numbering.lock() = numbering;
         for image in images {
-            let (symbol, feed) = (image.symbol, image.feed);
+            let (symbol, feed, number, base) = (image.symbol, image.feed, image.id, image.base);
             let make = |id| {
-                let topic = Topic::new(id, symbol, self.feed_ref(feed), Arc::clone(&self.context));
+                let topic = Topic::new((id, base), symbol, self.feed_ref(feed), Arc::clone(&self.context));
                 topic.restore(image, batch.received).ok_or(RestoreError::Unsound(symbol))?;
                 Ok::<_, RestoreError>(topic)
             };
-            let (topic, is_new) = self.topics.get_or_make(symbol, make)?;
+            let (topic, is_new) = self.topics.get_or_make(symbol, Some(number), &self.context.slots, make)?;
             if !is_new {
                 return Err(RestoreError::Unsound(symbol));
             }
@@ -51,6 +58,7 @@ impl Hub {
             let status = Status { symbol, state, source: feed, since, why: why.into() };
             let _its_own = topic.publish(feed, Tick::Status(status), &mut batch);
         }
+        self.topics.go_on_from(next);
         batch.end(&self.context);
         Ok(())
     }

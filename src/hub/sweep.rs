@@ -28,8 +28,8 @@ enum What {
 /// Which symbols are left.
 #[derive(Debug)]
 enum Rest {
-    /// All from that position on that the feed carries.
-    From(usize),
+    /// All from that number on that the feed carries.
+    From(u32),
     /// These.
     Named(IntoIter<Symbol>),
 }
@@ -122,21 +122,21 @@ impl Hub {
         more
     }
 
-    /// Does something with each topic of the feeds, from a position on, until it has made a burst of events. Returns
+    /// Does something with each topic of the feeds, from a number on, until it has made a burst of events. Returns
     /// whether topics are left.
     pub(super) fn each_of(
         &self,
         feeds: &[Source],
-        position: &mut usize,
+        number: &mut u32,
         mut each: impl FnMut(&Topic, &mut PublishBatch<'_>),
     ) -> bool {
         let lanes = self.lanes.read();
         let mut batch = PublishBatch::new(&lanes, self.times());
         let mut more = true;
         while more && batch.events() < MAX_BURST_TICKS {
-            let topics: Vec<Arc<Topic>> = self.topics.since(*position, MAX_BURST_TICKS - batch.events());
+            let topics: Vec<Arc<Topic>> = self.topics.since(*number, MAX_BURST_TICKS - batch.events());
             more = !topics.is_empty();
-            *position += topics.len();
+            *number = topics.last().map_or(*number, |last| last.id().number() + 1);
             topics.iter().filter(|topic| topic.is_carried_by(feeds)).for_each(|it| each(it, &mut batch));
         }
         if batch.standby > 0 {

@@ -1,8 +1,10 @@
 //! One symbol's broadcast: numbers, last values, the rings, what is derived, and which shards listen.
 //!
-//! A derived event is made when somebody can see it: when a shard listens to its channel, when a bar becomes final (the
-//! ring keeps it), or when somebody asks for the newest one. Numbers count made events, so they have no holes; what
-//! is computed is always kept, so that an event made late says what it would have said.
+//! A change of a derived channel takes its number whether or not its event is made: so the numbers follow from what
+//! sources say, and another gateway that hears the same gives the same. The event is made only when somebody can see it:
+//! when a shard listens to its channel, when a bar becomes final (the ring keeps it), or when somebody asks for the newest
+//! one. What is computed is always kept, so an event made late says what it would have said, under the number of the newest
+//! change.
 
 mod candidates;
 mod correct;
@@ -57,6 +59,7 @@ pub struct Remembered {
 #[derive(Debug)]
 pub struct Topic {
     id: TopicId,
+    base: u64,
     symbol: Symbol,
     context: Arc<TopicContext>,
     inner: Mutex<Inner>,
@@ -107,14 +110,31 @@ struct Memory {
     bars: [Ring; Interval::COUNT],
 }
 
+impl Drop for Topic {
+    fn drop(&mut self) {
+        self.context.slots.give_back(self.id);
+    }
+}
+
 impl Topic {
-    pub(super) fn new(id: TopicId, symbol: Symbol, feed_ref: FeedRef, context: Arc<TopicContext>) -> Self {
+    /// A topic whose numbers begin behind `base`.
+    pub(super) fn new(
+        (id, base): (TopicId, u64),
+        symbol: Symbol,
+        feed_ref: FeedRef,
+        context: Arc<TopicContext>,
+    ) -> Self {
+        let ring = |size: usize| {
+            let mut ring = Ring::new(size);
+            ring.forget_until(base);
+            ring
+        };
         let inner = Inner {
-            heads: [0; Channel::COUNT],
+            heads: [base; Channel::COUNT],
             last: [const { None }; Channel::COUNT],
             lost: [const { None }; Channel::COUNT],
-            trades: Ring::new(context.config.trades_per_symbol),
-            corrections: Ring::new(CORRECTIONS_PER_SYMBOL),
+            trades: ring(context.config.trades_per_symbol),
+            corrections: ring(CORRECTIONS_PER_SYMBOL),
             candidates: Candidates::new(feed_ref),
             interest: [0; Channel::COUNT],
             derived: None,
@@ -122,13 +142,26 @@ impl Topic {
         };
         let due = AtomicI64::new(i64::MAX);
         let increments = Mutex::default();
-        Self { id, symbol, context, inner: Mutex::new(inner), due, increments }
+        Self { id, base, symbol, context, inner: Mutex::new(inner), due, increments }
     }
 
-    /// Its position.
+    /// Which topic it is.
     #[must_use]
     pub const fn id(&self) -> TopicId {
         self.id
+    }
+
+    /// Its first event of each channel has the next number: 0, unless a symbol was removed before. Numbers up to here may
+    /// have been another topic's of the same symbol.
+    #[must_use]
+    pub const fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// The highest number that an event of it has.
+    #[must_use]
+    pub fn highest(&self) -> u64 {
+        self.inner.lock().heads.into_iter().max().unwrap_or(self.base)
     }
 
     /// Its symbol.
@@ -229,7 +262,11 @@ impl Topic {
                 deferred: Channels::default(),
                 deferred_since: now,
                 offset: None,
-                bars: Interval::ALL.map(|_| Ring::new(config.bars)),
+                bars: Interval::ALL.map(|_| {
+                    let mut ring = Ring::new(config.bars);
+                    ring.forget_until(self.base);
+                    ring
+                }),
             })
         });
         match tick {
@@ -251,7 +288,7 @@ impl Topic {
         }
     }
 
-    /// Makes the events of what has changed, as far as somebody can see them.
+    /// Numbers what has changed, and makes the events that somebody can see.
     fn emit_derived(&self, inner: &mut Inner, step: Step, batch: &mut PublishBatch<'_>) {
         for bar in step.finished {
             let channel = Channel::Bars(bar.interval);
@@ -269,20 +306,27 @@ impl Topic {
                 continue;
             }
             let Some(memory) = &mut inner.derived else { return };
+            // A number depends on what sources say alone, never on who listens.
+            inner.heads[channel.index()] += 1;
             if inner.interest[channel.index()] == 0 {
                 memory.deferred.insert(channel);
                 memory.deferred_since = batch.received;
             } else if let Some(body) = memory.computed.newest(channel) {
-                self.emit(inner, body, batch);
+                self.emit_at_head(inner, body, batch);
             }
         }
         self.context.count_excluded(&step.excluded);
     }
 
-    /// Makes an event, remembers it as the last, and hands it to the interested lanes.
+    /// Numbers an event, remembers it as the last, and hands it to the interested lanes.
     fn emit(&self, inner: &mut Inner, body: Body, batch: &mut PublishBatch<'_>) -> Arc<Event> {
+        inner.heads[body.channel().index()] += 1;
+        self.emit_at_head(inner, body, batch)
+    }
+
+    /// Makes the event of the number that was given last.
+    fn emit_at_head(&self, inner: &mut Inner, body: Body, batch: &mut PublishBatch<'_>) -> Arc<Event> {
         let channel = body.channel().index();
-        inner.heads[channel] += 1;
         batch.made[channel] += 1;
         let event = Arc::new(Event::new(self.id, inner.heads[channel], body, batch.received));
         if channel == Channel::Trades.index() {
@@ -304,7 +348,7 @@ impl Topic {
         event
     }
 
-    /// Makes the event that was not made while nobody listened.
+    /// Makes the event of the newest change that was numbered while nobody listened.
     fn catch_up(&self, inner: &mut Inner, channel: Channel) {
         let Some(memory) = &mut inner.derived else { return };
         if !memory.deferred.contains(channel) {
@@ -317,7 +361,7 @@ impl Topic {
                 &[],
                 Times { received: memory.deferred_since, now: UnixMicros(0), steady: Duration::ZERO },
             );
-            self.emit(inner, body, &mut batch);
+            self.emit_at_head(inner, body, &mut batch);
             batch.end(&self.context);
         }
     }

@@ -1,16 +1,16 @@
-//! The sessions of a shard that follow a pattern, and how many symbols they were told of.
+//! The sessions of a shard that follow a pattern, and up to which they were told of them.
 
 /// Sessions with a pattern subscription.
 #[derive(Debug)]
 pub(super) struct Followers {
     sessions: Vec<usize>,
-    known_topics: usize,
+    next_topic: u32,
 }
 
 impl Followers {
-    /// None yet, on a shard that knows so many symbols.
-    pub(super) const fn new(known_topics: usize) -> Self {
-        Self { sessions: Vec::new(), known_topics }
+    /// None yet, on a shard that knows all symbols whose topics have lower numbers.
+    pub(super) const fn new(next_topic: u32) -> Self {
+        Self { sessions: Vec::new(), next_topic }
     }
 
     pub(super) fn add(&mut self, index: usize) {
@@ -28,12 +28,12 @@ impl Followers {
         self.sessions.is_empty()
     }
 
-    /// The sessions that have to look at new symbols, when there are `count` now.
-    pub(super) fn behind(&mut self, count: usize) -> &[usize] {
-        if self.sessions.is_empty() || count == self.known_topics {
+    /// The sessions that have to look at new symbols, when the next one gets that number.
+    pub(super) fn behind(&mut self, next: u32) -> &[usize] {
+        if self.sessions.is_empty() || next == self.next_topic {
             return &[];
         }
-        self.known_topics = count;
+        self.next_topic = next;
         &self.sessions
     }
 }

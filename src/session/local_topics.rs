@@ -20,6 +20,8 @@ pub(super) struct Subscriber {
 /// One topic as its shard sees it.
 #[derive(Debug)]
 pub(super) struct LocalTopic {
+    /// The topic's: here, so that an event need not look into the topic to find that it is one's of its slot.
+    id: TopicId,
     pub(super) topic: Arc<Topic>,
     /// Whether the channel has subscribers here; without, its numbers mean nothing.
     pub(super) joined: [bool; Channel::COUNT],
@@ -29,17 +31,17 @@ pub(super) struct LocalTopic {
     pub(super) subscribers: [Vec<Subscriber>; Channel::COUNT],
 }
 
-/// The topics with at least one subscriber here, by topic id.
+/// The topics with at least one subscriber here, by their slots.
 #[derive(Debug, Default)]
 pub(super) struct LocalTopics(Vec<Option<Box<LocalTopic>>>);
 
 impl LocalTopics {
     pub(super) fn get_mut(&mut self, topic: TopicId) -> Option<&mut LocalTopic> {
-        self.0.get_mut(topic.index())?.as_deref_mut()
+        self.0.get_mut(topic.slot())?.as_deref_mut().filter(|local| local.id == topic)
     }
 
     pub(super) fn get(&self, topic: TopicId) -> Option<&LocalTopic> {
-        self.0.get(topic.index())?.as_deref()
+        self.0.get(topic.slot())?.as_deref().filter(|local| local.id == topic)
     }
 
     /// The newest event that the shard has handed out.
@@ -49,12 +51,13 @@ impl LocalTopics {
 
     /// A topic with that channel joined; made, and the hub told, when it is not yet.
     pub(super) fn join(&mut self, topic: &Arc<Topic>, channel: Channel, shard: usize) -> &mut LocalTopic {
-        let index = topic.id().index();
+        let index = topic.id().slot();
         if self.0.len() <= index {
             self.0.resize_with(index + 1, || None);
         }
         let local = self.0[index].get_or_insert_with(|| {
             Box::new(LocalTopic {
+                id: topic.id(),
                 topic: Arc::clone(topic),
                 joined: [false; Channel::COUNT],
                 seen: [0; Channel::COUNT],
@@ -93,13 +96,13 @@ impl LocalTopics {
             local.joined[i] = false;
             local.newest[i] = None;
             if !local.joined.contains(&true) {
-                self.0[topic.index()] = None;
+                self.0[topic.slot()] = None;
             }
         }
         moved
     }
 
-    /// The first topic listened to at that place or behind it.
+    /// The first topic listened to in that slot or behind it.
     pub(super) fn behind(&self, place: usize) -> Option<&LocalTopic> {
         self.0.get(place..)?.iter().flatten().map(|local| &**local).next()
     }

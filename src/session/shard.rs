@@ -83,7 +83,7 @@ impl Shard {
             node: node.into(),
             topics: LocalTopics::default(),
             sessions: Sessions::new(hub.instant()),
-            followers: Followers::new(hub.topic_count()),
+            followers: Followers::new(hub.next_topic()),
             sweeps: late::Sweeps::new(hub.instant(), sweep::sweep_interval(&config)),
             scratch: Scratch::default(),
             metrics: ShardMetrics::new(hub.metrics()),

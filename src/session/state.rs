@@ -77,7 +77,7 @@ pub(super) struct Session {
     pub(super) admission: Option<Admission>,
     pub(super) patterns: Vec<PatternSubscription>,
     /// How many topics its patterns were matched against.
-    pub(super) known: usize,
+    pub(super) known: u32,
     /// Whether there are more by now.
     pub(super) is_behind: bool,
     /// Stands in the shard's queue for work.

@@ -19,11 +19,11 @@ use super::{
     error::{Fault, StoreError},
     record::{FORMAT, OLDEST, decode, encode},
 };
-use crate::{limits::STORE_CACHE_BYTES, market::UnixMicros};
+use crate::{hub::Numbering, limits::STORE_CACHE_BYTES, market::UnixMicros};
 
 /// What the file is: read first, in this form by every version.
 const HEAD: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tickcast");
-/// Symbols by key: in the order in which the hub knew them.
+/// Symbols by key: the number of the topic.
 pub(super) const TOPICS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("topics");
 /// Rings by symbol, channel and first number.
 pub(super) const EVENTS: TableDefinition<'_, (u32, u8, u64), &[u8]> = TableDefinition::new("events");
@@ -142,6 +142,19 @@ impl File {
     pub(super) fn time(&self) -> Result<Option<UnixMicros>, StoreError> {
         let bytes = self.head("time")?.and_then(|bytes| bytes.try_into().ok());
         Ok(bytes.map(|bytes| UnixMicros(i64::from_le_bytes(bytes))))
+    }
+
+    /// What numbers new topics get; nothing is said in a file of an older format.
+    pub(super) fn numbering(&self) -> Result<Numbering, StoreError> {
+        let Some(bytes) = self.head("numbering")? else { return Ok(Numbering::default()) };
+        let (next, floor) = decode(&bytes).map_err(|why| self.damaged(&why))?;
+        Ok(Numbering { next, floor, ..Numbering::default() })
+    }
+
+    /// Sets what numbers new topics get within a transaction.
+    pub(super) fn set_numbering(write: &redb::WriteTransaction, next: u32, floor: u64) -> Result<(), Fault> {
+        write.open_table(HEAD)?.insert("numbering", encode(&(next, floor)).as_slice())?;
+        Ok(())
     }
 
     /// Sets the gateway's time within a transaction.

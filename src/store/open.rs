@@ -1,7 +1,8 @@
 //! The start: what of the file this gateway takes over, and whether its numbering goes on.
 //!
 //! Numbers go on under the same epoch only when every number that was ever given is known and means the same: the last
-//! run ended well, the file is the one that it ended with, and exactly its symbols are taken over.
+//! run ended well, and the file is the one that it ended with. Symbols may come, go and change places: each has the number of
+//! its topic, which is not given again.
 
 use std::collections::HashSet;
 
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     dialect::packed,
-    hub::{Computed, Hub, Image, Numbered, SavedMark, TickerMinute},
+    hub::{Computed, Hub, Image, Numbered, Numbering, SavedMark, TickerMinute},
     limits::{MAX_TOPICS, STORE_FORGETS},
     market::{Channel, Interval, Intervals, Source, Symbol, UnixMicros},
 };
@@ -40,7 +41,7 @@ pub struct Opened {
     pub(super) topics: Vec<Found>,
     images: Vec<Image<Numbered>>,
     pub(super) orphaned: Vec<(Symbol, u32)>,
-    pub(super) next_key: u32,
+    numbering: Numbering,
     /// Whether the last run said nothing that is not in the file.
     is_whole: bool,
     /// The name of the numbering from now on.
@@ -63,8 +64,6 @@ pub(super) struct Found {
 /// What is to be changed in the file at the start.
 #[derive(Default)]
 struct Changes {
-    /// Whether a symbol comes or goes.
-    moves: bool,
     rewritten: Vec<(u32, TopicRecord)>,
     dropped: Vec<u32>,
     /// Rings that are kept no longer.
@@ -89,12 +88,16 @@ impl Opened {
     ) -> Result<Self, StoreError> {
         let file = File::open(&config.path)?;
         let last = file.run()?;
-        let (records, next_key) = records(&file)?;
+        let records = records(&file)?;
         let said = file.time()?;
         let mut changes = Changes { migrates: file.format < FORMAT, ..Changes::default() };
         if changes.migrates {
             changes.rewritten.clone_from(&records);
         }
+        let mut numbering = file.numbering()?;
+        // Files of older formats know no more than the symbols that are there.
+        let next = records.last().map_or(0, |(key, _)| key.saturating_add(1));
+        numbering.next = numbering.next.max(next);
         let is_whole = last.as_ref().is_none_or(|run| file.ended(run));
         let mut opened = Self {
             file,
@@ -102,7 +105,7 @@ impl Opened {
             topics: Vec::new(),
             images: Vec::new(),
             orphaned: Vec::new(),
-            next_key,
+            numbering,
             is_whole,
             epoch: fresh,
             is_continued: false,
@@ -110,11 +113,12 @@ impl Opened {
         };
         opened.sort(records, now, &mut changes)?;
         if let Some(run) = last.filter(|_| is_whole)
-            && !changes.moves
             && changes.rings.is_empty()
             && !opened.scope.starts_over
         {
             (opened.epoch, opened.is_continued) = (run.epoch, true);
+        } else {
+            opened.numbering.floor = 0;
         }
         let run = RunRecord { epoch: opened.epoch.clone(), stopped: None };
         guarded(&config.path, || commit(&opened.file, &changes, &run))?;
@@ -138,7 +142,7 @@ impl Opened {
         for (key, mut record) in records {
             let symbol = record.symbol;
             if record.absent_since.is_some_and(|since| now.0.saturating_sub(since.0) > forgets) {
-                changes.moves |= !record.is_orphaned;
+                self.numbering.floor = self.numbering.floor.max(record.highest());
                 changes.dropped.push(key);
                 continue;
             }
@@ -150,10 +154,11 @@ impl Opened {
                 if !wanted {
                     record.absent_since.get_or_insert(now);
                 }
-                changes.moves = true;
                 changes.rewritten.push((key, record.clone()));
             }
             if !wanted {
+                let highest = self.numbering.waiting.entry(symbol).or_default();
+                *highest = record.highest().max(*highest);
                 self.orphaned.push((symbol, key));
                 continue;
             }
@@ -171,7 +176,7 @@ impl Opened {
         record: &TopicRecord,
         changes: &mut Changes,
     ) -> Result<Image<Numbered>, StoreError> {
-        let mut image = record.image();
+        let mut image = record.image(key);
         let damaged =
             |why: &dyn std::fmt::Display| self.file.damaged(&format_args!("{}: {why}", record.symbol));
         let Rows { events: rows, minutes } = guarded(&self.file.path, || rows(&self.file, key))?;
@@ -225,12 +230,13 @@ impl Opened {
     pub fn restore(&mut self, hub: &Hub, interrupted: &[Source]) -> Result<(), StoreError> {
         let images = std::mem::take(&mut self.images);
         let interrupted = if self.is_whole { interrupted } else { &self.scope.feeds };
-        hub.restore(images, interrupted).map_err(|why| self.file.damaged(&why))
+        let numbering = std::mem::take(&mut self.numbering);
+        hub.restore(images, numbering, interrupted).map_err(|why| self.file.damaged(&why))
     }
 }
 
-/// Every symbol of the file by its key, and the first key that was never used.
-fn records(file: &File) -> Result<(Vec<(u32, TopicRecord)>, u32), StoreError> {
+/// Every symbol of the file by its key, as the newest format says it.
+fn records(file: &File) -> Result<Vec<(u32, TopicRecord)>, StoreError> {
     let rows = guarded(&file.path, || {
         let topics = file.db.begin_read()?.open_table(TOPICS)?;
         let mut rows = Vec::new();
@@ -240,11 +246,11 @@ fn records(file: &File) -> Result<(Vec<(u32, TopicRecord)>, u32), StoreError> {
         }
         Ok(rows)
     })?;
-    let next_key = rows.last().map_or(0, |(key, _)| key.saturating_add(1));
     let read = |(key, bytes): (u32, Vec<u8>)| {
-        decode::<TopicRecord>(&bytes).map(|record| (key, record)).map_err(|why| file.damaged(&why))
+        let record = decode::<TopicRecord>(&bytes).map_err(|why| file.damaged(&why))?;
+        Ok((key, record.migrated(file.format)))
     };
-    Ok((rows.into_iter().map(read).collect::<Result<_, _>>()?, next_key))
+    rows.into_iter().map(read).collect()
 }
 
 /// The rings and the ticker's minutes of a symbol, as bytes.

@@ -18,8 +18,10 @@ use crate::{
 
 /// The version of everything in the file.
 ///
-/// 1: heads in a list, by the place of their channel. 2: heads by the channel's id, which never moves.
-pub(super) const FORMAT: u32 = 2;
+/// 1: heads in a list, by the place of their channel. 2: heads by the channel's id, which never moves. 3: a symbol's key is
+/// the number of its topic, and numbers of derived channels count changes; where they counted events that were made, a
+/// change that was not made takes its number now.
+pub(super) const FORMAT: u32 = 3;
 
 /// The oldest version that is read. A file of it is of the newest format from the start on.
 pub(super) const OLDEST: u32 = 1;
@@ -45,6 +47,9 @@ pub(super) struct TopicRecord {
     /// What is known of the source's clock; format 1 has it with what is computed.
     #[serde(default)]
     clock: Option<SourceClock>,
+    /// Numbers begin behind this one.
+    #[serde(default)]
+    base: u64,
 }
 
 /// The bytes of a record.
@@ -75,11 +80,29 @@ impl TopicRecord {
             is_orphaned: false,
             forgotten_corrections: image.corrections.forgotten,
             clock: Some(image.clock),
+            base: image.base,
         }
     }
 
+    /// The record as the newest format says it.
+    pub(super) fn migrated(mut self, format: u32) -> Self {
+        if format < 3
+            && let Some(computed) = &self.computed
+        {
+            for channel in Channel::DERIVED.into_iter().filter(|channel| computed.is_deferred(*channel)) {
+                self.heads.0[channel.index()] += 1;
+            }
+        }
+        self
+    }
+
+    /// The highest number that the topic has given.
+    pub(super) fn highest(&self) -> u64 {
+        self.heads.0.into_iter().max().unwrap_or(0)
+    }
+
     /// The topic of a record, with empty rings.
-    pub(super) fn image(&self) -> Image<Numbered> {
+    pub(super) fn image(&self, id: u32) -> Image<Numbered> {
         let channels = [Channel::Trades, Channel::Quotes];
         let both = |entries: &[Option<PackedEvent>; 2]| {
             let mut channels = channels.into_iter();
@@ -90,6 +113,8 @@ impl TopicRecord {
         };
         let run = |forgotten: u64| RingImage { forgotten, events: Vec::new() };
         Image {
+            id,
+            base: self.base,
             symbol: self.symbol,
             feed: self.feed,
             heads: self.heads.0,

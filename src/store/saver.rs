@@ -16,13 +16,13 @@ use super::{
     Opened, SaveError, StoreConfig,
     error::Fault,
     file::{EVENTS, File, MINUTES, RunRecord, Stopped, TOPICS, inode},
-    open::{StoreScope, drop_symbol},
+    open::{Found, StoreScope, drop_symbol},
     record::{FORMAT, TopicRecord, encode},
 };
 use crate::{
     dialect::packed,
     drill,
-    hub::{Event, Hub, Image, SavedMark, Topic},
+    hub::{Event, Hub, Image, Numbering, SavedMark, Topic},
     limits::{STORE_RETRY_MAX, TICKER_MINUTES},
     market::{Channel, Interval, Symbol, UnixMicros},
 };
@@ -37,12 +37,9 @@ pub struct Saver {
     inode: u64,
     /// None between a failure and the next attempt.
     file: Option<File>,
-    /// By topic.
-    saved: Vec<SavedTopic>,
-    /// Topics that came out of the file.
-    restored: usize,
+    /// What the file has, by the numbers of topics.
+    saved: HashMap<u32, SavedTopic>,
     orphaned: HashMap<Symbol, u32>,
-    next_key: u32,
     failures: u32,
     /// Nothing is written after the last save.
     is_finished: bool,
@@ -51,13 +48,14 @@ pub struct Saver {
 /// What the file has of a topic.
 #[derive(Debug, Clone, Copy)]
 struct SavedTopic {
-    key: Option<u32>,
     mark: SavedMark,
     absent_since: Option<UnixMicros>,
+    /// Whether it came out of the file.
+    is_restored: bool,
 }
 
 impl SavedTopic {
-    const NOTHING: Self = Self { key: None, mark: SavedMark::NOTHING, absent_since: None };
+    const NOTHING: Self = Self { mark: SavedMark::NOTHING, absent_since: None, is_restored: false };
 }
 
 /// The tables of one save.
@@ -71,11 +69,10 @@ impl Saver {
     /// For the hub that was filled from that file.
     #[must_use]
     pub fn new(opened: Opened, hub: Arc<Hub>, config: StoreConfig) -> Self {
-        let Opened { file, scope, topics, orphaned, next_key, epoch, .. } = opened;
-        let saved = topics.iter().map(|found| SavedTopic {
-            key: Some(found.key),
-            mark: found.mark,
-            absent_since: found.absent_since,
+        let Opened { file, scope, topics, orphaned, epoch, .. } = opened;
+        let saved = topics.iter().map(|found| {
+            let Found { key, absent_since, mark } = *found;
+            (key, SavedTopic { mark, absent_since, is_restored: true })
         });
         hub.metrics().store.bytes(file.bytes());
         Self {
@@ -83,9 +80,7 @@ impl Saver {
             scope,
             epoch,
             saved: saved.collect(),
-            restored: topics.len(),
             orphaned: orphaned.into_iter().collect(),
-            next_key,
             inode: file.inode,
             file: Some(file),
             failures: 0,
@@ -216,8 +211,7 @@ impl Saver {
             Some(run) if run.epoch == self.epoch && run.stopped.is_none() => {}
             Some(_) => return Err(SaveError::Replaced(file.path)),
             None => {
-                let nothing = |had: &SavedTopic| SavedTopic { mark: SavedMark::NOTHING, ..*had };
-                self.saved = self.saved.iter().map(nothing).collect();
+                self.saved.values_mut().for_each(|saved| saved.mark = SavedMark::NOTHING);
                 self.orphaned.clear();
             }
         }
@@ -226,8 +220,8 @@ impl Saver {
 
     fn transact(&mut self, file: &File, stopped: Option<Stopped>) -> Result<bool, Fault> {
         let last = stopped.is_some();
+        // In the order of their numbers.
         let topics = self.hub.all_topics();
-        self.saved.resize(topics.len().max(self.saved.len()), SavedTopic::NOTHING);
         let now = self.hub.clock().now();
         let write = file.db.begin_write()?;
         let mut saved = Vec::new();
@@ -237,62 +231,73 @@ impl Saver {
                 events: write.open_table(EVENTS)?,
                 minutes: write.open_table(MINUTES)?,
             };
-            for (i, topic) in topics.iter().enumerate() {
-                let always = last && i < self.restored;
-                if let Some(now_saved) = self.topic(&mut tables, i, topic, (always, now))? {
-                    saved.push((i, topic.symbol(), now_saved));
+            for topic in &topics {
+                if let Some(now_saved) = self.topic(&mut tables, topic, (last, now))? {
+                    saved.push((topic.id().number(), topic.symbol(), now_saved));
                 }
             }
         }
-        if saved.is_empty() && !last {
+        let is_there =
+            |number: u32| topics.binary_search_by_key(&number, |topic| topic.id().number()).is_ok();
+        let removed: Vec<u32> = self.saved.keys().copied().filter(|number| !is_there(*number)).collect();
+        if saved.is_empty() && removed.is_empty() && !last {
             write.abort()?;
             return Ok(false);
         }
+        for number in &removed {
+            drop_symbol(&write, *number)?;
+        }
         self.drop_orphans(&write, &saved)?;
+        let Numbering { next, floor, .. } = self.hub.numbering();
+        // What is not in the file has given numbers too, and another feed may bring its symbols in the next run.
+        let unsaved = topics.iter().filter(|topic| last && !self.keeps(topic)).map(|topic| topic.highest());
+        File::set_numbering(&write, next, unsaved.fold(floor, u64::max))?;
         File::set_run(&write, &RunRecord { epoch: self.epoch.clone(), stopped })?;
         File::set_time(&write, now)?;
         write.commit()?;
-        for (i, symbol, now_saved) in saved {
-            self.saved[i] = now_saved;
+        for number in removed {
+            self.saved.remove(&number);
+        }
+        for (number, symbol, now_saved) in saved {
+            self.saved.insert(number, now_saved);
             self.orphaned.remove(&symbol);
         }
         Ok(true)
     }
 
+    /// Whether the topic is one of those that the file keeps.
+    fn keeps(&self, topic: &Topic) -> bool {
+        self.scope.feeds.contains(&topic.home())
+    }
+
     /// Writes what is new of a topic. Returns what the file has of it then, or nothing when it has everything.
     fn topic(
-        &mut self,
+        &self,
         tables: &mut Tables<'_>,
-        index: usize,
         topic: &Topic,
-        (always, now): (bool, UnixMicros),
+        (last, now): (bool, UnixMicros),
     ) -> Result<Option<SavedTopic>, Fault> {
-        if !self.scope.feeds.contains(&topic.home()) {
+        if !self.keeps(topic) {
             return Ok(None);
         }
-        let had = self.saved[index];
+        let key = topic.id().number();
+        let had = self.saved.get(&key).copied().unwrap_or(SavedTopic::NOTHING);
+        let always = last && had.is_restored;
         let Some(image) = topic.image(&had.mark, always) else { return Ok(None) };
-        let key = had.key.unwrap_or_else(|| {
-            // In the order of the topics, whatever becomes of this save.
-            let key = self.next_key;
-            self.next_key = self.next_key.saturating_add(1);
-            self.saved[index].key = Some(key);
-            key
-        });
         // Absence is found when a run ends: until then the feed may still come to it.
         let absent_since = image.is_absent.then(|| had.absent_since.or(always.then_some(now))).flatten();
         let record = encode(&TopicRecord::of(&image, absent_since));
         tables.topics.insert(key, record.as_slice())?;
         tables.rings(key, &image)?;
         tables.minutes(key, &image)?;
-        Ok(Some(SavedTopic { key: Some(key), mark: image.mark(), absent_since }))
+        Ok(Some(SavedTopic { mark: image.mark(), absent_since, ..had }))
     }
 
     /// A symbol that has come back as another feed's starts anew: what was kept of it goes.
     fn drop_orphans(
         &self,
         write: &WriteTransaction,
-        saved: &[(usize, Symbol, SavedTopic)],
+        saved: &[(u32, Symbol, SavedTopic)],
     ) -> Result<(), Fault> {
         for (_, symbol, _) in saved {
             if let Some(key) = self.orphaned.get(symbol) {

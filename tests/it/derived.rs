@@ -41,7 +41,7 @@ async fn ticker_and_bars_come_like_everything_else(driver: Driver) {
         let bar = client.expect("b").await;
         assert_eq!(
             (&bar["final"], &bar["n"], &bar["vw"]),
-            (&json!(true), &json!(2), &json!("1.350000")),
+            (&json!(true), &json!(3), &json!("1.350000")),
             "{bar}"
         );
         let ticker = client.expect("k").await;

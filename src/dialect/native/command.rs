@@ -110,7 +110,9 @@ pub struct Since {
     pub n: HashMap<Symbol, u64>,
     /// Of symbols that are not named: those at this place or a later one, in the order in which they became known, start
     /// with their first event. Only positions say that.
-    pub new_from: Option<usize>,
+    pub new_from: Option<u32>,
+    /// Whether it also names symbols that were removed since: which ones is not known any more.
+    pub names_removed: bool,
 }
 
 /// What an entry of `symbols` names.
@@ -332,7 +334,7 @@ impl Fields {
                 _ => return Err(self.bad(expected)),
             };
         }
-        Ok(Some(Since { epoch, n, new_from: None }))
+        Ok(Some(Since { epoch, n, new_from: None, names_removed: false }))
     }
 }
 

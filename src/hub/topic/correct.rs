@@ -60,26 +60,22 @@ impl Topic {
         let clock = inner.candidates.source().clock;
         let Some(Memory { computed, .. }) = inner.derived.as_deref_mut() else { return };
         let gone = Gone { n: known.n, trade, instead: (!is_busted).then_some(&now), times };
-        let step = computed.retract(&gone, Past(&inner.trades));
+        let mut step = computed.retract(&gone, Past(&inner.trades));
         self.due.store(computed.due(&clock).0, std::sync::atomic::Ordering::Relaxed);
         self.context.count_uncorrected(&step.uncorrected);
-        self.emit_void(inner, &step, batch);
+        self.emit_void(inner, &mut step, batch);
         self.emit_derived(inner, step, batch);
     }
 
-    /// Bars of which nothing is left are told to those who may have seen them.
-    fn emit_void(&self, inner: &mut Inner, step: &Step, batch: &mut PublishBatch<'_>) {
+    /// Bars of which nothing is left are told, whether or not anybody has seen them: numbers must not depend on that.
+    fn emit_void(&self, inner: &mut Inner, step: &mut Step, batch: &mut PublishBatch<'_>) {
         for bar in &step.void {
             let channel = Channel::Bars(bar.interval);
-            let seen = inner.last[channel.index()].as_ref().is_some_and(
-                |last| matches!(&last.body, Body::Bar(last) if last.start == bar.start && !last.is_final && !last.is_void),
-            );
+            step.changed.remove(channel);
             if let Some(memory) = &mut inner.derived {
                 memory.deferred.remove(channel);
             }
-            if seen {
-                self.emit(inner, Body::Bar(Box::new(bar.clone())), batch);
-            }
+            self.emit(inner, Body::Bar(Box::new(bar.clone())), batch);
         }
     }
 }

@@ -38,6 +38,8 @@ impl Topic {
             events: if trades_changed { inner.trades.since(0).cloned().collect() } else { Vec::new() },
         };
         Some(Image {
+            id: self.id.number(),
+            base: self.base,
             symbol: self.symbol,
             feed: inner.candidates.home(),
             heads: inner.heads,
@@ -64,7 +66,7 @@ impl Topic {
     pub(in crate::hub) fn restore(&self, image: Image<Numbered>, received: Instant) -> Option<()> {
         let inner = &mut *self.inner.lock();
         let Image { heads, last, lost, trades, corrections, bars, computed, minutes, clock, .. } = image;
-        if !clock.is_sound() {
+        if !clock.is_sound() || heads.iter().any(|head| *head < self.base) {
             return None;
         }
         *inner.candidates.home_clock() = clock;
@@ -162,8 +164,10 @@ impl Topic {
     fn restore_newest(&self, inner: &mut Inner, memory: &Memory, event: impl Fn(Numbered) -> Arc<Event>) {
         for channel in Channel::DERIVED {
             let n = inner.heads[channel.index()];
-            let newest =
-                memory.computed.newest(channel).filter(|_| n > 0 && !memory.deferred.contains(channel));
+            let newest = memory
+                .computed
+                .newest(channel)
+                .filter(|_| n > self.base && !memory.deferred.contains(channel));
             inner.last[channel.index()] = match (newest, channel) {
                 (Some(body), _) => Some(event(Numbered { n, body })),
                 (None, Channel::Bars(interval)) => memory.bars[interval.index()].events().back().cloned(),

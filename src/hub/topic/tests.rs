@@ -95,15 +95,15 @@ fn without_a_listener_only_final_bars_are_events_and_the_newest_value_is_made_wh
     assert_eq!(metric(&hub, "tickcast_events_published_total{channel=\"bars.1s\"}"), 1);
     assert_eq!(metric(&hub, "tickcast_events_published_total{channel=\"bars.1m\"}"), 0);
     assert_eq!(metric(&hub, "tickcast_events_published_total{channel=\"ticker\"}"), 0);
-    // Asked for: the present state, numbered once.
+    // Asked for: the present state, under the number of the newest change.
     for _ in 0..2 {
-        assert_eq!(shown(&topic.last(SECONDS).unwrap()), "2 1s 4 forming");
-        assert_eq!(shown(&topic.last(Channel::Ticker).unwrap()), "1 Some(4) 4");
+        assert_eq!(shown(&topic.last(SECONDS).unwrap()), "5 1s 4 forming");
+        assert_eq!(shown(&topic.last(Channel::Ticker).unwrap()), "4 Some(4) 4");
     }
-    assert_eq!(all(&topic.since(SECONDS, 0).events), ["1 0s 2 final", "2 1s 4 forming"]);
+    assert_eq!(all(&topic.since(SECONDS, 0).events), ["3 0s 2 final", "5 1s 4 forming"]);
     assert_eq!(metric(&hub, "tickcast_events_published_total{channel=\"bars.1s\"}"), 2);
     hub.publish(source(), [trade(SECOND + 2, "5")]);
-    assert_eq!(shown(&topic.last(SECONDS).unwrap()), "3 1s 5 forming");
+    assert_eq!(shown(&topic.last(SECONDS).unwrap()), "6 1s 5 forming");
 }
 
 #[test]
@@ -113,15 +113,15 @@ fn a_listener_gets_each_change_once_without_a_hole() {
     hub.publish(source(), [trade(0, "1"), trade(1, "2")]);
     let lane = hub.open_lane().unwrap();
     let (head, last) = topic.join(lane.index(), SECONDS);
-    assert_eq!((head, shown(&last.unwrap()).as_str()), (1, "1 0s 2 forming"), "no event was missed");
+    assert_eq!((head, shown(&last.unwrap()).as_str()), (2, "2 0s 2 forming"), "two changes");
     hub.publish(source(), [trade(2, "3"), trade(2 * SECOND, "4")]);
     let mut events = VecDeque::new();
     lane.drain(&mut events);
-    assert_eq!(all(events.make_contiguous()), ["2 0s 3 forming", "3 0s 3 final", "4 2s 4 forming"]);
+    assert_eq!(all(events.make_contiguous()), ["3 0s 3 forming", "4 0s 3 final", "5 2s 4 forming"]);
     topic.part(lane.index(), SECONDS);
     hub.publish(source(), [trade(2 * SECOND + 1, "5"), trade(2 * SECOND + 2, "6")]);
     let (head, last) = topic.join(lane.index(), SECONDS);
-    assert_eq!((head, shown(&last.unwrap()).as_str()), (5, "5 2s 6 forming"), "numbers count made events");
+    assert_eq!((head, shown(&last.unwrap()).as_str()), (7, "7 2s 6 forming"), "numbers count changes");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_quiet_bar_becomes_final_by_the_clock() {
     assert_eq!(metric(&hub, &format!("{excluded}1s\",reason=\"late\"}}")), 1);
     assert_eq!(metric(&hub, &format!("{excluded}1m\",reason=\"late\"}}")), 0);
     assert_eq!(shown(&topic.last(SECONDS).unwrap()), "2 1s 1 final");
-    assert_eq!(shown(&topic.last(Channel::Bars(Interval::Minute)).unwrap()), "1 0s 9 forming");
+    assert_eq!(shown(&topic.last(Channel::Bars(Interval::Minute)).unwrap()), "2 0s 9 forming");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn the_ring_forgets_and_says_so() {
     let topic = topic(&hub);
     hub.publish(source(), (0..8).map(|i| trade(i * SECOND, &i.to_string())));
     let remembered = topic.since(SECONDS, 4);
-    assert_eq!((remembered.forgotten, remembered.events.len()), (4, 4));
+    assert_eq!((remembered.forgotten, remembered.events.len()), (8, 4));
     assert_eq!(topic.since(Channel::Trades, 2).events.len(), 6);
     assert_eq!(metric(&hub, "tickcast_history_bars{channel=\"bars.1s\"}"), 3);
     assert_eq!(metric(&hub, "tickcast_history_bars_bytes"), 3 * BAR_BYTES as u64);
@@ -191,24 +191,24 @@ fn pages_of_bars_are_chosen_by_time_and_by_number() {
     // Of the final bars 0 to 6 the last three are remembered, and 7 forms.
     assert_eq!(
         page(0, 100, None, 100),
-        is("5 4s 4 final, 6 5s 5 final, 7 6s 6 final, 8 7s 7 forming", false, 8)
+        is("10 4s 4 final, 12 5s 5 final, 14 6s 6 final, 15 7s 7 forming", false, 15)
     );
-    assert_eq!(page(0, 100, None, 2), is("7 6s 6 final, 8 7s 7 forming", true, 8));
-    assert_eq!(page(0, 100, Some(7), 2), is("5 4s 4 final, 6 5s 5 final", false, 8));
-    assert_eq!(page(0, 100, None, 1), is("8 7s 7 forming", true, 8));
-    assert_eq!(page(0, 100, Some(8), 1), is("7 6s 6 final", true, 8));
-    assert_eq!(page(5, 100, Some(7), 1), is("6 5s 5 final", false, 8));
+    assert_eq!(page(0, 100, None, 2), is("14 6s 6 final, 15 7s 7 forming", true, 15));
+    assert_eq!(page(0, 100, Some(14), 2), is("10 4s 4 final, 12 5s 5 final", false, 15));
+    assert_eq!(page(0, 100, None, 1), is("15 7s 7 forming", true, 15));
+    assert_eq!(page(0, 100, Some(15), 1), is("14 6s 6 final", true, 15));
+    assert_eq!(page(5, 100, Some(14), 1), is("12 5s 5 final", false, 15));
     // A page of the past tells the position behind itself.
-    assert_eq!(page(5, 6, None, 100), is("6 5s 5 final", false, 6));
-    assert_eq!(page(5, 7, None, 1), is("7 6s 6 final", true, 7));
-    assert_eq!(page(8, 100, None, 9), is("", false, 8));
-    assert_eq!(page(6, 5, None, 9), is("", false, 5));
+    assert_eq!(page(5, 6, None, 100), is("12 5s 5 final", false, 12));
+    assert_eq!(page(5, 7, None, 1), is("14 6s 6 final", true, 14));
+    assert_eq!(page(8, 100, None, 9), is("", false, 15));
+    assert_eq!(page(6, 5, None, 9), is("", false, 10));
     // Bars that are forgotten lie behind this one: its position makes that a gap.
     assert_eq!(page(0, 4, None, 9), is("", false, 0));
-    assert_eq!(page(0, 100, Some(0), 9), is("", false, 8));
-    assert_eq!(page(0, 100, None, 0), is("", true, 8));
+    assert_eq!(page(0, 100, Some(0), 9), is("", false, 15));
+    assert_eq!(page(0, 100, None, 0), is("", true, 15));
     hub.tick_clock(UnixMicros(60 * SECOND));
-    assert_eq!(page(7, 100, None, 9), is("9 7s 7 final", false, 9));
+    assert_eq!(page(7, 100, None, 9), is("16 7s 7 final", false, 16));
 }
 
 #[test]

@@ -152,16 +152,26 @@ impl Shard {
     }
 
     fn start(&self, index: usize, topic: &Arc<Topic>, wanted: &Subscribe, answer: &mut Answer) -> Start {
-        let Some(Since { epoch, n, new_from }) = &wanted.since else { return Start::Fresh(None) };
+        let Some(Since { epoch, n, new_from, names_removed }) = &wanted.since else {
+            return Start::Fresh(None);
+        };
         let channel = wanted.channel;
         let seen = self.topics.get(topic.id()).map_or(0, |local| local.seen[channel.index()]);
-        let is_new = new_from.is_some_and(|from| topic.id().index() >= from);
-        let Some(position) = n.get(&topic.symbol()).copied().or(is_new.then_some(0)) else {
-            return Start::Fresh(None);
+        let is_new = new_from.is_some_and(|from| topic.id().number() >= from);
+        let position = match n.get(&topic.symbol()) {
+            Some(position) => *position,
+            // It may be one of those that were removed, and have come back.
+            None if *names_removed && topic.base() > 0 => return Start::Fresh(Some(1)),
+            None if is_new => topic.base(),
+            None => return Start::Fresh(None),
         };
         if *epoch != self.hub.epoch() || position > seen {
             // Numbers of another incarnation say nothing about this one's.
             return Start::Fresh(Some(1));
+        }
+        if position < topic.base() {
+            // The number of an earlier topic of that symbol, which was removed with what the client has missed of it.
+            return Start::Fresh(Some(position + 1));
         }
         let session = &self.sessions[index];
         let sub = session.subs.find(topic.id(), channel).map(|sub| &session.subs[sub]);
@@ -192,7 +202,7 @@ impl Shard {
 
     /// Sessions that follow a pattern look at the symbols that became known since, each in its turn.
     pub(super) fn follow_new_topics(&mut self) {
-        for index in self.followers.behind(self.hub.topic_count()) {
+        for index in self.followers.behind(self.hub.next_topic()) {
             self.sessions[*index].is_behind = true;
             self.sessions.line_up(*index);
         }
@@ -209,7 +219,7 @@ impl Shard {
             for pattern in &patterns {
                 self.follow_pattern(index, pattern, &topics, (units, now));
             }
-            self.sessions[index].known = known + topics.len();
+            self.sessions[index].known = topics.last().map_or(known, |last| last.id().number() + 1);
             if topics.is_empty() {
                 self.sessions[index].is_behind = false;
                 progress = Progress::Idle;

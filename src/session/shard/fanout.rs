@@ -101,7 +101,7 @@ impl Shard {
         while left > 0 {
             let found = self.topics.behind(place)?;
             let (topic, joined, seen) = (Arc::clone(&found.topic), found.joined, found.seen);
-            place = topic.id().index() + 1;
+            place = topic.id().slot() + 1;
             left -= 1;
             for channel in Channel::ALL.into_iter().filter(|channel| joined[channel.index()]) {
                 let mut next = seen[channel.index()] + 1;

@@ -45,7 +45,7 @@ impl Shard {
         }
         if have == 0 {
             // Before the symbols are looked for: one that becomes known meanwhile is then found twice, not never.
-            session.known = self.hub.topic_count();
+            session.known = self.hub.next_topic();
         }
         Ok(Job::new(id, What::Subscribe { wanted, most }, Stage::Search, search))
     }
@@ -150,7 +150,7 @@ impl Shard {
             session.patterns.push(PatternSubscription { channel, pattern, mode, max_rate, snapshot });
         }
         if !session.patterns.is_empty() {
-            session.is_behind |= session.known < self.hub.topic_count();
+            session.is_behind |= session.known < self.hub.next_topic();
             self.followers.add(index);
         }
     }

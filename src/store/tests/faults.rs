@@ -61,7 +61,7 @@ fn a_later_format_is_refused() {
     };
     set(&9_u32.to_le_bytes());
     let why = plan.refusal(&path);
-    assert!(why.contains("has format 9") && why.contains("knows up to 2"), "{why}");
+    assert!(why.contains("has format 9") && why.contains("knows up to 3"), "{why}");
     set(b"x");
     let why = plan.refusal(&path);
     assert!(why.contains("is damaged"), "{why}");

@@ -1,5 +1,7 @@
 //! Files of older formats. `format-1.redb.zst` is a file that version 0.1 of tickcast left when it was stopped, with a
 //! simulator's ticks; `format-1.json` is what that version said just before, at `/v1/snapshot` for every channel.
+//! `format-2.redb.zst` is one of the version before the present one, with two push feeds: `format-2.json` is what it said
+//! last, and of `BBB-USD` what it said before six more trades came, of which nobody read ticker and bars.
 
 use std::{
     fs,
@@ -27,15 +29,19 @@ const HEAD: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tickcast");
 const SECONDS: i64 = 1_790_000_000;
 
 /// The old file as it was left: a copy would be taken for one.
-fn left(folder: &TempDir) -> PathBuf {
+fn left(folder: &TempDir, format: u32) -> PathBuf {
     let path = folder.path().join("x");
-    let packed = include_bytes!("format-1.redb.zst");
-    fs::write(&path, zstd::decode_all(packed.as_slice()).unwrap()).unwrap();
+    let packed: &[u8] = match format {
+        1 => include_bytes!("format-1.redb.zst"),
+        2 => include_bytes!("format-2.redb.zst"),
+        _ => panic!("no file of format {format}"),
+    };
+    fs::write(&path, zstd::decode_all(packed).unwrap()).unwrap();
     let file = Database::open(&path).unwrap();
     let write = file.begin_write().unwrap();
     {
         let mut head = write.open_table(HEAD).unwrap();
-        assert_eq!(head.get("format").unwrap().unwrap().value(), 1_u32.to_le_bytes());
+        assert_eq!(head.get("format").unwrap().unwrap().value(), format.to_le_bytes());
         let run: RunRecord = decode(head.get("run").unwrap().unwrap().value()).unwrap();
         assert!(run.stopped.is_some(), "it was stopped in order");
         let stopped = Some(Stopped::at(fs::metadata(&path).unwrap().ino(), SECONDS));
@@ -61,7 +67,7 @@ fn plan() -> Plan {
 #[test]
 fn a_file_of_format_1_goes_on_under_the_same_numbers() {
     let folder = folder();
-    let path = left(&folder);
+    let path = left(&folder, 1);
     let said = said();
     let rig = plan().start(&path);
     assert!(rig.is_continued);
@@ -101,15 +107,70 @@ fn a_file_of_format_1_goes_on_under_the_same_numbers() {
 #[test]
 fn a_file_of_format_1_without_its_feed_is_rewritten_too() {
     let folder = folder();
-    let path = left(&folder);
+    let path = left(&folder, 1);
     let orphaned = Plan { feeds: vec!["other"], ..plan() };
-    orphaned.start(&path).stop();
-    let file = File::open(&path).unwrap();
-    assert_eq!(file.format, FORMAT);
-    drop(file);
+    let rig = orphaned.start(&path);
+    assert!(rig.is_continued);
+    rig.stop();
     let rig = plan().start(&path);
     assert_eq!(rig.hub.all_topics().len(), 2);
-    assert!(!rig.is_continued, "the set of symbols has changed");
+    assert!(rig.is_continued, "symbols that were away have their numbers still");
+    rig.stop();
+    assert_eq!(File::open(&path).unwrap().format, FORMAT);
+}
+
+/// The event as a client gets it.
+fn shown(rig: &Rig, symbol: &str, channel: Channel) -> Value {
+    let event = rig.hub.topic(symbol.parse().unwrap()).unwrap().last(channel).unwrap();
+    serde_json::from_slice(&encode_event(event.n, &event.body, Encoding::Json)).unwrap()
+}
+
+fn channel(event: &Value) -> Channel {
+    match event["T"].as_str().unwrap() {
+        "t" => Channel::Trades,
+        "q" => Channel::Quotes,
+        "k" => Channel::Ticker,
+        "c" => Channel::Corrections,
+        "b" => Channel::parse(&format!("bars.{}", event["i"].as_str().unwrap())).unwrap(),
+        other => Channel::parse(other).unwrap(),
+    }
+}
+
+#[test]
+fn a_file_of_format_2_goes_on_under_the_same_numbers() {
+    let folder = folder();
+    let path = left(&folder, 2);
+    let said: Value = serde_json::from_str(include_str!("format-2.json")).unwrap();
+    let plan = Plan { feeds: vec!["desk", "other"], ..plan() };
+    let rig = plan.start(&path);
+    assert!(rig.is_continued);
+    assert_eq!(rig.hub.epoch(), said["epoch"].as_str().unwrap());
+    let events = |key: &str| said[key].as_array().unwrap().clone();
+    for was in events("events").iter().filter(|was| was["T"] != "status") {
+        assert_eq!(&shown(&rig, was["S"].as_str().unwrap(), channel(was)), was);
+    }
+    // What had changed unread has a number of its own now: that of the event before would be given twice.
+    let unread = |was: &&Value| matches!(was["T"].as_str().unwrap(), "k" | "b");
+    for was in events("unread").iter().filter(unread) {
+        let now = shown(&rig, "BBB-USD", channel(was));
+        assert_ne!(&now, was);
+        let finals = if was["i"] == "1s" { 6 } else { 0 };
+        assert_eq!(now["n"].as_u64().unwrap(), was["n"].as_u64().unwrap() + finals + 1, "{now}");
+    }
+    let ids: Vec<_> =
+        rig.hub.all_topics().iter().map(|it| (it.id().number(), it.symbol().to_string())).collect();
+    rig.stop();
+    // The feeds change places, and one more symbol comes.
+    let turned = Plan { feeds: vec!["other", "desk"], ..plan };
+    let rig = turned.start(&path);
+    assert!(rig.is_continued);
+    let new = rig.hub.declare("NEW-USD".parse().unwrap(), Source::new("other").unwrap()).unwrap();
+    assert_eq!(new.id().number(), 3);
+    for (number, symbol) in ids {
+        assert_eq!(rig.hub.topic_at(number).unwrap().symbol().to_string(), symbol);
+    }
+    rig.stop();
+    assert_eq!(File::open(&path).unwrap().format, FORMAT);
 }
 
 #[test]
@@ -124,7 +185,7 @@ fn records_of_format_1_are_read() {
     let (was, is) = (events(&old[0]), events(&new[0]));
     assert_eq!(was[..3], is[..3], "the same trades");
     let record: TopicRecord = decode(&old[1]).unwrap();
-    assert_eq!(record.image().heads[Channel::Trades.index()], 12);
-    assert_eq!(record.image().heads[Channel::Bars(Interval::Minute).index()], 1);
-    assert_eq!(record.image().heads[Channel::Corrections.index()], 0);
+    assert_eq!(record.image(7).heads[Channel::Trades.index()], 12);
+    assert_eq!(record.image(7).heads[Channel::Bars(Interval::Minute).index()], 1);
+    assert_eq!(record.image(7).heads[Channel::Corrections.index()], 0);
 }

@@ -91,9 +91,9 @@ fn since_recovers_final_bars_and_the_forming_one() {
     trades(&mut bench, (0..8).map(|second| second * 10));
     let topic = bench.hub.topic(symbol(0)).unwrap();
     let bars = topic.bars(Interval::Second, &BarSpan::ALL, 100).events;
-    assert_eq!(bars.iter().map(|bar| bar.n).collect::<Vec<_>>(), [4, 5, 6, 7, 8]);
+    assert_eq!(bars.iter().map(|bar| bar.n).collect::<Vec<_>>(), [8, 10, 12, 14, 15]);
     for (position, recovered, expected) in
-        [(5, true, "5f 6f 7"), (3, true, "3f 4f 5f 6f 7"), (2, false, "gap3-8 7"), (8, true, "")]
+        [(10, true, "5f 6f 7"), (6, true, "3f 4f 5f 6f 7"), (5, false, "gap6-15 7"), (15, true, "")]
     {
         let mut client = bench.connect();
         let since = format!(",\"since\":{{\"epoch\":\"e1\",\"n\":{{\"S0\":{position}}}}}");
@@ -129,7 +129,7 @@ fn the_ticker_merges_and_comes_with_the_subscription() {
     let mut client = bench.connect();
     client.send(&mut bench, &command("subscribe", "ticker", ""));
     client.take_all(&mut bench);
-    assert_eq!(client.last("subscribed")["ok"][0]["n"], 1);
+    assert_eq!(client.last("subscribed")["ok"][0]["n"], 2);
     assert_eq!(client.last("k")["trades"], 2);
     bench.hub.publish(source(), [quote(0), quote(0)]);
     trades(&mut bench, [2, 3]);
@@ -137,7 +137,7 @@ fn the_ticker_merges_and_comes_with_the_subscription() {
     let ticker = client.last("k");
     assert_eq!(
         (ticker["trades"].as_u64(), ticker["bid"].as_str(), ticker["n"].as_u64()),
-        (Some(4), Some("1.50"), Some(4))
+        (Some(4), Some("1.50"), Some(5))
     );
     assert_eq!(client.log.iter().filter(|message| message["T"] == "k").count(), 2);
 }
