@@ -58,6 +58,7 @@ async fn read(client: &mut Client, chart: &mut Chart, last: i64) {
 
 async fn a_chart_from_history_equals_one_from_the_beginning(driver: Driver) {
     const TRADES: u64 = 3_000;
+    const PART: u64 = 300;
     let gateway = TestGateway::on(driver);
     gateway.declare(&["EUR/USD"]);
     let mut witness = gateway.connect().await;
@@ -65,13 +66,15 @@ async fn a_chart_from_history_equals_one_from_the_beginning(driver: Driver) {
     witness.send(all).await;
     witness.expect("subscribed").await;
     let hub = std::sync::Arc::clone(&gateway.gateway.hub);
+    let (coming, next) = std::sync::mpsc::channel();
     let publisher = std::thread::spawn(move || {
         for id in 0..TRADES {
             // Ten in a second, of which some overtake each other.
             let millis = i64::try_from(id * 100 + id % 3 * 150).unwrap();
             hub.publish(source(), [at("EUR/USD", id, millis)]);
-            if id % 8 == 0 {
-                std::thread::sleep(std::time::Duration::from_micros(400));
+            // A part while each client comes, and what is left at the end.
+            if id % PART == PART - 1 {
+                let _came = next.recv();
             }
         }
         hub.tick_clock(UnixMicros(1_000 * SECOND));
@@ -80,6 +83,7 @@ async fn a_chart_from_history_equals_one_from_the_beginning(driver: Driver) {
     let mut charts = Vec::new();
     for _ in 0..8 {
         let mut chart = Chart::new();
+        coming.send(()).unwrap();
         let (status, page) = get(&gateway, "EUR/USD?interval=1s&limit=1000").await;
         assert_eq!((status, &page["interval"]), (200, &json!("1s")));
         page["bars"].as_array().unwrap().iter().for_each(|bar| put(&mut chart, bar));
@@ -91,6 +95,7 @@ async fn a_chart_from_history_equals_one_from_the_beginning(driver: Driver) {
         assert_eq!(client.expect("subscribed").await["ok"][0]["recovered"], true);
         charts.push((client, chart));
     }
+    drop(coming);
     let mut expected = Chart::new();
     read(&mut witness, &mut expected, last).await;
     for (client, chart) in &mut charts {

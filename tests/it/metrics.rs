@@ -3,6 +3,7 @@
 //! A family that no row of `TABLE` (tests/it/metrics/table.rs) asserts fails the first test here. A row names a series, the
 //! script in which it moves, and how; a script is a function in tests/it/metrics/scripts.rs.
 
+mod plain;
 mod samples;
 mod scripts;
 mod table;
@@ -22,6 +23,10 @@ enum Script {
     Client,
     /// Connections, requests and commands that are refused.
     Refused,
+    /// Connections that are silent, cut off or too many.
+    Connections,
+    /// A trade of a final bar is taken back.
+    Corrected,
     /// A client that takes nothing for a while, and then everything.
     Slow,
     /// A shard that does not drain its lane.
@@ -157,6 +162,8 @@ macro_rules! scripts {
 scripts! {
     a_client_comes_and_goes: Client, scripts::client;
     connections_requests_and_commands_are_refused: Refused, scripts::refused;
+    silent_connections_are_cut: Connections, plain::connections;
+    a_trade_is_taken_back_too_late: Corrected, plain::corrected;
     a_slow_client_catches_up: Slow, scripts::slow;
     a_shard_is_lapped: Lapped, scripts::lapped;
     a_ninth_feed_is_refused: Full, scripts::full;

@@ -56,14 +56,17 @@ async fn a_loop_sees_what_a_socket_sees(driver: Driver) {
     let mut position = first["position"].as_str().unwrap().to_owned();
     let (mut polled, mut pushed) = (Vec::new(), Vec::new());
     let hub = std::sync::Arc::clone(&gateway.gateway.hub);
+    // At most some sixty trades ahead of the polls, which is less than the gateway remembers.
+    let (ahead, behind) = std::sync::mpsc::sync_channel(16);
     let publisher = std::thread::spawn(move || {
         for id in 0..400_u64 {
             hub.publish(crate::util::source(), [trade(if id % 3 == 0 { "B" } else { "A" }, id, "1.5")]);
             if id % 4 == 0 {
-                std::thread::sleep(Duration::from_micros(500));
+                ahead.send(()).unwrap();
             }
         }
     });
+    let mut taken = 0;
     while polled.len() < 400 {
         // Each on a connection of its own: the workers take turns.
         let http = reqwest::Client::new();
@@ -71,6 +74,10 @@ async fn a_loop_sees_what_a_socket_sees(driver: Driver) {
         let (status, answer) = poll(&http, &gateway, &query).await;
         assert_eq!(status, 200, "{answer}");
         polled.extend(events(answer["messages"].as_array().unwrap()));
+        while taken < polled.len() / 4 {
+            behind.recv().unwrap();
+            taken += 1;
+        }
         position = answer["position"].as_str().unwrap().to_owned();
     }
     publisher.join().unwrap();
@@ -132,10 +139,14 @@ async fn a_rate_spaces_the_answers_and_merges(driver: Driver) {
     let (_, first) = poll(&http, &gateway, query).await;
     let mut position = first["position"].as_str().unwrap().to_owned();
     let hub = std::sync::Arc::clone(&gateway.gateway.hub);
+    let (answered, next) = std::sync::mpsc::channel();
     let publisher = std::thread::spawn(move || {
         for id in 0..TRADES {
             hub.publish(crate::util::source(), ["A", "B"].map(|name| trade(name, id, "1.5")));
-            std::thread::sleep(Duration::from_micros(500));
+            if id % 50 == 49 {
+                // The poll that waits is over, or this was the last.
+                let _last = next.recv();
+            }
         }
     });
     let (mut last, mut answers) = ((0, 0), 0);
@@ -144,6 +155,7 @@ async fn a_rate_spaces_the_answers_and_merges(driver: Driver) {
         let (status, answer) = poll(&http, &gateway, &format!("{query}&after={position}")).await;
         assert_eq!(status, 200, "{answer}");
         answers += 1;
+        answered.send(()).ok();
         // Each symbol at most once an answer, and newer each time.
         let mut found = BTreeMap::new();
         for (name, n) in events(answer["messages"].as_array().unwrap()) {
@@ -156,6 +168,8 @@ async fn a_rate_spaces_the_answers_and_merges(driver: Driver) {
         }
         position = answer["position"].as_str().unwrap().to_owned();
     }
+    assert!(answers >= 8, "an answer for each part");
+    drop(answered);
     assert!(started.elapsed() >= Duration::from_millis(50) * answers, "{answers} in {:?}", started.elapsed());
     publisher.join().unwrap();
 }

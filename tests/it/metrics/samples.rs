@@ -94,12 +94,31 @@ impl<'a> Scrapes<'a> {
         it
     }
 
+    /// Likewise, by scrapes that are no connections themselves.
+    pub(super) async fn begin_directly(gateway: &'a TestGateway) -> Self {
+        gateway.metric_is("tickcast_commands_total", |_| true).await;
+        let mut it = Self { gateway, taken: Vec::new() };
+        it.take_directly();
+        it
+    }
+
     pub(super) fn take(&mut self) {
         self.taken.push(Samples::of(self.gateway));
     }
 
+    /// Without a request, which is a connection of its own. Gauges that a scrape sets are as the last one left them.
+    pub(super) fn take_directly(&mut self) {
+        let text = self.gateway.gateway.hub.metrics().render().unwrap();
+        self.taken.push(Samples::read(&String::from_utf8(text).unwrap()));
+    }
+
     pub(super) fn end(mut self) -> Three {
         self.take();
+        self.done()
+    }
+
+    /// Once all three were taken.
+    pub(super) fn done(self) -> Three {
         Three(self.taken.try_into().expect("before, after and back"))
     }
 }

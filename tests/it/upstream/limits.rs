@@ -1,4 +1,4 @@
-//! Each venue's documented limits, kept to by a mock venue that closes or refuses whoever breaks one, and the readings
+//! Each venue's documented limits, kept to by a mock venue that closes or refuses a client that breaks one, and the readings
 //! where sources disagree. Whatever it plays, nothing becomes live or closed that should not.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tickcast::{
 use super::Setup;
 use crate::util::{eventually, symbol};
 
-/// So many symbols of ours.
+/// Symbols of ours.
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|i| format!("S{i:03}-USD")).collect()
 }
