@@ -66,7 +66,7 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     let AnyFeed::Simulator(simulator) = feed.feed else {
         bail!("{}: only a simulator can be simulated, this is a {}", args.feed, feed.feed.kind());
     };
-    let mut market = simulator.into_generator();
+    let mut market = simulator.into_generator().context("the market runs as a feed")?;
     let known: HashSet<_> = market.instruments().iter().map(|instrument| instrument.symbol).collect();
     if let Some(unknown) = args.symbols.iter().find(|symbol| !known.contains(symbol)) {
         bail!("--symbols: {unknown} is not in {}", args.feed);

@@ -2,101 +2,129 @@
 //!
 //! A [`Generator`] is the market: a pure sequence of arrivals with their offsets from the start. The feed only paces
 //! it against the clock. It does not model an order book, sessions or news.
+//!
+//! It is paced by a thread of its own: the runtime's timer has steps of a millisecond, and ticks would be released half of
+//! that late. The thread sleeps until the next release, and publishing never waits.
 
 mod definition;
 mod draw;
 mod generator;
 mod instrument;
+mod schedule;
 
 pub use definition::Definition;
 pub use generator::{Arrival, Generator};
 pub use instrument::Instrument;
 
-use std::time::Duration;
+use std::{
+    panic::resume_unwind,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, Thread},
+};
 
-use tokio::time::Instant;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
+use self::schedule::Schedule;
 use super::{End, Feed, FeedError, Publisher};
 use crate::{
-    drill,
-    limits::{MAX_BURST_TICKS, SIMULATOR_CLOCK_STEP, SIMULATOR_LAG},
-    market::{Increments, Source, Tick, UnixMicros},
+    clock::Instant,
+    market::{Increments, Source},
 };
 
 /// A simulated market as a feed.
 #[derive(Debug)]
 pub struct Simulator {
-    generator: Generator,
+    /// Locked by the thread that paces it, for as long as it runs.
+    generator: Arc<Mutex<Generator>>,
     source: Option<Source>,
     seed: u64,
 }
 
 impl Simulator {
-    /// Its market, for recording without waiting.
+    fn new(generator: Generator, source: Option<Source>, seed: u64) -> Self {
+        Self { generator: Arc::new(Mutex::new(generator)), source, seed }
+    }
+
+    /// Its market, for recording without waiting; `None` while it runs as a feed.
     #[must_use]
-    pub fn into_generator(self) -> Generator {
-        self.generator
+    pub fn into_generator(self) -> Option<Generator> {
+        Arc::into_inner(self.generator).map(Mutex::into_inner)
     }
 
     /// How many symbols it has.
     #[must_use]
     pub fn symbols(&self) -> usize {
-        self.generator.instruments().len()
+        self.generator.lock().instruments().len()
+    }
+
+    fn announce(&self, out: &Publisher) -> Result<(), FeedError> {
+        let generator = self.generator.lock();
+        out.declare(generator.instruments().iter().map(|instrument| instrument.symbol))?;
+        out.describe(generator.instruments().iter().map(|instrument| {
+            (instrument.symbol, Increments { tick: Some(instrument.price(1)), lot: None })
+        }));
+        let symbols = generator.instruments().len();
+        tracing::info!(feed = %out.name(), seed = self.seed, symbols, "simulating");
+        Ok(())
     }
 }
 
 impl Feed for Simulator {
     async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
+        self.announce(out)?;
         let source = self.source.unwrap_or(out.name());
-        out.declare(self.generator.instruments().iter().map(|instrument| instrument.symbol))?;
-        out.describe(self.generator.instruments().iter().map(|instrument| {
-            (instrument.symbol, Increments { tick: Some(instrument.price(1)), lot: None })
-        }));
-        tracing::info!(feed = %out.name(), seed = self.seed, symbols = self.symbols(), "simulating");
-        // Offset 0 of the market is now, on both clocks.
-        let mut start = Instant::now();
-        let mut epoch = out.clock().now().0;
-        let mut burst: Vec<Tick> = Vec::with_capacity(MAX_BURST_TICKS);
-        let mut next = self.generator.arrival();
-        loop {
-            // The timer fires on whole milliseconds: alone at low rates, with all that became due since at high ones.
-            tokio::select! {
-                () = tokio::time::sleep_until(start + next.at) => {}
-                () = out.cancelled() => return Ok(End::Cancelled),
-            }
-            drill::strike("feed");
-            let tr = out.clock().now();
-            let mut elapsed = start.elapsed();
-            if let Some(late) = elapsed.checked_sub(next.at + SIMULATOR_LAG) {
-                // The machine slept or is too slow: the market moves on to the present instead of flooding.
-                tracing::warn!(feed = %out.name(), late_ms = late.as_millis(), "late: skipped to the present");
-                start = Instant::now() - next.at;
-                epoch = tr.0 - micros(next.at);
-                elapsed = next.at;
-            }
-            let apart = tr.0 - (epoch + micros(elapsed));
-            if apart.unsigned_abs() > SIMULATOR_CLOCK_STEP.as_micros().try_into().unwrap_or(u64::MAX) {
-                // The wall clock was set, or ran on while the machine was suspended: event times follow it.
-                tracing::info!(feed = %out.name(), apart_ms = apart / 1_000, "the clock was set: event times follow");
-                epoch += apart;
-            }
-            while next.at <= elapsed {
-                let te = UnixMicros((epoch + micros(next.at)).min(tr.0));
-                burst.push(self.generator.tick(&next, source, te, tr));
-                next = self.generator.arrival();
-                if burst.len() == MAX_BURST_TICKS {
-                    out.publish(&mut burst);
-                    // Other feeds on this thread get a turn.
-                    tokio::task::yield_now().await;
-                }
-            }
-            out.publish(&mut burst);
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let (ended, mut end) = oneshot::channel::<()>();
+        let (generator, publisher, stopped) =
+            (Arc::clone(&self.generator), out.clone(), Arc::clone(&is_stopped));
+        let thread = thread::Builder::new().name("simulator".into()).spawn(move || {
+            // Dropped at the end, and by a panic.
+            let _ended = ended;
+            pace(&mut generator.lock(), source, &publisher, &stopped);
+        })?;
+        let guard = Stop { is_stopped, thread: thread.thread().clone() };
+        tokio::select! {
+            () = out.cancelled() => {}
+            _ = &mut end => {}
+        }
+        drop(guard);
+        // It ends as soon as it has seen that.
+        let _ended = end.await;
+        match thread.join() {
+            Ok(()) => Ok(End::Cancelled),
+            Err(panic) => resume_unwind(panic),
         }
     }
 }
 
-fn micros(time: Duration) -> i64 {
-    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+/// Ends the thread when it is dropped, whatever becomes of the feed's future.
+struct Stop {
+    is_stopped: Arc<AtomicBool>,
+    thread: Thread,
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.is_stopped.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+/// Publishes each tick at its time until it is told to stop.
+fn pace(generator: &mut Generator, source: Source, out: &Publisher, is_stopped: &AtomicBool) {
+    let mut schedule = Schedule::new(generator, source, (Instant::now(), out.clock().now()));
+    while !is_stopped.load(Ordering::Acquire) {
+        let now = Instant::now();
+        match schedule.due().checked_duration_since(now).filter(|left| !left.is_zero()) {
+            // Wakes early when it is to stop, or for no reason.
+            Some(left) => thread::park_timeout(left),
+            None => schedule.release(now, out.clock().now(), out),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,15 @@ use std::{ops::RangeInclusive, time::Duration};
 /// Slowest and fastest total rate of a simulator, in ticks a second. Outside: the definition is refused.
 pub const SIMULATOR_RATE: RangeInclusive<f64> = 1.0..=200_000.0;
 
+/// A simulator releases no sooner than this after it released last: what comes closer together is one burst.
+pub const SIMULATOR_FINE_STEP: Duration = Duration::from_micros(200);
+
+/// Likewise above [`SIMULATOR_COARSE_RATE`] ticks a second, where the number of wake-ups would cost more than the ticks.
+pub const SIMULATOR_COARSE_STEP: Duration = Duration::from_millis(1);
+
+/// See [`SIMULATOR_COARSE_STEP`].
+pub const SIMULATOR_COARSE_RATE: f64 = 120_000.0;
+
 /// A simulator that is later than this does not catch up but goes on from the present, and says so.
 pub const SIMULATOR_LAG: Duration = Duration::from_secs(1);
 

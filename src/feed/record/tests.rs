@@ -24,7 +24,7 @@ fn recorded(
 
 fn market() -> Generator {
     let definition: simulator::Definition = toml::from_str(MARKET).unwrap();
-    definition.build(Path::new(".")).unwrap().into_generator()
+    definition.build(Path::new(".")).unwrap().into_generator().unwrap()
 }
 
 fn plan() -> RecordPlan {
@@ -238,7 +238,7 @@ fn what_a_format_cannot_hold_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let text = MARKET.replace("lot = \"1\"", "lot = \"0.001\"");
     let definition: simulator::Definition = toml::from_str(&text).unwrap();
-    let mut market = definition.build(Path::new(".")).unwrap().into_generator();
+    let mut market = definition.build(Path::new(".")).unwrap().into_generator().unwrap();
     let error = recorded(&mut market, &plan(), Format::Dbn, &folder.path().join("x.dbn")).unwrap_err();
     assert!(error.to_string().contains("ETH-USD") && error.to_string().contains("whole numbers"), "{error}");
     let missing = recorded(&mut market, &plan(), Format::Native, &folder.path().join("no/such/folder"));

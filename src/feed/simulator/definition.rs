@@ -130,7 +130,7 @@ impl Definition {
         let seed = self.seed.unwrap_or_else(|| rand::rng().random());
         let generator = Generator::new(instruments, self.rate, self.trades_share, seed)
             .map_err(|why| DefinitionError::new("symbol", why.to_string()))?;
-        Ok(Simulator { generator, source: self.source, seed })
+        Ok(Simulator::new(generator, self.source, seed))
     }
 }
 

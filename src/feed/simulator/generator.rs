@@ -72,6 +72,12 @@ impl Generator {
         &self.instruments
     }
 
+    /// Ticks a second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        1.0 / self.mean_gap
+    }
+
     /// The next arrival.
     pub fn arrival(&mut self) -> Arrival {
         let random = &mut self.random;

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -6,7 +6,8 @@ use super::{instrument::Happening, *};
 use crate::{
     clock::Clock,
     hub::{Body, Hub, HubConfig},
-    market::{Channel, Symbol},
+    limits::{SIMULATOR_COARSE_STEP, SIMULATOR_FINE_STEP, SIMULATOR_LAG},
+    market::{Channel, Symbol, Tick, UnixMicros},
     metrics::Metrics,
 };
 
@@ -20,7 +21,7 @@ fn market(seed: u64) -> Generator {
          [[symbol]]\nsymbol = \"A\"\nprice = \"100.00\"\ntick = \"0.05\"\nspread = 3\nvolatility = 5000\nweight = 3\n\
          [[symbol]]\nsymbol = \"B\"\nprice = \"0.00010\"\ntick = \"0.00001\"\nvolatility = 10000\nlot = \"0.001\"\n"
     );
-    definition(&text).build(Path::new(".")).unwrap().into_generator()
+    definition(&text).build(Path::new(".")).unwrap().into_generator().unwrap()
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn spreads_and_sizes_have_the_stated_means() {
             "seed = 1\nrate = 1000\ntrades_share = 0\n[[symbol]]\nsymbol = \"A\"\nprice = \"100.00\"\n\
              tick = \"0.01\"\nspread = {spread}\nsize = {size}\n"
         );
-        let mut market = definition(&text).build(Path::new(".")).unwrap().into_generator();
+        let mut market = definition(&text).build(Path::new(".")).unwrap().into_generator().unwrap();
         let (mut spreads, mut sizes) = (0, 0);
         for _ in 0..100_000 {
             let Happening::Quote { bid, bid_size, ask, .. } = market.arrival().what else {
@@ -103,7 +104,7 @@ fn prices_move_as_volatile_as_stated() {
     // The square root of the 31,536,000 s of a year is 5615.7: one percent in one second.
     let text = "seed = 9\nrate = 1\ntrades_share = 0\n[[symbol]]\nsymbol = \"A\"\nprice = \"1000000.00\"\n\
                 tick = \"0.01\"\nspread = 1\nvolatility = 5615.7\n";
-    let mut market = definition(text).build(Path::new(".")).unwrap().into_generator();
+    let mut market = definition(text).build(Path::new(".")).unwrap().into_generator().unwrap();
     let (mut last, mut squares, mut seconds) = (100_000_000, 0.0, 0.0);
     for _ in 0..20_000 {
         let arrival = market.arrival();
@@ -123,7 +124,7 @@ fn prices_move_as_volatile_as_stated() {
 #[test]
 fn a_market_of_trades_alone_moves_too() {
     let text = "seed = 1\nrate = 1000\ntrades_share = 1\nsynthetic = { count = 1 }";
-    let mut market = definition(text).build(Path::new(".")).unwrap().into_generator();
+    let mut market = definition(text).build(Path::new(".")).unwrap().into_generator().unwrap();
     let mut prices = std::collections::HashSet::new();
     for _ in 0..50_000 {
         let Happening::Trade { price, .. } = market.arrival().what else { panic!("a trade") };
@@ -185,13 +186,48 @@ fn count(hub: &Hub) -> u64 {
 
 const START: i64 = 1_700_000_000_000_000;
 
-/// Lets so much time pass on both clocks.
-async fn pass(clock: &Clock, time: Duration) {
-    let step = Duration::from_millis(5);
-    for _ in 0..time.as_millis() / step.as_millis() {
-        tokio::time::sleep(step).await;
-        clock.set(UnixMicros(clock.now().0 + micros(step)));
+/// A market that is driven by a clock that the test moves.
+struct Driven<'a> {
+    schedule: Schedule<'a>,
+    out: &'a Publisher,
+    clock: &'a Clock,
+    now: Instant,
+    releases: usize,
+}
+
+impl<'a> Driven<'a> {
+    fn new(generator: &'a mut Generator, out: &'a Publisher, clock: &'a Clock) -> Self {
+        let now = Instant::now();
+        let schedule = Schedule::new(generator, out.name(), (now, clock.now()));
+        Self { schedule, out, clock, now, releases: 0 }
     }
+
+    /// Lets so much time pass on both clocks, and releases what is due at its time.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.schedule.due() <= end {
+            let step = self.schedule.due() - self.now;
+            self.jump(step);
+            self.release();
+        }
+        self.jump(end - self.now);
+    }
+
+    /// Nobody looks for so long.
+    fn jump(&mut self, time: Duration) {
+        self.now += time;
+        let passed = i64::try_from(time.as_micros()).unwrap();
+        self.clock.set(UnixMicros(self.clock.now().0 + passed));
+    }
+
+    fn release(&mut self) {
+        self.schedule.release(self.now, self.clock.now(), self.out);
+        self.releases += 1;
+    }
+}
+
+fn generator(text: &str) -> Generator {
+    definition(text).build(Path::new(".")).unwrap().into_generator().unwrap()
 }
 
 fn newest_quote(hub: &Hub, symbol: &str) -> crate::market::Quote {
@@ -200,14 +236,14 @@ fn newest_quote(hub: &Hub, symbol: &str) -> crate::market::Quote {
     quote.clone()
 }
 
-#[tokio::test(start_paused = true)]
-async fn ticks_come_at_their_rate_and_event_times_follow_a_clock_that_was_set() {
+#[test]
+fn ticks_come_at_their_rate_and_event_times_follow_a_clock_that_was_set() {
     let clock = Clock::manual(UnixMicros(START));
-    let (hub, out, stop) = publisher(clock.clone());
-    let text = "seed = 5\nrate = 500\nsynthetic = { count = 10 }";
-    let mut feed = definition(text).build(Path::new(".")).unwrap();
-    let run = tokio::spawn(async move { feed.run(&out).await });
-    pass(&clock, Duration::from_secs(20)).await;
+    let (hub, out, _stop) = publisher(clock.clone());
+    let mut market = generator("seed = 5\nrate = 500\nsynthetic = { count = 10 }");
+    out.declare(market.instruments().iter().map(|one| one.symbol)).unwrap();
+    let mut driven = Driven::new(&mut market, &out, &clock);
+    driven.pass(Duration::from_secs(20));
     let ticks = count(&hub);
     assert!((9_600..=10_400).contains(&ticks), "{ticks} in 20 s at 500 a second");
     assert_eq!(hub.topic_count(), 10);
@@ -219,29 +255,77 @@ async fn ticks_come_at_their_rate_and_event_times_follow_a_clock_that_was_set() 
     fresh(newest_quote(&hub, "SYM00003"));
     for hour in [3_600_000_000, -3_600_000_000] {
         clock.set(UnixMicros(clock.now().0 + hour));
-        pass(&clock, Duration::from_secs(2)).await;
+        driven.pass(Duration::from_secs(2));
         fresh(newest_quote(&hub, "SYM00003"));
     }
-    stop.cancel();
-    assert_eq!(run.await.unwrap().unwrap(), End::Cancelled);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_small_delay_is_caught_up_and_a_long_one_skipped() {
+#[test]
+fn each_tick_is_released_at_its_time_and_no_more_often_than_the_step() {
+    for (rate, step) in
+        [(1_000, SIMULATOR_FINE_STEP), (100_000, SIMULATOR_FINE_STEP), (200_000, SIMULATOR_COARSE_STEP)]
+    {
+        let clock = Clock::manual(UnixMicros(START));
+        let (hub, out, _stop) = publisher(clock.clone());
+        let mut market = generator(&format!("seed = 5\nrate = {rate}\nsynthetic = {{ count = 1 }}"));
+        out.declare(market.instruments().iter().map(|one| one.symbol)).unwrap();
+        let mut driven = Driven::new(&mut market, &out, &clock);
+        driven.pass(Duration::from_millis(500));
+        let releases = driven.releases as u128;
+        assert!(releases <= 500_000 / step.as_micros(), "{rate}: {releases}");
+        assert!(releases >= 350, "{rate}: {releases}, alone at low rates");
+        let quote = newest_quote(&hub, "SYM00000");
+        let late = quote.tr.0 - quote.te.unwrap().0;
+        assert!((0..=i64::try_from(step.as_micros()).unwrap()).contains(&late), "{rate}: {late} us late");
+    }
+}
+
+#[test]
+fn a_small_delay_is_caught_up_and_a_long_one_skipped() {
     for (sleep, least, most) in [(SIMULATOR_LAG / 2, 400, 700), (SIMULATOR_LAG * 20, 90, 250)] {
-        let (hub, out, stop) = publisher(Clock::manual(UnixMicros(START)));
-        let mut feed =
-            definition("seed = 5\nrate = 1000\nsynthetic = { count = 5 }").build(Path::new(".")).unwrap();
-        let run = tokio::spawn(async move { feed.run(&out).await });
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        // The thread was away: time has passed without a poll.
-        tokio::time::advance(sleep).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        let clock = Clock::manual(UnixMicros(START));
+        let (hub, out, _stop) = publisher(clock.clone());
+        let mut market = generator("seed = 5\nrate = 1000\nsynthetic = { count = 5 }");
+        out.declare(market.instruments().iter().map(|one| one.symbol)).unwrap();
+        let mut driven = Driven::new(&mut market, &out, &clock);
+        driven.pass(Duration::from_millis(50));
+        driven.jump(sleep);
+        driven.release();
+        driven.pass(Duration::from_millis(50));
         let ticks = count(&hub);
         assert!((least..=most).contains(&ticks), "{ticks} after {sleep:?}");
-        stop.cancel();
-        run.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_feed_publishes_stops_at_once_and_goes_on_with_its_market_when_it_is_started_again() {
+    let (hub, out, stop) = publisher(Clock::system());
+    let mut feed =
+        definition("seed = 5\nrate = 1000\nsynthetic = { count = 5 }").build(Path::new(".")).unwrap();
+    let first = {
+        let run = feed.run(&out);
+        tokio::pin!(run);
+        while count(&hub) < 20 {
+            tokio::select! {
+                end = &mut run => panic!("{end:?}"),
+                () = tokio::time::sleep(Duration::from_millis(1)) => {}
+            }
+        }
+        // The future is dropped half way: its thread ends.
+        count(&hub)
+    };
+    let run = tokio::spawn(async move {
+        let end = feed.run(&out).await;
+        (feed, end)
+    });
+    while count(&hub) < first + 20 {
+        assert!(!run.is_finished());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stop.cancel();
+    let (feed, end) = run.await.unwrap();
+    assert_eq!(end.unwrap(), End::Cancelled);
+    assert!(feed.into_generator().is_some(), "no thread has it any more");
 }
 
 #[test]
