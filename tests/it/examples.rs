@@ -34,6 +34,8 @@ fn every_example_is_of_a_kind_that_is_tested() {
     for example in &examples {
         let known = match example.language.as_str() {
             "sh" | "json" | "toml" => true,
+            // Clients, run by tests/clients/test_documents.py.
+            "js" | "python" => example.text.contains("127.0.0.1:8080"),
             // The blocks of an event stream.
             "" => example.text.starts_with("retry: "),
             _ => false,
