@@ -127,13 +127,13 @@ impl AnyFeed {
         matches!(self, Self::Replay(_))
     }
 
-    /// Whether its source goes on while nobody listens to it.
+    /// Whether its source goes on while the gateway is away.
     #[must_use]
     pub const fn goes_on_alone(&self) -> bool {
         matches!(self, Self::Upstream(_))
     }
 
-    /// What moves its quotes: `book` or `trades`; none where nobody can tell.
+    /// What moves its quotes: `book` or `trades`; none where that is not known.
     #[must_use]
     pub fn quotes_from(&self) -> Option<&'static str> {
         match self {
@@ -156,7 +156,7 @@ impl AnyFeed {
     }
 }
 
-/// What the command line says, as text: it is checked like every other layer.
+/// The command line as text, checked like every other layer.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
     /// `--config`: the file.

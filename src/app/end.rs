@@ -20,7 +20,7 @@ use crate::{
     server::{Gateway, ServerHandle},
 };
 
-/// All that is to be ended.
+/// All that ends.
 pub(super) struct Ending {
     pub(super) gateway: Arc<Gateway>,
     pub(super) tasks: Tasks,

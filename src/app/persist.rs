@@ -1,4 +1,4 @@
-//! What outlives a restart, when it is to: the order in which the file is opened, taken over, written and left.
+//! Memory that outlives a restart: the order in which the file is opened, taken over, written and left.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -31,7 +31,7 @@ pub(super) struct SaveTask {
     stop: CancellationToken,
 }
 
-/// Opens the file if there is to be one. `fresh` names the numbering if the last one cannot go on.
+/// Opens the file if one is configured. `fresh` names the numbering if the last one cannot go on.
 pub(super) async fn open(config: &Config, fresh: String, clock: &Clock) -> anyhow::Result<Option<Found>> {
     let Some(store) = config.store.clone() else { return Ok(None) };
     let feeds = |wanted: fn(&crate::config::AnyFeed) -> bool| {

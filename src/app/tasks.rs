@@ -153,7 +153,7 @@ impl Tasks {
         faults
     }
 
-    /// Forgets a task that has ended, and tells what is wrong with that. `asked` when all is to end.
+    /// Forgets a task that has ended, and tells what is wrong with that. `asked` when everything ends.
     fn judge(&mut self, ended: Result<(Id, Outcome), JoinError>, asked: bool) -> Option<Fault> {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let (task, _) = self.running.remove(&id)?;

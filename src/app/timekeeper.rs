@@ -1,6 +1,6 @@
 //! The task that tells the hub the time: silences, takeovers, bars that no trade ends, and steps of the machine's clock.
 //!
-//! When it was late itself, because the process was stopped or its machine paused, it judges nobody: all silences are longer by
+//! When it was late itself, because the process was stopped or its machine paused, it judges no client: all silences are longer by
 //! the time that was lost, and what has come is read first.
 
 use std::sync::Arc;

@@ -180,7 +180,7 @@ pub(super) fn store(settings: &mut Settings, base: &Path, directory: &Path) -> O
     Some(StoreConfig { path: folder.join(path), interval })
 }
 
-/// `[auth]`. Nobody is asked who they are on loopback only, or when that is written out.
+/// `[auth]`. Without authentication the gateway listens on loopback only, unless the mode is written out.
 pub(super) fn auth(settings: &mut Settings, server: &ServerConfig) -> Auth {
     let expected = r#""none", the only mode there is: nobody is asked who they are"#;
     let _only = settings.parsed("auth.mode", expected, |text| (text == "none").then_some(()));

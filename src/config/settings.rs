@@ -1,6 +1,6 @@
 //! Settings by dotted key, each with the place it was written: a later layer replaces an earlier one's value.
 //!
-//! Whoever reads a key here makes it known; a key that nobody reads is unknown. So a key, its range and its default
+//! Reading a key makes it known; a key that is never read is unknown. So a key, its range and its default
 //! are named in one line of `sections.rs` and nowhere else. Mistakes are collected, and the default stands in, so that
 //! one start shows them all.
 
@@ -172,7 +172,7 @@ impl Settings {
         Some(values)
     }
 
-    /// Every mistake, among them the keys that nobody read.
+    /// Every mistake, among them the keys that were never read.
     pub(super) fn finish(self) -> Result<(), ConfigErrors> {
         let Self { found, sections, known, mut errors } = self;
         let starts =

@@ -8,6 +8,11 @@ pub const READ_AHEAD_BYTES: usize = 8 * 1024;
 /// Bytes of one line of a head that wait for the end of the line. Of a longer one no list of upgrades is read.
 pub const HEAD_LINE_BYTES: usize = 8 * 1024;
 
+/// Bytes at most of one subscription in what an event stream opens with: its result and its newest event. The whole of it,
+/// with [`RECOVERY_BYTES`](super::RECOVERY_BYTES) for each channel, is held until it is complete: a refusal can no longer be
+/// told behind its beginning.
+pub const OPENING_SUBSCRIPTION_BYTES: usize = 1_024;
+
 /// A request's body must be complete within this time from the end of its head. Later: 408 and the connection is closed.
 pub const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -70,7 +70,7 @@ impl From<Option<IpAddr>> for Subject {
     }
 }
 
-/// What is to be logged.
+/// One line for the log.
 #[derive(Debug, PartialEq, Eq)]
 struct Line {
     notice: Notice,
@@ -98,7 +98,7 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// Notes one. `subject` is asked only when it is to be an example.
+    /// Notes one. `subject` is called only when it becomes the example.
     pub fn note(&self, notice: Notice, reason: &'static str, subject: impl FnOnce() -> Subject) {
         if let Some(line) = self.counted(notice, reason, subject, Instant::now()) {
             line.log();

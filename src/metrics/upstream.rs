@@ -190,7 +190,7 @@ impl UpstreamMetrics {
         self.waiting.with_label_values(&[&self.feed]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Of a product list so many are the feed's, and so many are left out: unreadable, without a name of ours, for a collision of names, and
+    /// Of a product list: how many are the feed's, and how many are left out: unreadable, without a name of ours, for a collision of names, and
     /// for want of room.
     pub fn products(&self, matched: usize, left_out: [usize; 4]) {
         let as_gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);

@@ -1,4 +1,4 @@
-//! What an operator may set about the listeners.
+//! Listener settings.
 
 use std::{net::SocketAddr, time::Duration};
 

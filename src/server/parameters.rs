@@ -8,7 +8,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::refusal::Refusal;
 use crate::limits::MAX_SYMBOL_LEN;
 
-/// So much of what was wrong with a query is told, in characters.
+/// Longest message about a query, in characters.
 const REPEATED: usize = 300;
 
 /// The parameters of a request, or the answer that says what is wrong with them.
@@ -43,7 +43,7 @@ pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T, Refusal> {
     })
 }
 
-/// So much of a name as an answer repeats.
+/// The beginning of a name, as an answer repeats it.
 pub(super) fn cut(text: &str) -> String {
     text.chars().take(MAX_SYMBOL_LEN).collect()
 }

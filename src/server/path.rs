@@ -26,7 +26,7 @@ pub(super) fn is_api(path: &str) -> bool {
     path.starts_with("/v1/")
 }
 
-/// Whether what is answered there is a session.
+/// Whether a request for that path becomes a session.
 pub(super) fn is_session(path: &str) -> bool {
     is_socket(path) || matches!(path, "/v1/sse" | "/v1/poll")
 }

@@ -13,7 +13,7 @@ use crate::dialect::native::Code;
 /// Seconds after which a client that was refused for a passing reason may come back.
 const RETRY_AFTER: u64 = 1;
 
-/// Methods of what is read, and of what is written.
+/// Methods of resources that are read, and of those that are written.
 pub(super) const ALLOW_GET: &str = "GET, HEAD, OPTIONS";
 pub(super) const ALLOW_POST: &str = "POST, OPTIONS";
 /// Those of the server as a whole.

@@ -23,7 +23,7 @@ macro_rules! routes {
             $(config.service(routes!(@$method web::resource($path), $handler));)*
         }
     };
-    // HEAD is GET without the content: what a handler writes is left away behind it.
+    // HEAD is GET without the content: actix drops the body.
     (@get $resource:expr, $handler:path) => {
         others($resource.route(web::get().to($handler)).route(web::head().to($handler)), ALLOW_GET)
     };
@@ -76,7 +76,7 @@ pub(super) fn plain(config: &mut web::ServiceConfig) {
             .configure(register_plain)
             .default_service(web::to(rest::not_found)),
     );
-    // What does not even begin with a slash: `*`, and hosts that are to be connected to.
+    // Targets without a slash: `*`, and the host of CONNECT.
     config.default_service(web::to(rest::not_found));
 }
 

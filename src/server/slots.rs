@@ -1,8 +1,8 @@
 //! The connections of a listener by client address, whatever they carry: who may have one more, and who gives way.
 //!
-//! Sessions have their own limits (`session/connection_limits.rs`) and are told so; nobody's session ends for another's sake. All
+//! Sessions have their own limits (`session/connection_limits.rs`) and are told so; no session ends to make room for another. All
 //! other connections are cheap to make again. When there are too many, an idle one of the address that has most goes,
-//! so one address can lock itself out and nobody else.
+//! so one address can lock out only itself.
 
 mod address;
 mod seen;
@@ -276,7 +276,7 @@ impl Slot {
         }
     }
 
-    /// Whether a session has the connection from now on. Then it gives way to nobody: sessions are counted elsewhere.
+    /// Whether a session has the connection from now on. Then it never gives way: sessions have their own limits.
     pub(super) fn carry_session(&self, yes: bool) {
         if self.in_session.get() == yes {
             return;

@@ -1,7 +1,7 @@
 //! What an allowed page of another origin is told (Fetch standard, "CORS protocol"), so that its browser lets it read the
 //! answer.
 //!
-//! The origin is named as it was sent, never as `*`, and credentials are never allowed: nobody is asked who they are, so
+//! The origin is named as it was sent, never as `*`, and credentials are never allowed: there is no authentication, so
 //! there are none to send.
 
 use actix_http::{

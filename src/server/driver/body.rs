@@ -26,7 +26,7 @@ pub(crate) struct BodyTransport {
     conn: Rc<ConnState>,
     writer: RefCell<Option<Waker>>,
     resumed: Notify,
-    /// All that waited has been taken, and nobody has said since that there is more. actix asks for more after every
+    /// All that waited has been taken, and the shard has not said since that there is more. actix asks for more after every
     /// chunk and whenever its connection is polled: this answers without the shard.
     drained: Cell<bool>,
 }

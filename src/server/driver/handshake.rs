@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::connect;
 use crate::server::{refusal, refusal::Refusal};
 
-/// What tells a client to ask for the upgrade (RFC 9110, section 15.5.22).
+/// Tells a client to ask for the upgrade (RFC 9110, section 15.5.22).
 const UPGRADE: (&str, &str) = ("upgrade", "websocket");
 
 /// Checks a handshake. Returns the subprotocol that both sides speak.

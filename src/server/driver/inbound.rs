@@ -128,7 +128,7 @@ fn close(payload: &[u8]) -> Result<Message, CloseReason> {
     }
 }
 
-/// Judges a frame as soon as its header is there, so that nobody waits for a payload that is refused anyway.
+/// Judges a frame as soon as its header is there, so that no payload is awaited that is refused anyway.
 /// `room` is how many bytes its message may still have.
 fn judge_header(buffer: &[u8], room: usize) -> Result<(), CloseReason> {
     let [first, second, rest @ ..] = buffer else { return Ok(()) };

@@ -2,7 +2,7 @@
 //!
 //! actix takes a request with `Upgrade: websocket` and nothing else there for an upgrade, whatever it asks for, and one
 //! that offers something besides for none. So in the bytes that it gets, the header says `websocket` where that is offered
-//! and there is a WebSocket, and else nothing. What stands in the way of the header's line is overwritten with
+//! and there is a WebSocket, and else nothing. Everything else in the line is overwritten with
 //! blanks: no byte moves.
 
 use bytes::{Buf as _, BytesMut};

@@ -24,7 +24,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Reads until the connection ends. While too many replies wait for the client, nothing is read: the client's
-    /// own socket fills up, and nobody else notices.
+    /// own socket fills up, and no other client notices.
     pub(crate) async fn run(self, mut payload: Payload) {
         let mut inbound = Inbound::new(self.most);
         let mut understood = true;

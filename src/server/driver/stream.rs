@@ -39,7 +39,7 @@ use crate::{
 /// Bytes read ahead at once.
 const READ: usize = 1_024;
 
-/// What a client is told whose request took too long to come.
+/// The answer to a request that took too long to come.
 const TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// How long the parts of a connection may take.
@@ -104,7 +104,7 @@ impl ConnState {
         self.blocked_since.set(self.blocked_since.get().map(|since| (since + late).min(Instant::now())));
     }
 
-    /// Makes every further read and write fail, and wakes whoever waits for one.
+    /// Makes every further read and write fail, and wakes the tasks that wait for one.
     pub(crate) fn cut(&self) {
         self.cut.set(true);
         for waiting in [&self.reader, &self.writer] {

@@ -1,5 +1,5 @@
 //! What plain HTTP may cost: work for each client address and worker, so much at once and so much a second. A request is
-//! taken while its address has any left and paid when it is answered, since nobody knows before what it finds. Probes cost
+//! taken while its address has any left and paid when it is answered, since its cost is not known before. Probes cost
 //! nothing, and publishing has limits of its own.
 
 use std::{cell::RefCell, collections::HashMap, net::IpAddr, time::Duration};
@@ -24,7 +24,7 @@ use crate::{
     session::ClientAddress,
 };
 
-/// What is asked for by whoever watches over the gateway, and what has limits of its own.
+/// Probes and scrapes, and what has limits of its own.
 const FREE: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/v1/publish"];
 
 /// Bytes of an answer that are one unit of work.
@@ -36,12 +36,12 @@ const UNIT_BYTES: usize = 64;
 pub(crate) struct Spent(usize);
 
 impl Spent {
-    /// For an answer of so many bytes, and so many units of work besides.
+    /// For an answer of `bytes`, with `units` of work besides.
     pub(crate) const fn new(bytes: usize, units: usize) -> Self {
         Self(bytes / UNIT_BYTES + units)
     }
 
-    /// For an answer of so many bytes that a session with so many subscriptions was joined for.
+    /// For an answer of `bytes` from a session that began with `subscriptions`.
     pub(crate) const fn joining(bytes: usize, subscriptions: usize) -> Self {
         Self::new(bytes, subscriptions * HTTP_JOIN_UNITS)
     }

@@ -1,4 +1,4 @@
-//! What the resources of history have in common: how a query says which page, and how a page is answered. Which events are
+//! Shared by the resources of history: how a query says which page, and how a page is answered. Which events are
 //! on a page is the hub's decision.
 
 use std::{ops::RangeInclusive, sync::Arc};
@@ -60,7 +60,7 @@ pub(crate) fn topic(gateway: &Gateway, name: &str) -> Result<Arc<Topic>, Refusal
     })
 }
 
-/// What an answer is about besides its events.
+/// The head of an answer: everything but its events.
 pub(crate) struct About<'a> {
     pub(crate) epoch: &'a str,
     pub(crate) symbol: Symbol,

@@ -1,7 +1,7 @@
 //! Bodies of requests while they are read: how much of them the gateway holds, of all clients and of each.
 //!
-//! A body is counted by the memory that is kept for it, which is asked for before it is taken. The time that a body may
-//! take is the line's affair.
+//! A body is counted by the memory that is kept for it, which is asked for before it is taken. The counted stream
+//! watches the time that a body takes.
 
 use std::{collections::HashMap, net::IpAddr, rc::Rc, sync::Arc};
 
@@ -166,7 +166,7 @@ fn declared(request: &HttpRequest) -> Option<usize> {
 }
 
 impl Share<'_> {
-    /// Asks for so many bytes in all.
+    /// Grows the share to `bytes` in all.
     fn grow(&mut self, bytes: usize) -> Result<(), RefusedBody> {
         let more = bytes.saturating_sub(self.bytes);
         let mut held = self.intake.held.lock();

@@ -160,7 +160,7 @@ impl PollSession {
             if !messages.is_empty() || Instant::now() >= deadline {
                 return Some(messages);
             }
-            // The task that reads the end of the client's side is the one that polls this: nobody needs to be woken.
+            // The task that reads the end of the client's side also polls this: no wake-up is needed.
             let gone = poll_fn(|_| if self.conn.has_left() { Poll::Ready(()) } else { Poll::Pending });
             tokio::select! {
                 _late = timeout_at(deadline, self.transport.turn.notified()) => {}
@@ -231,7 +231,7 @@ impl Drop for PollSession {
     }
 }
 
-/// What the shard holds of a request. It takes everything at any time: the answer is written when the session is over.
+/// The shard's end of a request. It takes everything at any time: the answer is written when the session is over.
 #[derive(Default)]
 struct PollTransport {
     turn: Notify,

@@ -1,6 +1,6 @@
 //! `POST /v1/publish`: ticks of producers, into a feed of `kind = "push"`.
 //!
-//! Nobody is asked who they are, so producers must be on this machine unless the feed says otherwise. A request is
+//! There is no authentication, so producers must be on this machine unless the feed says otherwise. A request is
 //! taken or refused as a whole for the gateway's reasons; single ticks are refused for theirs.
 
 use actix_web::{
@@ -127,7 +127,7 @@ fn packed(request: &HttpRequest) -> Result<bool, Refusal> {
         | "application/ndjson"
         | "application/jsonl"
         | "text/plain"
-        // What curl says of any body, unless it is told otherwise: no form is meant.
+        // curl's default for any body: no form is meant.
         | "application/x-www-form-urlencoded" => Ok(false),
         _ => {
             let found = parameters::cut(text);

@@ -108,7 +108,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// What a stream is to have, as a query says it.
+/// The subscriptions of a stream, as a query names them.
 #[derive(Debug, Default)]
 pub(crate) struct StreamQuery<'a> {
     pub(crate) symbols: Option<&'a str>,

@@ -2,7 +2,7 @@
 //!
 //! The set of subscriptions is that of the request and cannot be changed: a client that wants another one opens
 //! another stream with its last position, which loses nothing. A way to change it in place would need a handle that
-//! nobody else can guess, and would work only while client and worker stay together.
+//! no other client can guess, and would work only while client and worker stay together.
 
 use std::{
     pin::Pin,
@@ -135,7 +135,7 @@ impl MessageBody for Stream {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
-        // The end of the client's side is read, and then the body polled, by one task: nobody needs to be woken.
+        // One task reads the end of the client's side and then polls the body: no wake-up is needed.
         if this.transport.is_cut() || this.transport.has_left() {
             return Poll::Ready(None);
         }

@@ -36,7 +36,7 @@ impl Address {
         self.plain.len() + self.sessions
     }
 
-    /// Counts one more connection, if so many a second, and as many at once, allow it.
+    /// Counts one more connection if the rate allows it: `per_second`, and as many at once.
     pub(super) fn take_token(&mut self, per_second: u32, now: Instant) -> bool {
         self.rate.take(now, per_second, per_second)
     }

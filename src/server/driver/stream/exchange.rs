@@ -1,7 +1,7 @@
 //! Which request the bytes of a connection belong to, and what it is in the middle of.
 //!
 //! actix reads ahead: a request that came together with the one before is parsed while that one is still answered, and
-//! half a head lies in a buffer that nobody else sees. So the line hands it one request at a time. No byte of the next
+//! half a head lies in a buffer that nothing else sees. So the counted stream hands it one request at a time. No byte of the next
 //! one goes up before this one, its body and its answer are whole; what comes earlier waits here. Then the time that a
 //! head takes can be told exactly: from its first byte, or from the end of the request before it if that came later, to
 //! the call of the application.
@@ -80,7 +80,7 @@ impl Exchange {
         !matches!(self.phase, Phase::Handed | Phase::Answer)
     }
 
-    /// How many bytes at the start are line ends between two requests, which nobody needs: as bytes of a head they would
+    /// How many bytes at the start are line ends between two requests, which mean nothing: as bytes of a head they would
     /// start its time.
     pub(super) fn blank(&self, bytes: &[u8]) -> usize {
         if self.phase != Phase::Head(Head::Empty) {

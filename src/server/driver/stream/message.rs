@@ -67,7 +67,7 @@ pub(super) enum Chunk {
     Size(u64),
     /// Behind the digits, up to the end of the line.
     Extension(u64),
-    /// In the data and the line end behind it, of which so many bytes are left.
+    /// In the data and the line end behind it, with the bytes that are left.
     Data(u64),
     /// In the trailer, which ends like a head.
     Trailer(Head),

@@ -10,7 +10,8 @@ use crate::{
     clock::Instant,
     dialect::native::{Encoding, Op, Subscribe, parse_command},
     hub::HubConfig,
-    limits::SSE_COMMENT,
+    limits::{OPENING_SUBSCRIPTION_BYTES, RECOVERY_BYTES, SSE_COMMENT},
+    market::{Tick, Trade, TradeId},
     session::{CloseReason, Framing, Outgoing, SessionConfig, SessionKey},
 };
 
@@ -85,6 +86,32 @@ fn all_answers_come_before_the_first_position_however_many() {
     assert_eq!(messages(&block).len(), 1 + 2 * (1 + 500), "one block, far over a frame's budget");
     assert!(id(&block).is_some());
     assert_eq!(take(&mut bench, key), "");
+}
+
+#[test]
+fn what_an_event_stream_opens_with_is_bounded() {
+    let hub = HubConfig { trades_per_symbol: 1_000, ..HubConfig::default() };
+    let mut bench = Bench::new(hub, SessionConfig::default());
+    let all = || vec![wanted("trades", "\"*\""), wanted("quotes", "\"*\""), wanted("status", "\"*\"")];
+    // Ids as long as they may be, and twice what is recovered.
+    let long = |i, n| {
+        let Tick::Trade(trade) = trade(i, n) else { panic!("a trade") };
+        Tick::Trade(Trade { id: Some(TradeId::Text(format!("x{n:063}").into())), ..trade })
+    };
+    bench.hub.publish(source(), (0..200).flat_map(|i| [long(i, 1), quote(i)]));
+    let key = open(&mut bench, Framing::Sse, all(), None);
+    let first = take(&mut bench, key);
+    for n in 0..60 {
+        bench.hub.publish(source(), (0..200).map(|i| long(i, n)));
+    }
+    bench.shard.leave(key, Instant::now());
+    while bench.shard.work() {}
+    let key = open(&mut bench, Framing::Sse, all(), id(&first));
+    let held = bench.shard.sessions[key.index].outbox.control_bytes();
+    assert!(held > RECOVERY_BYTES / 2, "much is recovered: {held}");
+    let bound =
+        bench.shard.subscription_count(key) * OPENING_SUBSCRIPTION_BYTES + all().len() * RECOVERY_BYTES;
+    assert!(held <= bound, "{held} of {bound}");
 }
 
 proptest! {
