@@ -6,10 +6,24 @@
 //!
 //! Refuses to keep state: gaps, duplicates and reconnecting are the feed's business, which [`Sequence`] is made for.
 
+/// The dialects that sessions speak, each with the folder that it is written in: the one table, for the macro `$make`.
+macro_rules! dialects {
+    ($make:ident) => {
+        $make! {
+            Native = native,
+            #[cfg(test)]
+            Toy = toy,
+        }
+    };
+}
+
 pub mod alpaca;
 pub mod binance;
 pub mod coinbase;
+mod dispatch;
+mod encoding;
 pub(crate) mod field;
+mod form;
 pub mod kraken;
 mod mark;
 mod message;
@@ -21,9 +35,16 @@ mod recognise;
 mod refusal;
 mod request;
 mod serve;
+
+mod symbols;
+pub mod talk;
 mod text;
+#[cfg(test)]
+pub(crate) mod toy;
 pub(crate) mod units;
 
+pub use encoding::Encoding;
+pub use form::{Dialect, Form, Packing};
 pub use mark::{Utf16, without_mark};
 pub use message::{Ack, Listed, Message, ParseError, Sequence};
 pub use naming::{AsWritten, Naming};
@@ -32,6 +53,11 @@ pub use recognise::looks_like;
 pub use refusal::{Refusal, RefusalClass};
 pub use request::FrameLimit;
 pub use serve::{Topic, VenueRequest};
+pub use symbols::{Found, SymbolIndex};
+pub use talk::{
+    Code, CommandId, Fault, Gap, Messages, Mode, Op, Pattern, Refused, Reply, Request, Since, Subscribe,
+    Target,
+};
 pub use text::Text;
 
 use self::naming::Received;

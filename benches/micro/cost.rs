@@ -11,7 +11,7 @@
 
 mod fixture;
 
-use tickcast::dialect::native::Encoding;
+use tickcast::dialect::Encoding;
 
 use fixture::Fixture;
 

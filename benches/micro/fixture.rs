@@ -4,7 +4,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use tickcast::{
     clock::{Clock, Instant},
-    dialect::native::Encoding,
+    dialect::Encoding,
     hub::{Hub, HubConfig},
     market::{Level, Quote, Source, Symbol, Tick, UnixMicros},
     metrics::Metrics,

@@ -3,18 +3,14 @@
 
 mod bounded;
 mod command;
-mod encoding;
 mod event;
 mod json;
 mod reply;
+pub(in crate::dialect) mod serve;
 mod tick;
 
-pub use command::{Command, CommandId, Fault, Mode, Op, Pattern, Since, Subscribe, Target, parse_command};
-pub use encoding::Encoding;
+pub use super::Encoding;
+pub use command::parse_command;
 pub use event::{encode_event, encode_tick};
-pub use reply::{
-    Accepted, Bye, Code, ErrorReply, Gap, Heartbeat, Info, InfoQueue, Listed, Listing, Pong, Refused, Resync,
-    Subscribed, Unsubscribed, Welcome, WelcomeLimits,
-};
 pub(crate) use tick::print;
 pub use tick::{TickError, TickMessage};

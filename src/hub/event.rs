@@ -1,10 +1,12 @@
-//! One numbered update of one (symbol, channel), encoded at most once per encoding for all sessions.
+//! One numbered update of one (symbol, channel), written at most once in each form for all sessions.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::{
     clock::Instant,
-    dialect::native::{self, Encoding},
+    dialect::{Encoding, Form, native},
     market::{Body, Channel, Status, Symbol, Tick},
 };
 
@@ -21,14 +23,26 @@ pub struct Event {
     pub body: Body,
     /// When the gateway received it, monotonic.
     pub received: Instant,
-    encoded: [OnceLock<Arc<[u8]>>; Encoding::COUNT],
+    written: Mutex<Written>,
+}
+
+/// Bytes in other forms; nothing where the form has no word for the event.
+type Others = Vec<(Form, Option<Arc<[u8]>>)>;
+
+/// An event's bytes, in each form that was asked for.
+#[derive(Debug)]
+struct Written {
+    native: [Option<Arc<[u8]>>; Encoding::COUNT],
+    /// Boxed: an event that is asked for in native forms only pays one word for the others.
+    others: Option<Box<Others>>,
 }
 
 impl Event {
     /// An event that nobody has encoded yet.
     #[must_use]
     pub const fn new(topic: TopicId, n: u64, body: Body, received: Instant) -> Self {
-        Self { topic, n, body, received, encoded: [const { OnceLock::new() }; Encoding::COUNT] }
+        let written = Written { native: [const { None }; Encoding::COUNT], others: None };
+        Self { topic, n, body, received, written: Mutex::new(written) }
     }
 
     /// The channel.
@@ -68,13 +82,32 @@ impl Event {
     /// Whether somebody has asked for it as a message.
     #[cfg(test)]
     pub(crate) fn is_encoded(&self) -> bool {
-        self.encoded.iter().any(|encoded| encoded.get().is_some())
+        self.written.lock().native.iter().any(Option::is_some)
     }
 
-    /// The event as one message of that encoding; encoded by whoever asks first.
+    /// The event as one message of tickcast's own protocol; written when first asked for.
     #[must_use]
-    pub fn encoded(&self, encoding: Encoding) -> &Arc<[u8]> {
-        self.encoded[encoding.index()]
-            .get_or_init(|| native::encode_event(self.n, &self.body, encoding).into())
+    pub fn encoded(&self, encoding: Encoding) -> Arc<[u8]> {
+        let mut written = self.written.lock();
+        let bytes = written.native[encoding.index()]
+            .get_or_insert_with(|| native::encode_event(self.n, &self.body, encoding).into());
+        Arc::clone(bytes)
+    }
+
+    /// The event as one message of another form, whose dialect calls the symbol `name`; written when first asked for.
+    /// Nothing where the form has no word for it.
+    #[must_use]
+    pub fn written(&self, form: Form, name: Symbol) -> Option<Arc<[u8]>> {
+        if let Some(encoding) = form.as_native() {
+            return Some(self.encoded(encoding));
+        }
+        let mut written = self.written.lock();
+        let others = written.others.get_or_insert_default();
+        if let Some((_, bytes)) = others.iter().find(|(other, _)| *other == form) {
+            return bytes.clone();
+        }
+        let bytes: Option<Arc<[u8]>> = form.event(self.n, &self.body, name).map(Into::into);
+        others.push((form, bytes.clone()));
+        bytes
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, http::StatusCode};
 
 use super::{door::Asking, gateway::Gateway, refusal::Refusal};
-use crate::{dialect::native::Code, session::Admission};
+use crate::{dialect::Code, session::Admission};
 
 /// Whether there may be new sessions, and new ticks.
 pub(super) fn open(gateway: &Gateway) -> Result<(), Refusal> {

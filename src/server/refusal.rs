@@ -8,7 +8,7 @@ use actix_web::{
 };
 use serde::Serialize;
 
-use crate::dialect::native::Code;
+use crate::dialect::Code;
 
 /// Seconds after which a client that was refused for a passing reason may come back.
 const RETRY_AFTER: u64 = 1;

@@ -2,42 +2,40 @@
 
 use std::sync::Arc;
 
-use super::{Framing, state::Session};
+use super::{Framing, Protocol, state::Session};
 use crate::{
     clock::Instant,
-    dialect::native::{Accepted, CommandId, Encoding, Refused, Subscribed},
+    dialect::{
+        CommandId, Form, Messages, Refused, Reply,
+        talk::{Accepted, Subscribed},
+    },
     hub::Event,
     limits::RECOVERY_BYTES,
-    market::Channel,
+    market::{Channel, Symbol},
 };
 
 /// The answer to a subscribe or an update while it is put together: an ack and, in the same frame, what belongs to it.
 pub(super) struct Answer {
-    pub(super) kind: &'static str,
+    is_update: bool,
     pub(super) channel: Channel,
-    pub(super) encoding: Encoding,
+    pub(super) form: Form,
     pub(super) now: Instant,
     pub(super) ok: Vec<Accepted>,
-    pub(super) refused: Vec<Refused>,
-    pub(super) messages: u32,
-    pub(super) bytes: Vec<u8>,
+    refused: Vec<Refused>,
+    messages: Messages,
     /// Bytes of recovered events, in this part of the answer and those before.
     pub(super) recovered: usize,
 }
 
 impl Answer {
-    pub(super) const fn new(kind: &'static str, channel: Channel, encoding: Encoding, now: Instant) -> Self {
-        Self {
-            kind,
-            channel,
-            encoding,
-            now,
-            ok: Vec::new(),
-            refused: Vec::new(),
-            messages: 0,
-            bytes: Vec::new(),
-            recovered: 0,
-        }
+    pub(super) const fn new(
+        is_update: bool,
+        (channel, form): (Channel, Form),
+        protocol: Protocol,
+        now: Instant,
+    ) -> Self {
+        let messages = protocol.messages();
+        Self { is_update, channel, form, now, ok: Vec::new(), refused: Vec::new(), messages, recovered: 0 }
     }
 
     /// With symbols that were refused already.
@@ -54,10 +52,11 @@ impl Answer {
         self.recovered
     }
 
-    /// Whether recovered events fit into the answer. Once some did not, none do: they are not encoded in vain.
-    pub(super) fn takes(&mut self, events: &[Arc<Event>]) -> bool {
+    /// Whether recovered events fit into the answer, whose dialect calls their symbol `name`. Once some did not, none do:
+    /// they are not encoded in vain.
+    pub(super) fn takes(&mut self, events: &[Arc<Event>], name: Symbol) -> bool {
         events.iter().all(|event| {
-            self.recovered += event.encoded(self.encoding).len();
+            self.recovered += event.written(self.form, name).map_or(0, |bytes| bytes.len());
             self.recovered <= RECOVERY_BYTES
         })
     }
@@ -67,27 +66,29 @@ impl Answer {
         self.ok.len()
     }
 
-    pub(super) fn push(&mut self, message: &[u8]) {
-        if self.encoding == Encoding::Json {
-            self.bytes.push(b',');
+    /// Adds an event, unless the form has no word for it.
+    pub(super) fn push(&mut self, event: &Event, name: Symbol) {
+        if let Some(bytes) = event.written(self.form, name) {
+            self.messages.push(&bytes);
         }
-        self.bytes.extend_from_slice(message);
-        self.messages += 1;
     }
 
-    /// Says the ack and what belongs to it as one entry of the control queue, which is never split. Behind it comes `more`
-    /// of the answer, or nothing.
+    /// Where other messages go that belong to the answer.
+    pub(super) const fn messages(&mut self) -> &mut Messages {
+        &mut self.messages
+    }
+
+    /// Says the ack and what belongs to it, which is never split, in the control queue. Behind it comes `more` of the
+    /// answer, or nothing.
     pub(super) fn say(self, session: &mut Session, id: Option<CommandId>, epoch: &str, more: bool) {
-        let Self { kind, channel, ok, refused, messages, bytes, encoding, .. } = self;
+        let Self { is_update, channel, form, ok, refused, messages, .. } = self;
         if session.framing == Framing::Poll {
-            // What is wanted stands in the request, and comes with its events: only the comma before the first goes.
-            if messages > 0 {
-                session.outbox.say(messages, bytes[1..].to_vec());
-            }
-            return;
+            // What is wanted stands in the request, and comes with its events.
+            return session.outbox.say(&messages);
         }
-        let mut all = encoding.encode(&Subscribed { kind, id, channel, epoch, ok: &ok, err: &refused, more });
-        all.extend_from_slice(&bytes);
-        session.outbox.say(messages + 1, all);
+        let ack = Subscribed { is_update, id, channel, form, epoch, ok: &ok, err: &refused, more };
+        let mut all = session.protocol().write(&Reply::Subscribed(ack));
+        all.append(&messages);
+        session.outbox.say(&all);
     }
 }

@@ -11,7 +11,7 @@ use super::{
     shard_metrics::ShardMetrics,
     state::Session,
     subs::Subs,
-    subscription::{Delivery, EventRef, Lost, Pending, SubIndex, Subscription, gap_message},
+    subscription::{Delivery, EventRef, Lost, Pending, SubIndex, Subscription},
     wire::{self, DataFrame},
 };
 use crate::{clock::Instant, limits::FRAME_BUDGET, market::Channel, session::close::NO_CODE};
@@ -75,12 +75,15 @@ fn lone(session: &Session, topics: &LocalTopics) -> Option<Lone> {
         (0, 1) => outbox.stream.lone(),
         (1, 0) => outbox.merge.front().and_then(|sub| {
             let sub = &session.subs[*sub];
-            topics.newest(sub.topic, sub.channel)
+            topics.newest(sub.key())
         }),
         _ => None,
     };
     event.map(|event| Lone::of(event, session.framing.index()))
 }
+
+/// A subscription of a session.
+type Of<'a> = (&'a mut Session, SubIndex);
 
 /// The events and gaps that go into a frame, counted.
 struct Written<'a> {
@@ -99,16 +102,20 @@ impl Written<'_> {
         self.events += 1;
     }
 
-    fn gap(&mut self, frame: &mut DataFrame<'_>, topics: &LocalTopics, sub: &mut Subscription, lost: Lost) {
+    fn gap(&mut self, frame: &mut DataFrame<'_>, topics: &LocalTopics, (session, sub): Of<'_>, lost: Lost) {
+        let subscription = &mut session.subs[sub];
         debug_assert!(
-            lost.from == sub.sent + 1 || sub.merges() && lost.from > sub.sent,
+            lost.from == subscription.sent + 1 || subscription.merges() && lost.from > subscription.sent,
             "a gap starts where the stream broke off"
         );
-        sub.sent = lost.to;
-        if let Some(local) = topics.get(sub.topic) {
-            let gap = gap_message(local.topic.symbol(), sub.channel, lost);
-            frame.push(1, &frame.encoding().encode(&gap));
-            self.gaps[sub.channel.index()] += 1;
+        subscription.sent = lost.to;
+        let (topic, channel, form) = subscription.key();
+        if let Some(local) = topics.get(topic) {
+            let (gap, mut messages) =
+                (subscription.gap(local.name(channel, form), lost), session.protocol().messages());
+            session.write_gap(gap, &mut messages);
+            messages.each(|count, bytes| frame.push(count, bytes));
+            self.gaps[channel.index()] += 1;
         }
     }
 
@@ -128,21 +135,21 @@ fn data_frame(
     out: &mut BytesMut,
 ) -> (usize, Option<Instant>) {
     let mut superseded: Vec<Channel> = Vec::new();
-    let (encoding, tracks) = (session.encoding(), session.track.is_some());
+    let tracks = session.track.is_some();
     let mut frame = DataFrame::begin(out, session.framing);
-    let counts = &mut metrics.delivered[encoding.index()];
+    let counts = &mut metrics.delivered[session.framing.encoding().index()];
     let mut written = Written { counts, gaps: &mut metrics.gaps, events: 0, oldest: None };
     if session.outbox.cold.is_some() {
         write_control(session, topics, &mut frame, &mut written);
     }
     // Gaps first: the events behind them in the queue must not overtake them.
     let gaps_told = session.outbox.cold.as_ref().is_none_or(|cold| cold.gapped.is_empty());
-    if gaps_told && session.outbox.merge.is_empty() && frame.len() < FRAME_BUDGET {
+    if gaps_told && session.outbox.merge.is_empty() && frame.len() < FRAME_BUDGET && !session.has_untold {
         write_events(session, &mut frame, &mut written);
     }
     let (mut first_streamed, mut first_merged) = (true, true);
-    while frame.len() < FRAME_BUDGET {
-        let streamed = if gaps_told { session.outbox.stream.pop(encoding) } else { None };
+    while frame.len() < FRAME_BUDGET && !session.has_untold {
+        let streamed = if gaps_told { session.outbox.stream.pop() } else { None };
         let merged = session.outbox.merge.pop_front();
         match &streamed {
             Some(Streamed::Event { sub, event }) => {
@@ -150,11 +157,11 @@ fn data_frame(
                 if std::mem::take(&mut first_streamed) {
                     written.first(event);
                 }
-                written.event(&mut frame, event, event.bytes(encoding));
+                written.event(&mut frame, event, event.bytes());
             }
             Some(Streamed::Gap { sub, lost }) => {
                 left_queue(session, *sub);
-                written.gap(&mut frame, topics, &mut session.subs[*sub], *lost);
+                written.gap(&mut frame, topics, (session, *sub), *lost);
             }
             None => {}
         }
@@ -165,7 +172,7 @@ fn data_frame(
                     if std::mem::take(&mut first_merged) {
                         written.first(newest);
                     }
-                    written.event(&mut frame, newest, newest.bytes(encoding));
+                    written.event(&mut frame, newest, newest.bytes());
                 }
                 Newest::Later | Newest::Gone => {}
                 Newest::Superseded => superseded.push(sub.channel),
@@ -180,9 +187,10 @@ fn data_frame(
         metrics.merged[channel.index()] += 1;
         session.counts.merged += 1;
     }
+    let frames = frame.frames();
     let start = frame.finish();
     if start.is_some() {
-        metrics.frames += 1;
+        metrics.frames += u64::from(frames);
         said(session, now, out);
     }
     (start.unwrap_or(0), oldest)
@@ -195,7 +203,7 @@ fn write_control(
     frame: &mut DataFrame<'_>,
     written: &mut Written<'_>,
 ) {
-    let (encoding, tracks) = (session.encoding(), session.track.is_some());
+    let tracks = session.track.is_some();
     // A position stands for all answers, so none may come behind it.
     while (tracks || frame.len() < FRAME_BUDGET)
         && let Some(control) = session.outbox.cold.as_mut().and_then(|cold| cold.pop_control())
@@ -207,7 +215,7 @@ fn write_control(
                     session.subs[sub].sent = event.n;
                 }
                 written.first(&event);
-                written.event(frame, &event, event.bytes(encoding));
+                written.event(frame, &event, event.bytes());
             }
         }
     }
@@ -215,16 +223,16 @@ fn write_control(
         && let Some(sub) = session.outbox.cold.as_mut().and_then(|cold| cold.gapped.pop_front())
     {
         if let Some(lost) = gap_to_tell(session, topics, sub) {
-            written.gap(frame, topics, &mut session.subs[sub], lost);
+            written.gap(frame, topics, (session, sub), lost);
         }
     }
 }
 
 /// The usual case in one go: nothing waits but events in the stream queue.
 fn write_events(session: &mut Session, frame: &mut DataFrame<'_>, written: &mut Written<'_>) {
-    let (encoding, notes) = (session.encoding(), session.track.is_some() || cfg!(debug_assertions));
+    let notes = session.track.is_some() || cfg!(debug_assertions);
     let (subs, mut first) = (&mut session.subs, true);
-    session.outbox.stream.pop_events(encoding, |sub, event, bytes| {
+    session.outbox.stream.pop_events(|sub, event, bytes| {
         if notes {
             note_sent(subs, sub, event);
         }
@@ -270,7 +278,7 @@ fn note_sent(subs: &mut Subs, sub: SubIndex, event: &EventRef) {
 fn gap_to_tell(session: &mut Session, topics: &LocalTopics, place: SubIndex) -> Option<Lost> {
     let sub = &mut session.subs[place];
     let mut lost = *sub.gap.take()?;
-    if sub.merges() && topics.newest(sub.topic, sub.channel).is_some_and(|newest| newest.n == lost.to) {
+    if sub.merges() && topics.newest(sub.key()).is_some_and(|newest| newest.n == lost.to) {
         lost.to -= 1;
         if let Some(pending) = sub.delivery.pending_mut()
             && *pending != Pending::Socket
@@ -297,7 +305,7 @@ enum Newest<'a> {
 /// The newest event of a merging subscription, which is then no longer pending.
 fn newest<'a>(topics: &'a LocalTopics, sub: &mut Subscription, now: Instant) -> Newest<'a> {
     let waits = sub.queued > 0;
-    let event = topics.newest(sub.topic, sub.channel);
+    let event = topics.newest(sub.key());
     let Delivery::Merge { pending, limit } = &mut sub.delivery else { return Newest::Gone };
     if waits {
         *pending = Pending::Queue;

@@ -2,7 +2,7 @@
 //! 40xx not unchanged, 41xx with backoff, 42xx now or after `after_ms`; RFC 6455 codes where they fit.
 
 use super::Refusal;
-use crate::dialect::native::Encoding;
+use crate::dialect::Encoding;
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

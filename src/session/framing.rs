@@ -1,12 +1,13 @@
 //! What a session's messages are wrapped in. The messages are the same over every transport.
 
-use crate::dialect::native::Encoding;
+use super::Protocol;
+use crate::dialect::{Dialect, Encoding};
 
 /// A transport, and what it puts around the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// Frames of RFC 6455, each an array of messages.
-    WebSocket(Encoding),
+    /// Frames of RFC 6455, packed as the protocol says.
+    WebSocket(Protocol),
     /// Blocks of `text/event-stream`, each an array of messages and a position.
     Sse,
     /// Nothing: messages with commas between them, for whoever puts them into an answer. Subscriptions are not
@@ -15,39 +16,39 @@ pub enum Framing {
 }
 
 impl Framing {
-    /// How many there are, encodings counted.
-    pub(super) const COUNT: usize = 4;
+    /// How many rows tables by framing have: WebSockets have one for each encoding.
+    pub(super) const COUNT: usize = Encoding::COUNT + 2;
 
-    /// Every one, in the order of [`Framing::index`].
-    pub(super) const ALL: [Self; Self::COUNT] =
-        [Self::WebSocket(Encoding::Json), Self::WebSocket(Encoding::MsgPack), Self::Sse, Self::Poll];
+    /// The encoding and the transport of every row, in the order of [`Framing::index`].
+    pub(super) const ROWS: [(Encoding, &str); Self::COUNT] = [
+        (Encoding::Json, "websocket"),
+        (Encoding::MsgPack, "websocket"),
+        (Encoding::Json, "sse"),
+        (Encoding::Json, "poll"),
+    ];
 
-    /// Position in tables that have one entry for each.
+    /// Its row.
     pub(super) const fn index(self) -> usize {
         match self {
-            Self::WebSocket(encoding) => encoding.index(),
+            Self::WebSocket(protocol) => protocol.encoding().index(),
             Self::Sse => 2,
             Self::Poll => 3,
         }
     }
 
-    /// How its messages are written.
+    /// What is spoken.
     #[must_use]
-    pub const fn encoding(self) -> Encoding {
+    pub const fn protocol(self) -> Protocol {
         match self {
-            Self::WebSocket(encoding) => encoding,
-            Self::Sse | Self::Poll => Encoding::Json,
+            Self::WebSocket(protocol) => protocol,
+            Self::Sse | Self::Poll => Protocol::new(Dialect::Native, Encoding::Json),
         }
     }
 
-    /// The name of the transport as a metric label.
+    /// How its messages are encoded.
     #[must_use]
-    pub const fn transport(self) -> &'static str {
-        match self {
-            Self::WebSocket(_) => "websocket",
-            Self::Sse => "sse",
-            Self::Poll => "poll",
-        }
+    pub const fn encoding(self) -> Encoding {
+        self.protocol().encoding()
     }
 }
 
@@ -56,9 +57,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn indexes_agree() {
-        for (i, framing) in Framing::ALL.into_iter().enumerate() {
-            assert_eq!(framing.index(), i);
+    fn every_framing_has_the_row_of_its_encoding() {
+        let sockets = Encoding::ALL.map(|encoding| Framing::WebSocket(encoding.into()));
+        for (i, framing) in sockets.into_iter().chain([Framing::Sse, Framing::Poll]).enumerate() {
+            assert_eq!((framing.index(), framing.encoding()), (i, Framing::ROWS[i].0));
         }
     }
 }

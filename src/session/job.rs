@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, vec::IntoIter};
 
-use super::{position::Position, search::Search, subs::SubKey};
+use super::{position::Position, search::Search, subscription::SubKey};
 use crate::{
-    dialect::native::{CommandId, Fault, Refused, Subscribe},
+    dialect::{CommandId, Fault, Form, Refused, Subscribe},
     hub::Topic,
     market::Channel,
 };
@@ -29,7 +29,7 @@ pub(super) enum What {
         most: usize,
     },
     Update(Subscribe),
-    Unsubscribe(Channel),
+    Unsubscribe(Channel, Form),
     List,
     /// Nothing: a session that has had much at once waits for its turn.
     Rest,
@@ -53,12 +53,12 @@ impl Job {
 
     /// What only waits for its turn.
     pub(super) fn rest() -> Self {
-        Self::new(None, What::Rest, Stage::Act, Search::of_own(Channel::Status, Vec::new()))
+        Self::new(None, What::Rest, Stage::Act, Search::nothing())
     }
 
     /// What is subscribed.
     pub(super) fn list(id: Option<CommandId>) -> Self {
-        Self::new(id, What::List, Stage::Act, Search::of_own(Channel::Status, Vec::new()))
+        Self::new(id, What::List, Stage::Act, Search::nothing())
     }
 
     /// The command's name.
@@ -66,7 +66,7 @@ impl Job {
         match self.what {
             What::Subscribe { .. } => "subscribe",
             What::Update(_) => "update",
-            What::Unsubscribe(_) => "unsubscribe",
+            What::Unsubscribe(..) => "unsubscribe",
             What::List => "list",
             What::Rest => "none",
         }

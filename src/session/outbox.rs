@@ -10,14 +10,14 @@ use super::{
     subscription::{EventRef, Lost, SubIndex, Why},
 };
 use crate::{
-    dialect::native::Encoding,
+    dialect::Messages,
     limits::{CONTROL_PAUSE, CONTROL_PAUSE_BYTES, STATUS_PER_SYMBOL},
 };
 
 /// One entry of the control queue: never split over two frames, never dropped.
 #[derive(Debug)]
 pub(super) enum Control {
-    /// Encoded messages, joined as the encoding joins them.
+    /// Messages of one frame, joined as the dialect joins them.
     Messages { count: u32, bytes: Box<[u8]> },
     /// A status event of that subscription.
     Event { sub: SubIndex, event: EventRef },
@@ -113,10 +113,13 @@ impl Outbox {
         self.cold.get_or_insert_default()
     }
 
-    pub(super) fn say(&mut self, count: u32, bytes: Vec<u8>) {
-        let cold = self.cold();
-        cold.control_bytes += bytes.len();
-        cold.control.push_back(Control::Messages { count, bytes: bytes.into_boxed_slice() });
+    /// Puts messages into the control queue: those of one frame as one entry.
+    pub(super) fn say(&mut self, messages: &Messages) {
+        messages.each(|count, bytes| {
+            let cold = self.cold();
+            cold.control_bytes += bytes.len();
+            cold.control.push_back(Control::Messages { count, bytes: bytes.into() });
+        });
     }
 
     pub(super) fn push_status(&mut self, sub: SubIndex, event: EventRef) {
@@ -131,15 +134,9 @@ impl Outbox {
     }
 
     /// Appends a loss to the stream queue and shortens that when it is too long. Returns the events that went.
-    pub(super) fn push_loss(
-        &mut self,
-        sub: SubIndex,
-        lost: Lost,
-        (encoding, cap): (Encoding, usize),
-        subs: &mut Subs,
-    ) -> u64 {
+    pub(super) fn push_loss(&mut self, sub: SubIndex, lost: Lost, cap: usize, subs: &mut Subs) -> u64 {
         self.stream.push_loss(sub, lost);
-        if self.stream.bytes() <= cap { 0 } else { self.shorten(encoding, cap, subs) }
+        if self.stream.bytes() <= cap { 0 } else { self.shorten(cap, subs) }
     }
 
     /// Lets the oldest half of what the stream queue may hold go, remembered as gaps of the subscriptions; one entry stays.
@@ -148,10 +145,10 @@ impl Outbox {
     /// Half, and not one for one: each event that goes may cost a gap message, and a gateway that is busy telling
     /// gaps falls further behind. A client that is so late is better off with fewer and newer events.
     #[cold]
-    pub(super) fn shorten(&mut self, encoding: Encoding, cap: usize, subs: &mut Subs) -> u64 {
+    pub(super) fn shorten(&mut self, cap: usize, subs: &mut Subs) -> u64 {
         let (mut gone, keep) = (0, cap / 2);
         while self.stream.bytes() > keep && self.stream.len() > 1 {
-            let Some(oldest) = self.stream.pop(encoding) else { break };
+            let Some(oldest) = self.stream.pop() else { break };
             let (sub, lost) = match oldest {
                 Streamed::Event { sub, event } => {
                     gone += 1;
@@ -184,8 +181,8 @@ impl Outbox {
 
     /// Forgets everything that waits for the subscriptions that `gone` tells. Returns how many of the stream
     /// queue's events went.
-    pub(super) fn purge(&mut self, encoding: Encoding, gone: impl Fn(SubIndex) -> bool) {
-        self.stream.retain(encoding, |sub, _| !gone(sub));
+    pub(super) fn purge(&mut self, gone: impl Fn(SubIndex) -> bool) {
+        self.stream.retain(|sub, _| !gone(sub));
         self.merge.retain(|sub| !gone(*sub));
         let Some(cold) = &mut self.cold else { return };
         cold.gapped.retain(|sub| !gone(*sub));
@@ -201,9 +198,9 @@ impl Outbox {
     }
 
     /// Forgets the replaceable events that wait for a subscription. Returns how many of its entries are left.
-    pub(super) fn drop_replaceable(&mut self, sub: SubIndex, encoding: Encoding) -> u32 {
+    pub(super) fn drop_replaceable(&mut self, sub: SubIndex) -> u32 {
         let mut left = 0;
-        self.stream.retain(encoding, |other, event| {
+        self.stream.retain(|other, event| {
             let keep = other != sub || event.is_none_or(|event| !event.is_replaceable());
             left += u32::from(other == sub && keep);
             keep
@@ -212,8 +209,8 @@ impl Outbox {
     }
 
     /// Forgets all data; what the control queue says stays.
-    pub(super) fn drop_data(&mut self, encoding: Encoding) {
-        self.purge(encoding, |_| true);
+    pub(super) fn drop_data(&mut self) {
+        self.purge(|_| true);
         self.stream = StreamQueue::default();
         self.merge = VecDeque::new();
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::subs::Subs;
-use crate::{dialect::native::Since, hub::Hub, limits::POSITION_BYTES, market::Channel};
+use crate::{dialect::Since, hub::Hub, limits::POSITION_BYTES, market::Channel};
 
 /// A position that was understood.
 #[derive(Debug, PartialEq, Eq)]

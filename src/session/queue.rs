@@ -3,7 +3,6 @@
 use std::{collections::VecDeque, rc::Rc};
 
 use super::subscription::{EventRef, Lost, SubIndex};
-use crate::dialect::native::Encoding;
 
 /// What a loss counts against the queue's limit: about as many bytes as it says.
 const LOSS_BYTES: usize = 100;
@@ -44,8 +43,8 @@ struct Entry {
 const _: () = assert!(size_of::<Entry>() == 16);
 
 impl Entry {
-    fn size(&self, encoding: Encoding) -> usize {
-        self.event.as_ref().map_or(LOSS_BYTES, |event| event.bytes(encoding).len())
+    fn size(&self) -> usize {
+        self.event.as_ref().map_or(LOSS_BYTES, |event| event.bytes().len())
     }
 }
 
@@ -78,8 +77,8 @@ impl StreamQueue {
     }
 
     #[inline]
-    pub(super) fn push_event(&mut self, sub: SubIndex, event: &EventRef, encoding: Encoding) {
-        self.bytes += event.bytes(encoding).len();
+    pub(super) fn push_event(&mut self, sub: SubIndex, event: &EventRef) {
+        self.bytes += event.bytes().len();
         self.entries.push_back(Entry { sub, event: Some(Rc::clone(event)) });
     }
 
@@ -105,9 +104,9 @@ impl StreamQueue {
         self.losses.get_or_insert_default().push_back(lost);
     }
 
-    pub(super) fn pop(&mut self, encoding: Encoding) -> Option<Streamed> {
+    pub(super) fn pop(&mut self) -> Option<Streamed> {
         let entry = self.entries.pop_front()?;
-        self.bytes -= entry.size(encoding);
+        self.bytes -= entry.size();
         let Entry { sub, event } = entry;
         match event {
             Some(event) => Some(Streamed::Event { sub, event }),
@@ -118,17 +117,13 @@ impl StreamQueue {
     /// Hands out the events at the front, each with its encoded bytes, for as long as `more` of them are wanted; up to
     /// the first loss or event that must be delivered, which ask for more than to be written.
     #[inline]
-    pub(super) fn pop_events(
-        &mut self,
-        encoding: Encoding,
-        mut more: impl FnMut(SubIndex, &EventRef, &[u8]) -> bool,
-    ) {
+    pub(super) fn pop_events(&mut self, mut more: impl FnMut(SubIndex, &EventRef, &[u8]) -> bool) {
         let (mut taken, mut bytes) = (0, 0);
         let (front, back) = self.entries.as_slices();
         'queue: for entries in [front, back] {
             for Entry { sub, event } in entries {
                 let Some(event) = event.as_ref().filter(|event| event.is_replaceable()) else { break 'queue };
-                let message = event.bytes(encoding);
+                let message = event.bytes();
                 taken += 1;
                 bytes += message.len();
                 if !more(*sub, event, message) {
@@ -150,17 +145,13 @@ impl StreamQueue {
     }
 
     /// Forgets what is not to be kept, told by its subscription and, if it is not a loss, its event.
-    pub(super) fn retain(
-        &mut self,
-        encoding: Encoding,
-        mut keep: impl FnMut(SubIndex, Option<&EventRef>) -> bool,
-    ) {
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(SubIndex, Option<&EventRef>) -> bool) {
         let mut bytes = 0;
         let mut losses = self.losses.take();
         let mut kept = VecDeque::new();
         self.entries.retain(|entry| {
             let keep = keep(entry.sub, entry.event.as_ref());
-            bytes += if keep { 0 } else { entry.size(encoding) };
+            bytes += if keep { 0 } else { entry.size() };
             if entry.event.is_none() {
                 let lost = losses.as_mut().and_then(|losses| losses.pop_front());
                 kept.extend(lost.filter(|_| keep));
@@ -199,13 +190,12 @@ mod tests {
     use super::*;
     use crate::{
         clock::Clock,
+        dialect::Encoding,
         hub::{Hub, HubConfig},
         market::{Channel, Print, Source, Symbol, Tick, Trade, UnixMicros},
         metrics::Metrics,
         session::subscription::{LocalEvent, Why},
     };
-
-    const JSON: Encoding = Encoding::Json;
 
     /// Trades with the numbers from 1 on.
     fn events(count: u64) -> Vec<EventRef> {
@@ -229,7 +219,12 @@ mod tests {
             print: Print::default(),
         };
         hub.publish(source, (1..=count).map(|n| Tick::Trade(trade(n))));
-        topic.since(Channel::Trades, 0).events.into_iter().map(LocalEvent::new).collect()
+        topic
+            .since(Channel::Trades, 0)
+            .events
+            .into_iter()
+            .map(|event| LocalEvent::native(event, Encoding::Json))
+            .collect()
     }
 
     fn lost(from: u64) -> Lost {
@@ -246,23 +241,23 @@ mod tests {
         let mut queue = StreamQueue::default();
         for (sub, n, event) in [(1, 1, Some(0)), (1, 2, None), (2, 7, None), (1, 3, Some(2)), (1, 4, None)] {
             match event {
-                Some(i) => queue.push_event(sub, &events[i], JSON),
+                Some(i) => queue.push_event(sub, &events[i]),
                 None => queue.push_loss(sub, lost(n)),
             }
         }
         assert_eq!(firsts(&queue), [(1, 1), (1, 2), (2, 7), (1, 3), (1, 4)]);
-        queue.retain(JSON, |sub, _| sub != 2);
+        queue.retain(|sub, _| sub != 2);
         assert_eq!(firsts(&queue), [(1, 1), (1, 2), (1, 3), (1, 4)]);
-        queue.retain(JSON, |_, event| event.is_none_or(|event| event.n != 3));
+        queue.retain(|_, event| event.is_none_or(|event| event.n != 3));
         assert_eq!(firsts(&queue), [(1, 1), (1, 2), (1, 4)]);
         let mut seen = Vec::new();
-        queue.pop_events(JSON, |_, event, bytes| {
+        queue.pop_events(|_, event, bytes| {
             seen.push((event.n, bytes.len()));
             true
         });
-        assert_eq!(seen, [(1, events[0].bytes(JSON).len())], "up to the loss");
+        assert_eq!(seen, [(1, events[0].bytes().len())], "up to the loss");
         assert_eq!(queue.bytes(), 2 * LOSS_BYTES);
-        let popped: Vec<u64> = std::iter::from_fn(|| queue.pop(JSON)).map(|entry| entry.first()).collect();
+        let popped: Vec<u64> = std::iter::from_fn(|| queue.pop()).map(|entry| entry.first()).collect();
         assert_eq!((popped, queue.bytes(), queue.len()), (vec![2, 4], 0, 0));
     }
 
@@ -270,15 +265,15 @@ mod tests {
     fn no_more_than_wanted_is_handed_out() {
         let mut queue = StreamQueue::default();
         for event in &events(5) {
-            queue.push_event(0, event, JSON);
+            queue.push_event(0, event);
         }
         let mut left = 2;
-        queue.pop_events(JSON, |_, _, _| {
+        queue.pop_events(|_, _, _| {
             left -= 1;
             left > 0
         });
         assert_eq!(firsts(&queue), [(0, 3), (0, 4), (0, 5)]);
-        queue.retain(JSON, |_, _| false);
+        queue.retain(|_, _| false);
         assert_eq!((queue.bytes(), queue.is_empty()), (0, true));
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn repeats(
     if !is_same {
         return false;
     }
-    metrics.delivered[session.encoding().index()][lone.channel] += 1;
+    metrics.delivered[session.framing.encoding().index()][lone.channel] += 1;
     metrics.frames += 1;
     metrics.bytes += scratch.frame().len() as u64;
     metrics.latency(lone.age);
@@ -61,7 +61,7 @@ fn takes_merged(session: &mut Session, topics: &LocalTopics, now: Instant, lone:
     }
     let Some(index) = session.outbox.merge.front() else { return false };
     let sub = &mut session.subs[*index];
-    let Some(event) = topics.newest(sub.topic, sub.channel).filter(|event| lone.is(event)) else {
+    let Some(event) = topics.newest(sub.key()).filter(|event| lone.is(event)) else {
         return false;
     };
     if sub.queued > 0 || event.n <= sub.sent {

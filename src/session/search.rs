@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, vec::IntoIter};
 
-use super::subs::SubKey;
+use super::subscription::SubKey;
 use crate::{
-    dialect::native::{Code, Pattern, Refused, Target},
+    dialect::{Code, Encoding, Form, Pattern, Refused, Target},
     hub::Topic,
     market::{Channel, Symbol},
 };
@@ -13,6 +13,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Search {
     pub(super) channel: Channel,
+    pub(super) form: Form,
     /// Single names.
     pub(super) names: IntoIter<Target>,
     /// All patterns, as they were named.
@@ -38,16 +39,21 @@ pub(super) enum At {
 
 impl Search {
     /// Looks for symbols that may or may not be subscribed.
-    pub(super) fn everywhere(channel: Channel, targets: Vec<Target>) -> Self {
-        Self::new(channel, targets, At::Hub(None))
+    pub(super) fn everywhere((channel, form): (Channel, Form), targets: Vec<Target>) -> Self {
+        Self::new((channel, form), targets, At::Hub(None))
     }
 
     /// Looks for symbols among those that are subscribed; others are refused.
-    pub(super) fn of_own(channel: Channel, targets: Vec<Target>) -> Self {
-        Self::new(channel, targets, At::Own(None))
+    pub(super) fn of_own((channel, form): (Channel, Form), targets: Vec<Target>) -> Self {
+        Self::new((channel, form), targets, At::Own(None))
     }
 
-    fn new(channel: Channel, targets: Vec<Target>, at: At) -> Self {
+    /// Looks for nothing.
+    pub(super) fn nothing() -> Self {
+        Self::of_own((Channel::Status, Form::native(Encoding::Json)), Vec::new())
+    }
+
+    fn new((channel, form): (Channel, Form), targets: Vec<Target>, at: At) -> Self {
         let (mut names, mut patterns) = (Vec::new(), Vec::new());
         for target in targets {
             match target {
@@ -61,7 +67,12 @@ impl Search {
         walks.dedup_by(|next, kept| next.prefix().starts_with(kept.prefix()));
         walks.reverse();
         let names = names.into_iter();
-        Self { channel, names, patterns, walks, at, topics: Vec::new(), new: 0, refused: Vec::new() }
+        Self { channel, form, names, patterns, walks, at, topics: Vec::new(), new: 0, refused: Vec::new() }
+    }
+
+    /// What a subscription of that topic would be.
+    pub(super) fn key(&self, topic: &Topic) -> SubKey {
+        (topic.id(), self.channel, self.form)
     }
 
     pub(super) fn refuse(&mut self, symbol: Symbol, code: Code, msg: &str) {

@@ -125,6 +125,13 @@ impl Sessions {
         }
     }
 
+    /// A session has lost something that its dialect has no word for. It ends with its next write.
+    #[cold]
+    pub(super) fn end_untold(&mut self, index: usize) {
+        self.all[index].has_untold = true;
+        self.touch(index);
+    }
+
     /// Makes the sessions dirty whose time has come.
     pub(super) fn release_held(&mut self, now: Instant) {
         let Self { all, dirty, pacer, .. } = self;

@@ -26,7 +26,7 @@ use bytes::{Buf as _, Bytes};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Admission, CloseReason, Flood, Framing, Refusal, SessionConfig, SessionKey, Transport,
+    Admission, CloseReason, Flood, Frame, Framing, Protocol, Refusal, SessionConfig, SessionKey, Transport,
     assemble::assemble,
     followers::Followers,
     intake::Intake,
@@ -36,10 +36,14 @@ use super::{
     sessions::Sessions,
     shard_metrics::ShardMetrics,
     state::{Closing, Session},
+    symbols::Symbols,
 };
 use crate::{
     clock::Instant,
-    dialect::native::{Bye, Code, Encoding, ErrorReply, Welcome, WelcomeLimits},
+    dialect::{
+        Code, Reply,
+        talk::{ErrorReply, Goodbye, Welcome, WelcomeLimits},
+    },
     drill,
     hub::{Hub, HubError},
     limits::{CLOSE_TIMEOUT, EVICT_TIMEOUT, FAULT_DRAIN, PING_RATE, RECONNECT_SPREAD},
@@ -64,6 +68,7 @@ pub struct Shard {
     config: Rc<SessionConfig>,
     intake: Intake,
     topics: LocalTopics,
+    symbols: Symbols,
     sessions: Sessions,
     followers: Followers,
     sweeps: late::Sweeps,
@@ -82,6 +87,7 @@ impl Shard {
             intake: Intake::new(hub.open_lane()?),
             node: node.into(),
             topics: LocalTopics::default(),
+            symbols: Symbols::default(),
             sessions: Sessions::new(hub.instant()),
             followers: Followers::new(hub.next_topic()),
             sweeps: late::Sweeps::new(hub.instant(), sweep::sweep_interval(&config)),
@@ -97,16 +103,17 @@ impl Shard {
     /// reached and closed.
     pub fn open(
         &mut self,
-        encoding: Encoding,
+        protocol: impl Into<Protocol>,
         transport: Rc<dyn Transport>,
         admission: Result<Admission, Refusal>,
         now: Instant,
     ) -> SessionKey {
         let refused = admission.as_ref().err().map(|limit| CloseReason::ConnectionLimit(*limit));
-        let key = self.enter(Framing::WebSocket(encoding), transport, admission.ok(), now);
+        let key = self.enter(Framing::WebSocket(protocol.into()), transport, admission.ok(), now);
         if let Some(reason) = refused {
             let (code, msg) = (Code::ConnectionLimit, reason.frame().text);
-            self.sessions[key.index].say(&ErrorReply { id: None, code, msg, retry: code.retry() });
+            let error = ErrorReply { id: None, code, msg, retry: code.retry() };
+            self.sessions[key.index].say(&Reply::Error(error));
             self.close(key, reason, now);
         } else {
             self.welcome(key.index);
@@ -130,8 +137,7 @@ impl Shard {
     fn welcome(&mut self, index: usize) {
         let session = &mut self.sessions[index];
         let name = session.name(&self.node);
-        session.say(&Welcome {
-            proto: 1,
+        session.say(&Reply::Welcome(Welcome {
             session: &name,
             node: &self.node,
             epoch: self.hub.epoch(),
@@ -144,7 +150,7 @@ impl Shard {
                 commands_per_s: self.config.commands_per_second,
                 frame_bytes: self.config.frame_bytes,
             },
-        });
+        }));
         self.touch(index);
     }
 
@@ -194,15 +200,20 @@ impl Shard {
         let session = &mut self.sessions[index];
         if session.closing.is_some() && session.subs.len() > 0 {
             // What came since for subscriptions that still have to end.
-            session.outbox.drop_data(session.encoding());
+            session.outbox.drop_data();
         }
         assemble(session, &self.topics, now, &mut self.metrics, &mut self.scratch);
         session.outbox.release();
+        if session.has_untold {
+            // What it lost cannot be told in its dialect, so it starts over.
+            self.close(self.sessions.key(index), CloseReason::Slow, now);
+            return;
+        }
         if session.paused && !session.must_wait() {
             session.paused = false;
             session.transport.resume();
         }
-        let waits = session.job.is_some() || session.is_behind;
+        let waits = session.job.is_some() || session.requests.is_some() || session.is_behind;
         if waits && !session.at_work && !session.outbox.is_paused() {
             self.line_up(index);
         }
@@ -271,7 +282,8 @@ impl Shard {
                 let most = u64::try_from(RECONNECT_SPREAD.as_millis()).unwrap_or(u64::MAX);
                 rand::RngExt::random_range(&mut rand::rng(), 0..=most)
             });
-            session.say(&Bye { code: frame.code, msg: frame.text, reconnect: frame.reconnect, after_ms });
+            let Frame { code, text: msg, reconnect, .. } = frame;
+            session.say(&Reply::Goodbye(Goodbye { code, msg, reconnect, after_ms }));
             if let (Framing::Sse, Some(ms)) = (session.framing, after_ms) {
                 session.outbox.cold().wire.push_back(Wire::Retry(ms));
             }

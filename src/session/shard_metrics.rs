@@ -6,7 +6,7 @@ use prometheus::{IntCounter, IntGauge, local::LocalHistogram};
 
 use crate::{
     clock::Instant,
-    dialect::native::{Code, Encoding, Op},
+    dialect::{Code, Encoding, Op},
     market::Channel,
     metrics::{Metrics, Notice, Subject},
     session::{CloseReason, Framing, subscription::Why},
@@ -75,8 +75,10 @@ impl ShardMetrics {
                 .map(|channel| metrics.gapped(channel, Why::NotRecoverable.as_str())),
             to_gaps: metrics.gaps(),
             subscriptions: metrics.subscriptions(),
-            sessions: Framing::ALL.map(|it| metrics.sessions(it.encoding().as_str(), it.transport())),
-            opened: Framing::ALL.map(|it| metrics.sessions_opened(it.encoding().as_str(), it.transport())),
+            sessions: Framing::ROWS
+                .map(|(encoding, transport)| metrics.sessions(encoding.as_str(), transport)),
+            opened: Framing::ROWS
+                .map(|(encoding, transport)| metrics.sessions_opened(encoding.as_str(), transport)),
             outbox_bytes: 0,
             metrics: Arc::clone(metrics),
         }

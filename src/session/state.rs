@@ -1,11 +1,9 @@
 //! One client: what it subscribed to, what waits for it, and whether it is alive.
 
-use std::{num::NonZeroU16, rc::Rc, time::Duration};
-
-use serde::Serialize;
+use std::{num::NonZeroU16, rc::Rc, time::Duration, vec::IntoIter};
 
 use super::{
-    Admission, CloseReason, Framing, SessionConfig, Transport,
+    Admission, CloseReason, Framing, Protocol, SessionConfig, Transport,
     bucket::Bucket,
     job::{Job, Joining},
     liveness::Liveness,
@@ -13,13 +11,11 @@ use super::{
     position::Position,
     queue::Streamed,
     subs::Subs,
-    subscription::{
-        Delivery, EventRef, Lost, PatternSubscription, Pending, RateLimit, SubIndex, gap_message,
-    },
+    subscription::{Delivery, EventRef, Lost, PatternSubscription, Pending, RateLimit, SubIndex},
 };
 use crate::{
     clock::Instant,
-    dialect::native::Encoding,
+    dialect::{Gap, Messages, Reply, Request},
     market::{MustDeliver, Symbol},
 };
 
@@ -73,6 +69,8 @@ pub(super) struct Session {
     pub(super) liveness: Liveness,
     pub(super) subs: Subs,
     pub(super) serial: u64,
+    /// Something was lost that its dialect has no word for: it must end.
+    pub(super) has_untold: bool,
     /// Gives the session's place back when the session goes.
     pub(super) admission: Option<Admission>,
     pub(super) patterns: Vec<PatternSubscription>,
@@ -84,6 +82,8 @@ pub(super) struct Session {
     pub(super) at_work: bool,
     /// Its connection has gone: it is there until its subscriptions have ended.
     pub(super) gone: bool,
+    /// Requests of the last message that wait for those before them.
+    pub(super) requests: Option<Box<IntoIter<Request>>>,
     /// The command under way.
     pub(super) job: Option<Box<Job>>,
     /// Beside WebSocket: the subscriptions that it is still to get.
@@ -155,12 +155,14 @@ impl Session {
             liveness: Liveness::new(now),
             subs: Subs::default(),
             serial,
+            has_untold: false,
             admission,
             patterns: Vec::new(),
             known: 0,
             is_behind: false,
             at_work: false,
             gone: false,
+            requests: None,
             job: None,
             joining: None,
             spent: 0,
@@ -173,9 +175,9 @@ impl Session {
         }
     }
 
-    /// How its messages are written.
-    pub(super) const fn encoding(&self) -> Encoding {
-        self.framing.encoding()
+    /// What it speaks.
+    pub(super) const fn protocol(&self) -> Protocol {
+        self.framing.protocol()
     }
 
     /// The gateway was held up for so long: that counts for none of the session's deadlines, and what came in the meantime is
@@ -198,21 +200,28 @@ impl Session {
         }
     }
 
-    /// Says one message in the control queue.
-    pub(super) fn say(&mut self, message: &impl Serialize) {
-        let bytes = self.encoding().encode(message);
-        self.outbox.say(1, bytes);
+    /// Says something in the control queue, if the dialect has a word for it.
+    pub(super) fn say(&mut self, reply: &Reply<'_>) {
+        let messages = self.protocol().write(reply);
+        self.outbox.say(&messages);
+    }
+
+    /// Adds the gap of a subscription to `messages`. A dialect without a word for it must not skip it silently.
+    pub(super) fn write_gap(&mut self, gap: Gap, messages: &mut Messages) {
+        let before = messages.len();
+        self.protocol().dialect().write(&Reply::Gap(gap), messages);
+        self.has_untold |= messages.len() == before;
     }
 
     /// Hands one event to a subscription that gets every one. Returns how many older events went for it.
     #[inline]
     pub(super) fn enqueue(&mut self, sub: SubIndex, event: &EventRef, config: &SessionConfig) -> u64 {
-        let (encoding, cap) = (self.encoding(), config.stream_bytes);
-        self.outbox.stream.push_event(sub, event, encoding);
+        let cap = config.stream_bytes;
+        self.outbox.stream.push_event(sub, event);
         if self.outbox.stream.bytes() <= cap {
             return 0;
         }
-        let dropped = self.outbox.shorten(encoding, cap, &mut self.subs);
+        let dropped = self.outbox.shorten(cap, &mut self.subs);
         self.counts.dropped += dropped;
         dropped
     }
@@ -258,13 +267,12 @@ impl Session {
         newest: Option<&EventRef>,
         sent: u64,
     ) {
-        let encoding = self.encoding();
         let queued = if self.subs[sub].channel.must_deliver() == MustDeliver::None {
-            self.outbox.purge(encoding, |other| other == sub);
+            self.outbox.purge(|other| other == sub);
             self.subs[sub].gap = None;
             0
         } else {
-            self.outbox.drop_replaceable(sub, encoding)
+            self.outbox.drop_replaceable(sub)
         };
         let is_behind = newest.is_some_and(|newest| newest.n > sent && newest.is_replaceable());
         let pending = match (is_behind, queued) {
@@ -282,32 +290,30 @@ impl Session {
     /// Before a merge becomes a stream: says the events that must be delivered, and gaps of them, that wait in the stream
     /// queue ahead of the answer. What follows the answer has no holes then. Returns how many gaps that are.
     pub(super) fn say_queued(&mut self, sub: SubIndex, symbol: Symbol) -> u64 {
-        let encoding = self.encoding();
+        let mut messages = self.protocol().messages();
         let subscription = &self.subs[sub];
-        let gap = |lost: Lost| encoding.encode(&gap_message(symbol, subscription.channel, lost));
-        let mut gaps = u64::from(subscription.gap.is_some());
-        let mut messages: Vec<Vec<u8>> = subscription.gap.iter().map(|lost| gap(**lost)).collect();
-        let mut sent = subscription.gap.as_ref().map_or(subscription.sent, |lost| lost.to);
-        for entry in self.outbox.stream.iter().filter(|entry| entry.sub() == sub) {
+        let (mut gaps, mut sent) = (0, subscription.sent);
+        let first = subscription.gap.as_deref().copied();
+        let queued = self.outbox.stream.iter().filter(|entry| entry.sub() == sub);
+        let entries: Vec<_> =
+            first.map(|lost| Streamed::Gap { sub, lost }).into_iter().chain(queued).collect();
+        for entry in entries {
             match entry {
                 Streamed::Event { event, .. } => {
                     sent = event.n;
-                    messages.push(event.bytes(encoding).to_vec());
+                    messages.push(event.bytes());
                 }
                 Streamed::Gap { lost, .. } => {
                     sent = lost.to;
                     gaps += 1;
-                    messages.push(gap(lost));
+                    self.write_gap(self.subs[sub].gap(symbol, lost), &mut messages);
                 }
             }
         }
-        self.outbox.purge(encoding, |other| other == sub);
+        self.outbox.purge(|other| other == sub);
         let subscription = &mut self.subs[sub];
         (subscription.sent, subscription.gap, subscription.queued) = (sent, None, 0);
-        if let Ok(count @ 1..) = u32::try_from(messages.len()) {
-            let comma: &[u8] = if encoding == Encoding::Json { b"," } else { b"" };
-            self.outbox.say(count, messages.join(comma));
-        }
+        self.outbox.say(&messages);
         gaps
     }
 
@@ -352,12 +358,13 @@ impl Session {
             }
             Delivery::Merge { .. } | Delivery::Stream => {
                 subscription.queued += u32::from(subscription.merges());
-                let cap = (self.encoding(), config.stream_bytes);
+                let cap = config.stream_bytes;
                 dropped = self.outbox.push_loss(sub, lost, cap, &mut self.subs);
             }
             Delivery::Control => {
-                let gap = gap_message(symbol, subscription.channel, lost);
-                self.say(&gap);
+                let (gap, mut messages) = (subscription.gap(symbol, lost), self.protocol().messages());
+                self.write_gap(gap, &mut messages);
+                self.outbox.say(&messages);
             }
         }
         self.counts.dropped += dropped + lost.to - lost.from + 1;
@@ -366,7 +373,7 @@ impl Session {
 
     /// Whether its commands are read no further for now.
     pub(super) fn must_wait(&self) -> bool {
-        self.closing.is_none() && (self.job.is_some() || self.outbox.is_paused())
+        self.closing.is_none() && (self.job.is_some() || self.requests.is_some() || self.outbox.is_paused())
     }
 
     /// Whether nothing is written yet: all that it is to get from the start belongs together.
@@ -377,7 +384,7 @@ impl Session {
     /// Whether events alone wait, if anything does, for a client of WebSocket: no answer, no gap and no end.
     #[inline]
     pub(super) fn waits_for_events_alone(&self) -> bool {
-        self.outbox.cold.is_none() && self.closing.is_none() && self.track.is_none()
+        self.outbox.cold.is_none() && self.closing.is_none() && self.track.is_none() && !self.has_untold
     }
 
     /// Whether something is still to be written: messages, or the end.

@@ -7,11 +7,7 @@ use std::{
 
 use slab::Slab;
 
-use super::subscription::{SubIndex, Subscription};
-use crate::{hub::TopicId, market::Channel};
-
-/// What a subscription is of.
-pub(super) type SubKey = (TopicId, Channel);
+use super::subscription::{SubIndex, SubKey, Subscription};
 
 /// The subscriptions of one session: coming and going costs one of many no more than one of few.
 #[derive(Debug, Default)]
@@ -21,9 +17,9 @@ pub(super) struct Subs {
 }
 
 impl Subs {
-    /// Adds one; there is none of that topic and channel yet.
+    /// Adds one; there is none of that key yet.
     pub(super) fn insert(&mut self, sub: Subscription) -> SubIndex {
-        let key = (sub.topic, sub.channel);
+        let key = sub.key();
         let position = to_index(self.all.insert(sub));
         let before = self.order.insert(key, position);
         debug_assert!(before.is_none(), "subscribed twice");
@@ -31,22 +27,22 @@ impl Subs {
     }
 
     /// Where the subscription is.
-    pub(super) fn find(&self, topic: TopicId, channel: Channel) -> Option<SubIndex> {
-        self.order.get(&(topic, channel)).copied()
+    pub(super) fn find(&self, key: SubKey) -> Option<SubIndex> {
+        self.order.get(&key).copied()
     }
 
     /// Takes one out.
-    pub(super) fn remove(&mut self, topic: TopicId, channel: Channel) -> Option<(SubIndex, Subscription)> {
-        let position = self.order.remove(&(topic, channel))?;
+    pub(super) fn remove(&mut self, key: SubKey) -> Option<(SubIndex, Subscription)> {
+        let position = self.order.remove(&key)?;
         Some((position, self.all.remove(position as usize)))
     }
 
-    /// All, in the order of topic and channel.
+    /// All, in the order of topic, channel and form.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {
         self.order.values().map(|position| &self[*position])
     }
 
-    /// Those behind one, in the order of topic and channel: a walk goes on behind the last that it saw.
+    /// Those behind one, in the order of topic, channel and form: a walk goes on behind the last that it saw.
     pub(super) fn behind(&self, last: Option<SubKey>) -> impl Iterator<Item = &Subscription> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         self.order.range((from, Bound::Unbounded)).map(|(_, position)| &self[*position])

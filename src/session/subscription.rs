@@ -4,39 +4,70 @@ use std::{cell::OnceCell, ops::Deref, rc::Rc, sync::Arc, time::Duration};
 
 use crate::{
     clock::Instant,
-    dialect::native::{Encoding, Gap, Mode, Pattern},
+    dialect::{Encoding, Form, Gap, Mode, Pattern},
     hub::{Event, TopicId},
     market::{Channel, LossWhy, MustDeliver, Symbol},
 };
 
-/// An event on its shard: shared by the sessions of one thread without atomic operations. What every delivery needs
-/// of it is together at the front, in one line of the processor's cache.
+/// An event on its shard in one form: shared by the sessions of one thread without atomic operations. What every
+/// delivery needs of it is together, in one line of the processor's cache.
 #[derive(Debug)]
-#[repr(C)]
 pub(super) struct LocalEvent {
-    encoded: [OnceCell<Arc<[u8]>>; Encoding::COUNT],
+    bytes: OnceCell<Arc<[u8]>>,
+    event: Arc<Event>,
+    form: Form,
     /// [`Channel::index`].
     channel: u8,
     is_replaceable: bool,
-    event: Arc<Event>,
 }
 
 /// A session's share of it.
 pub(super) type EventRef = Rc<LocalEvent>;
 
 impl LocalEvent {
-    pub(super) fn new(event: Arc<Event>) -> EventRef {
+    /// An event in a form, whose dialect calls the symbol `name`. Native forms are written when first asked for: what is
+    /// merged away never is.
+    pub(super) fn new(event: Arc<Event>, form: Form, name: Symbol) -> EventRef {
+        let bytes = match form.as_native() {
+            Some(_) => OnceCell::new(),
+            None => OnceCell::from(event.written(form, name).unwrap_or_default()),
+        };
+        Self::with(event, form, bytes)
+    }
+
+    /// An event in a native form.
+    pub(super) fn native(event: Arc<Event>, encoding: Encoding) -> EventRef {
+        Self::with(event, Form::native(encoding), OnceCell::new())
+    }
+
+    fn with(event: Arc<Event>, form: Form, bytes: OnceCell<Arc<[u8]>>) -> EventRef {
         Rc::new(Self {
-            encoded: [const { OnceCell::new() }; Encoding::COUNT],
+            bytes,
+            form,
             channel: u8::try_from(event.channel().index()).unwrap_or(u8::MAX),
             is_replaceable: event.is_replaceable(),
             event,
         })
     }
 
-    /// As one message of that encoding.
-    pub(super) fn bytes(&self, encoding: Encoding) -> &[u8] {
-        self.encoded[encoding.index()].get_or_init(|| Arc::clone(self.event.encoded(encoding)))
+    /// As one message; empty where the form has no word for it.
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self.bytes.get() {
+            Some(bytes) => bytes,
+            None => self.encode(),
+        }
+    }
+
+    #[cold]
+    fn encode(&self) -> &[u8] {
+        let encoding = self.form.as_native().unwrap_or(Encoding::Json);
+        self.bytes.get_or_init(|| self.event.encoded(encoding))
+    }
+
+    /// The event that all shards share.
+    pub(super) const fn shared(&self) -> &Arc<Event> {
+        &self.event
     }
 
     /// [`Event::is_replaceable`], without a look at the event itself.
@@ -63,8 +94,10 @@ impl Deref for LocalEvent {
 pub(super) struct Subscription {
     pub(super) topic: TopicId,
     pub(super) channel: Channel,
+    /// How its events are written.
+    pub(super) form: Form,
     pub(super) delivery: Delivery,
-    /// Where the session stands in the topic's list of subscribers.
+    /// Where the session stands in its list of the topic's subscribers.
     pub(super) place: u32,
     /// Merging: number of the newest event that was given to the client, or told by an ack. Streams need none; they
     /// keep it in debug builds only, where every event is checked against it.
@@ -76,15 +109,23 @@ pub(super) struct Subscription {
     pub(super) queued: u32,
 }
 
+/// What a subscription is of. The same events in two forms are two subscriptions.
+pub(super) type SubKey = (TopicId, Channel, Form);
+
 /// A subscription's position among those of its session.
 pub(super) type SubIndex = u32;
 
-/// The message that tells of a loss.
-pub(super) const fn gap_message(symbol: Symbol, channel: Channel, lost: Lost) -> Gap {
-    Gap { kind: "gap", symbol, channel, from: lost.from, to: lost.to, why: lost.why.as_str() }
-}
-
 impl Subscription {
+    pub(super) const fn key(&self) -> SubKey {
+        (self.topic, self.channel, self.form)
+    }
+
+    /// What tells of a loss; the dialect calls the symbol `name`.
+    pub(super) const fn gap(&self, name: Symbol, lost: Lost) -> Gap {
+        let Lost { from, to, why } = lost;
+        Gap { symbol: name, channel: self.channel, form: self.form, from, to, why: why.as_str() }
+    }
+
     /// Whether it gets the newest of what is replaceable only.
     pub(super) const fn merges(&self) -> bool {
         matches!(self.delivery, Delivery::Merge { .. })
@@ -212,6 +253,11 @@ impl Delivery {
         }
     }
 
+    /// Whether it gets every event of the stream queue.
+    pub(super) const fn streams(&self) -> bool {
+        matches!(self, Self::Stream)
+    }
+
     /// Whether a merged event waits, when it merges.
     pub(super) const fn pending_mut(&mut self) -> Option<&mut Pending> {
         match self {
@@ -271,8 +317,31 @@ impl Delivery {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PatternSubscription {
     pub(super) channel: Channel,
+    pub(super) form: Form,
     pub(super) pattern: Pattern,
     pub(super) mode: Option<Mode>,
     pub(super) max_rate: Option<f64>,
     pub(super) snapshot: bool,
+}
+
+impl PatternSubscription {
+    /// Which events of the symbols.
+    pub(super) const fn of(&self) -> (Channel, Form) {
+        (self.channel, self.form)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_much_of_stays_small() {
+        assert!(size_of::<Subscription>() <= 48, "{}", size_of::<Subscription>());
+        assert!(
+            size_of::<LocalEvent>() <= 32,
+            "one line of the cache with its counts: {}",
+            size_of::<LocalEvent>()
+        );
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     clock::{Clock, Instant},
-    dialect::native::Encoding,
+    dialect::Encoding,
     hub::{Hub, HubConfig},
     market::{Channel, Level, Loss, LossWhy, Print, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,

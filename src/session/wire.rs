@@ -1,10 +1,10 @@
-//! What goes around messages: the array, and a server's WebSocket frames (RFC 6455, section 5.2: unmasked, unfragmented)
+//! What goes around messages: the array, if the dialect packs them so, and a server's WebSocket frames (RFC 6455, section 5.2: unmasked, unfragmented)
 //! or blocks of an event stream.
 
 use bytes::{BufMut as _, BytesMut};
 
 use super::Framing;
-use crate::dialect::native::Encoding;
+use crate::dialect::{Encoding, Packing};
 
 /// Room kept before the first message for the frame header (10 bytes at most) and the array header (5 at most).
 const HEADROOM: usize = 16;
@@ -19,14 +19,22 @@ const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
 
+/// What stands between two messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Between {
+    Comma,
+    Nothing,
+    /// Each is a frame of its own.
+    Frames,
+}
+
 /// One data frame under construction at the end of a buffer: an array of messages, its length known last.
 #[derive(Debug)]
 pub(super) struct DataFrame<'a> {
     out: &'a mut BytesMut,
     start: usize,
     framing: Framing,
-    /// Between messages.
-    comma: bool,
+    between: Between,
     messages: u32,
 }
 
@@ -35,23 +43,35 @@ impl<'a> DataFrame<'a> {
     pub(super) fn begin(out: &'a mut BytesMut, framing: Framing) -> Self {
         debug_assert!(out.is_empty(), "a frame begins behind unused headroom");
         out.put_bytes(0, HEADROOM);
-        let comma = framing != Framing::WebSocket(Encoding::MsgPack);
-        Self { out, start: HEADROOM, framing, comma, messages: 0 }
+        let between = match (framing, framing.protocol().packing()) {
+            (Framing::WebSocket(_), Packing::One) => Between::Frames,
+            (Framing::WebSocket(protocol), Packing::Array) if protocol.encoding() == Encoding::MsgPack => {
+                Between::Nothing
+            }
+            _ => Between::Comma,
+        };
+        Self { out, start: HEADROOM, framing, between, messages: 0 }
     }
 
     /// Appends one message, or several that are joined already.
     #[inline]
     pub(super) fn push(&mut self, count: u32, messages: &[u8]) {
-        if self.comma && self.messages > 0 {
-            self.out.put_u8(b',');
+        match self.between {
+            Between::Comma if self.messages > 0 => self.out.put_u8(b','),
+            Between::Frames => {
+                let mut header = [0; 10];
+                let len = frame_header(opcode(self.framing.encoding()), messages.len(), &mut header);
+                self.out.extend_from_slice(&header[..len]);
+            }
+            Between::Comma | Between::Nothing => {}
         }
         self.out.extend_from_slice(messages);
         self.messages += count;
     }
 
-    /// The encoding of its messages.
-    pub(super) const fn encoding(&self) -> Encoding {
-        self.framing.encoding()
+    /// How many frames it is.
+    pub(super) fn frames(&self) -> u32 {
+        if self.between == Between::Frames { self.messages } else { self.messages.min(1) }
     }
 
     /// Bytes of messages so far.
@@ -67,7 +87,8 @@ impl<'a> DataFrame<'a> {
             return None;
         }
         let encoding = match self.framing {
-            Framing::WebSocket(encoding) => encoding,
+            Framing::WebSocket(_) if self.between == Between::Frames => return Some(HEADROOM),
+            Framing::WebSocket(protocol) => protocol.encoding(),
             Framing::Sse => {
                 self.out.put_slice(b"]\n");
                 self.out[HEADROOM - DATA.len()..HEADROOM].copy_from_slice(DATA);
@@ -80,11 +101,11 @@ impl<'a> DataFrame<'a> {
         }
         let body = self.out.len() - self.start;
         let mut header = [0_u8; HEADROOM];
-        let (opcode, array) = match encoding {
-            Encoding::Json => (TEXT, 1),
-            Encoding::MsgPack => (BINARY, array_header(self.messages, &mut [0; 5])),
+        let array = match encoding {
+            Encoding::Json => 1,
+            Encoding::MsgPack => array_header(self.messages, &mut [0; 5]),
         };
-        let frame = frame_header(opcode, body + array, &mut header);
+        let frame = frame_header(opcode(encoding), body + array, &mut header);
         match encoding {
             Encoding::Json => header[frame] = b'[',
             Encoding::MsgPack => {
@@ -95,6 +116,14 @@ impl<'a> DataFrame<'a> {
         let from = HEADROOM - used;
         self.out[from..HEADROOM].copy_from_slice(&header[..used]);
         Some(from)
+    }
+}
+
+/// Messages in JSON are texts.
+const fn opcode(encoding: Encoding) -> u8 {
+    match encoding {
+        Encoding::Json => TEXT,
+        Encoding::MsgPack => BINARY,
     }
 }
 
@@ -202,7 +231,7 @@ mod tests {
 
     fn frame(encoding: Encoding, messages: &[&[u8]]) -> Vec<u8> {
         let mut out = BytesMut::new();
-        let mut frame = DataFrame::begin(&mut out, Framing::WebSocket(encoding));
+        let mut frame = DataFrame::begin(&mut out, Framing::WebSocket(encoding.into()));
         for message in messages {
             frame.push(1, message);
         }

@@ -63,7 +63,7 @@ impl Scanner {
 mod tests {
     use super::*;
     use crate::{
-        dialect::native::{Encoding, encode_tick},
+        dialect::{Encoding, native::encode_tick},
         market::{Print, Source, Symbol, Tick, Trade, UnixMicros},
     };
 

@@ -3,187 +3,39 @@
 use std::collections::{HashMap, HashSet};
 
 use arrayvec::ArrayString;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Code, Encoding, bounded};
+use super::bounded;
 use crate::{
+    dialect::{Code, CommandId, Encoding, Fault, Form, Mode, Op, Pattern, Request, Since, Subscribe, Target},
     limits::{COMMAND_SYMBOLS, MAX_COMMAND_ID, MAX_RATE, MAX_SYMBOL_LEN, MIN_RATE},
-    market::{Channel, Symbol, SymbolError},
+    market::{Channel, Symbol},
 };
-
-/// What a client calls its command; echoed in the answer with its type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum CommandId {
-    /// A number.
-    Number(i64),
-    /// A text of at most 36 characters.
-    Text(Box<str>),
-}
-
-/// One command.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Command {
-    /// What the client calls it.
-    pub id: Option<CommandId>,
-    /// What it asks for.
-    pub op: Op,
-}
-
-/// What a client can ask for.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Op {
-    /// Start to receive.
-    Subscribe(Subscribe),
-    /// Stop to receive.
-    Unsubscribe {
-        /// Of which channel.
-        channel: Channel,
-        /// Of which symbols.
-        targets: Vec<Target>,
-    },
-    /// Change how something subscribed is delivered.
-    Update(Subscribe),
-    /// What is subscribed?
-    List,
-    /// How is the session doing?
-    Info,
-    /// Are you there?
-    Ping,
-    /// Authentication, which this gateway does not ask for.
-    Auth,
-}
-
-impl Op {
-    /// Every name that [`as_str`](Self::as_str) gives.
-    pub const NAMES: [&str; 7] = ["subscribe", "unsubscribe", "update", "list", "info", "ping", "auth"];
-
-    /// The name as a metric label.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Subscribe(_) => "subscribe",
-            Self::Unsubscribe { .. } => "unsubscribe",
-            Self::Update(_) => "update",
-            Self::List => "list",
-            Self::Info => "info",
-            Self::Ping => "ping",
-            Self::Auth => "auth",
-        }
-    }
-}
-
-/// What to subscribe and how.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Subscribe {
-    /// Which channel.
-    pub channel: Channel,
-    /// Which symbols.
-    pub targets: Vec<Target>,
-    /// How, absent for the channel's default.
-    pub mode: Option<Mode>,
-    /// At most that many events a second and symbol; implies merge.
-    pub max_rate: Option<f64>,
-    /// Whether the newest event comes with the answer.
-    pub snapshot: bool,
-    /// Where the client left off.
-    pub since: Option<Since>,
-}
-
-/// How events are delivered to a client that cannot take all of them at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Only the newest event of each symbol.
-    Merge,
-    /// Every event in order, or a gap.
-    Stream,
-}
-
-/// A client's last position.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Since {
-    /// The incarnation of the numbers.
-    pub epoch: String,
-    /// The last number of each symbol.
-    pub n: HashMap<Symbol, u64>,
-    /// Of symbols that are not named: those at this place or a later one, in the order in which they became known, start
-    /// with their first event. Only positions say that.
-    pub new_from: Option<u32>,
-    /// Whether it also names symbols that were removed since: which ones is not known any more.
-    pub names_removed: bool,
-}
-
-/// What an entry of `symbols` names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// One symbol.
-    One(Symbol),
-    /// All symbols that match, now and later.
-    All(Pattern),
-    /// Not a symbol: what the client wrote (cut to a bearable length) and why it is none.
-    Bad(String, SymbolError),
-}
-
-/// `*` or `PREFIX*`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Pattern(ArrayString<MAX_SYMBOL_LEN>);
-
-impl Pattern {
-    /// What the symbols begin with.
-    #[must_use]
-    pub fn prefix(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether the symbol is meant.
-    #[must_use]
-    pub fn matches(&self, symbol: &Symbol) -> bool {
-        symbol.as_str().starts_with(self.0.as_str())
-    }
-}
-
-impl Serialize for Pattern {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{}*", self.0))
-    }
-}
-
-/// A command that was not understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The command's id where it could be read.
-    pub id: Option<CommandId>,
-    /// Which kind of error.
-    pub code: Code,
-    /// What was wrong and where.
-    pub msg: String,
-}
 
 /// Reads one command.
 ///
 /// # Errors
 /// A [`Fault`] ready to be answered.
-pub fn parse_command(bytes: &[u8], encoding: Encoding) -> Result<Command, Fault> {
+pub fn parse_command(bytes: &[u8], encoding: Encoding) -> Result<Request, Fault> {
     let syntax = |why: String| Fault { id: None, code: Code::Syntax, msg: why };
     let Value::Object(map) = bounded::parse(bytes, encoding).map_err(syntax)? else {
         return Err(syntax("a command is a map with the key \"op\"".into()));
     };
-    let mut fields = Fields { id: None, map };
+    let mut fields = Fields { id: None, map, form: Form::native(encoding) };
     fields.id = fields.command_id()?;
     let op = fields.op()?;
     if let Some(key) = fields.map.keys().next() {
         let key: String = key.chars().take(MAX_SYMBOL_LEN).collect();
         return Err(fields.bad(&format!("the key {key:?} is unknown for op {:?}", op.as_str())));
     }
-    Ok(Command { id: fields.id, op })
+    Ok(Request { id: fields.id, op })
 }
 
 /// The keys of a command that were not read yet.
 struct Fields {
     id: Option<CommandId>,
     map: Map<String, Value>,
+    form: Form,
 }
 
 impl Fields {
@@ -217,7 +69,9 @@ impl Fields {
         Ok(match op.as_str() {
             "subscribe" => Op::Subscribe(self.subscribe()?),
             "update" => Op::Update(self.subscribe()?),
-            "unsubscribe" => Op::Unsubscribe { channel: self.channel()?, targets: self.targets()? },
+            "unsubscribe" => {
+                Op::Unsubscribe { channel: self.channel()?, form: self.form, targets: self.targets()? }
+            }
             "list" => Op::List,
             "info" => Op::Info,
             "ping" => Op::Ping,
@@ -235,6 +89,7 @@ impl Fields {
     fn subscribe(&mut self) -> Result<Subscribe, Fault> {
         Ok(Subscribe {
             channel: self.channel()?,
+            form: self.form,
             targets: self.targets()?,
             mode: self.mode()?,
             max_rate: self.max_rate()?,
@@ -343,7 +198,7 @@ fn target(text: &str) -> Target {
         && (prefix.is_empty() || Symbol::new(prefix).is_ok())
         && let Ok(prefix) = ArrayString::from(prefix)
     {
-        return Target::All(Pattern(prefix));
+        return Target::All(Pattern::of(prefix));
     }
     match Symbol::new(text) {
         Ok(symbol) => Target::One(symbol),
@@ -357,7 +212,7 @@ mod tests {
 
     use super::*;
 
-    fn json(text: &str) -> Result<Command, Fault> {
+    fn json(text: &str) -> Result<Request, Fault> {
         parse_command(text.as_bytes(), Encoding::Json)
     }
 
@@ -365,7 +220,7 @@ mod tests {
     fn a_full_subscribe() {
         let text = r#"{"op":"subscribe","id":7,"channel":"quotes","symbols":["BTC-USD","ETH-*","bad one"],
             "mode":"merge","max_rate":"2.5","snapshot":false,"since":{"epoch":"e","n":{"BTC-USD":9}}}"#;
-        let Command { id, op: Op::Subscribe(subscribe) } = json(text).unwrap() else { panic!("a subscribe") };
+        let Request { id, op: Op::Subscribe(subscribe) } = json(text).unwrap() else { panic!("a subscribe") };
         assert_eq!(id, Some(CommandId::Number(7)));
         assert_eq!(subscribe.channel, Channel::Quotes);
         assert!(matches!(&subscribe.targets[..], [Target::One(_), Target::All(_), Target::Bad(_, _)]));

@@ -2,10 +2,13 @@
 
 use serde::Serialize;
 
-use super::{Encoding, Gap, json};
-use crate::market::{
-    Bar, Body, Change, Correction, Loss, Marks, Percent, Price, Quote, Side, Size, Source, State, Status,
-    Symbol, Tick, Ticker, Trade, TradeId, UnixMicros,
+use super::{json, reply::encode_gap};
+use crate::{
+    dialect::{Encoding, Form, Gap},
+    market::{
+        Bar, Body, Change, Correction, Loss, Marks, Percent, Price, Quote, Side, Size, Source, State, Status,
+        Symbol, Tick, Ticker, Trade, TradeId, UnixMicros,
+    },
 };
 
 /// `{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","side":"buy","id":"995","x":"binance","te":US,"tr":US}`; a print
@@ -183,15 +186,17 @@ pub fn encode_tick(n: u64, tick: &Tick, encoding: Encoding) -> Box<[u8]> {
         },
         Tick::Status(status) => encoding.encode(&status_message(n, status)),
         Tick::Correction(correction) => encoding.encode(&correction_message(n, correction)),
-        Tick::Loss(loss) => encoding.encode(&gap_message(n, loss)),
+        Tick::Loss(loss) => loss_message(n, loss, encoding),
     };
     bytes.into_boxed_slice()
 }
 
 /// A loss has one number, and is told as the gap of that number.
-const fn gap_message(n: u64, loss: &Loss) -> Gap {
-    let Loss { symbol, channel, why, .. } = *loss;
-    Gap { kind: "gap", symbol, channel, from: n, to: n, why: why.as_str() }
+fn loss_message(n: u64, loss: &Loss, encoding: Encoding) -> Vec<u8> {
+    let (Loss { symbol, channel, why, .. }, mut bytes) = (*loss, Vec::new());
+    let form = Form::native(encoding);
+    encode_gap(&Gap { symbol, channel, form, from: n, to: n, why: why.as_str() }, encoding, &mut bytes);
+    bytes
 }
 
 pub(super) const fn trade_message(n: u64, trade: &Trade) -> TradeMessage<'_> {

@@ -1,57 +1,24 @@
-//! What the gateway says besides events.
+//! Replies as messages of the protocol: what stands in them, under which key and in which order.
 
 use serde::{Serialize, Serializer};
 
-use super::{CommandId, Mode, Pattern};
-use crate::market::{Channel, Source, Symbol, UnixMicros};
-
-/// Kinds of errors, with the numbers of the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// Not a command.
-    Syntax,
-    /// Authentication is off, so everybody is authenticated.
-    AlreadyAuthenticated,
-    /// More subscriptions than a session may have.
-    SymbolLimit,
-    /// More sessions than the gateway, or one address, may have.
-    ConnectionLimit,
-    /// No such symbol.
-    UnknownSymbol,
-    /// No such channel.
-    UnknownChannel,
-    /// A parameter that cannot be.
-    BadParameter,
-    /// Too many commands a second.
-    TooManyCommands,
-}
-
-impl Code {
-    /// The number on the wire.
-    #[must_use]
-    pub const fn number(self) -> u16 {
-        match self {
-            Self::Syntax => 400,
-            Self::AlreadyAuthenticated => 403,
-            Self::SymbolLimit => 405,
-            Self::ConnectionLimit => 406,
-            Self::UnknownSymbol => 414,
-            Self::UnknownChannel => 415,
-            Self::BadParameter => 416,
-            Self::TooManyCommands => 429,
-        }
-    }
-
-    /// Whether the same command may succeed later.
-    #[must_use]
-    pub const fn retry(self) -> bool {
-        matches!(self, Self::ConnectionLimit | Self::UnknownSymbol | Self::TooManyCommands)
-    }
-}
+use crate::{
+    dialect::{Code, CommandId, Encoding, Mode, Pattern, Refused, talk},
+    market::{Channel, Source, Symbol, UnixMicros},
+};
 
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u16(self.number())
+    }
+}
+
+/// A list whose entries are written as others.
+struct Each<'a, T, M>(&'a [T], fn(&'a T) -> M);
+
+impl<T, M: Serialize> Serialize for Each<'_, T, M> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(self.1))
     }
 }
 
@@ -61,279 +28,288 @@ macro_rules! message {
         $($(#[$field_doc:meta])* $field:ident: $type:ty,)*
     }) => {
         $(#[$doc])*
-        #[derive(Debug, Serialize)]
+        #[derive(Serialize)]
         #[serde(tag = "T", rename = $kind)]
-        pub struct $name $(<$life>)? {
-            $($(#[$field_doc])* pub $field: $type,)*
+        struct $name $(<$life>)? {
+            $($(#[$field_doc])* $field: $type,)*
         }
     };
 }
 
 message! {
-    /// The first message of every session.
     Welcome<'a> = "welcome" {
-        /// Version of the protocol.
         proto: u32,
-        /// Name of the session, for logs.
         session: &'a str,
-        /// Name of the gateway.
         node: &'a str,
-        /// Incarnation of the numbers.
         epoch: &'a str,
-        /// The gateway's time.
         time: UnixMicros,
-        /// Seconds between ping frames.
         ping_s: u64,
-        /// `none`: everybody may read.
         auth: &'a str,
-        /// Feeds whose prices are made up.
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         simulated: &'a [Source],
-        /// What the client must keep to.
         limits: WelcomeLimits,
     }
 }
 
-/// What the client must keep to.
-#[derive(Debug, Serialize)]
-pub struct WelcomeLimits {
-    /// Subscriptions, counted by (symbol, channel).
-    pub symbols: usize,
-    /// Commands a second over the long run.
-    pub commands_per_s: u32,
-    /// Bytes of one message.
-    pub frame_bytes: usize,
+#[derive(Serialize)]
+struct WelcomeLimits {
+    symbols: usize,
+    commands_per_s: u32,
+    frame_bytes: usize,
 }
 
-/// One symbol that was subscribed or updated.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Accepted {
-    /// The symbol.
+#[derive(Serialize)]
+struct AcceptedEntry {
     #[serde(rename = "S")]
-    pub symbol: Symbol,
-    /// Live events carry higher numbers.
-    pub n: u64,
-    /// How it is delivered.
-    pub mode: Mode,
-    /// At most that many events a second.
+    symbol: Symbol,
+    n: u64,
+    mode: Mode,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_rate: Option<f64>,
-    /// Whether everything since the client's position follows.
+    max_rate: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub recovered: Option<bool>,
+    recovered: Option<bool>,
 }
 
-/// One symbol that was not.
-#[derive(Debug, Clone, Serialize)]
-pub struct Refused {
-    /// What the client wrote.
+#[derive(Serialize)]
+struct RefusedEntry<'a> {
     #[serde(rename = "S")]
-    pub symbol: String,
-    /// Which kind of error.
-    pub code: Code,
-    /// Why.
-    pub msg: String,
+    symbol: &'a str,
+    code: Code,
+    msg: &'a str,
 }
 
-/// Answer to `subscribe` and `update` (`T` tells which).
-#[derive(Debug, Serialize)]
-pub struct Subscribed<'a> {
-    /// `subscribed` or `updated`.
+#[derive(Serialize)]
+struct Subscribed<'a> {
     #[serde(rename = "T")]
-    pub kind: &'static str,
-    /// The command's id.
+    kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<CommandId>,
-    /// The channel.
-    pub channel: Channel,
-    /// Incarnation of the numbers.
-    pub epoch: &'a str,
-    /// What is subscribed now.
-    pub ok: &'a [Accepted],
-    /// What is not.
-    pub err: &'a [Refused],
-    /// Whether more of the answer follows.
+    id: Option<&'a CommandId>,
+    channel: Channel,
+    epoch: &'a str,
+    ok: Each<'a, talk::Accepted, AcceptedEntry>,
+    err: Each<'a, Refused, RefusedEntry<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub more: bool,
+    more: bool,
 }
 
 message! {
-    /// Answer to `unsubscribe`: nothing of these symbols follows.
     Unsubscribed<'a> = "unsubscribed" {
-        /// The command's id.
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<CommandId>,
-        /// The channel.
+        id: Option<&'a CommandId>,
         channel: Channel,
-        /// What is no longer subscribed.
         ok: &'a [Symbol],
-        /// What was not subscribed.
-        err: &'a [Refused],
-        /// Whether more of the answer follows.
+        err: Each<'a, Refused, RefusedEntry<'a>>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         more: bool,
     }
 }
 
-/// One subscription as `list` tells it.
-#[derive(Debug, Serialize)]
-pub struct Listed {
-    /// The channel.
-    pub channel: Channel,
-    /// The symbol.
+#[derive(Serialize)]
+struct ListedEntry {
+    channel: Channel,
     #[serde(rename = "S")]
-    pub symbol: Symbol,
-    /// How it is delivered.
-    pub mode: Mode,
-    /// At most that many events a second.
+    symbol: Symbol,
+    mode: Mode,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_rate: Option<f64>,
+    max_rate: Option<f64>,
 }
 
 message! {
-    /// Answer to `list`.
-    Listing = "list" {
-        /// The command's id.
+    List<'a> = "list" {
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<CommandId>,
-        /// Every subscription.
-        subscriptions: Vec<Listed>,
-        /// Patterns that future symbols are matched against.
-        patterns: Vec<(Channel, Pattern)>,
-        /// Whether more of the answer follows.
+        id: Option<&'a CommandId>,
+        subscriptions: Each<'a, talk::Listed, ListedEntry>,
+        patterns: &'a [(Channel, Pattern)],
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         more: bool,
     }
 }
 
-/// What waits for a session.
-#[derive(Debug, Serialize)]
-pub struct InfoQueue {
-    /// Replies and status events.
-    pub control: usize,
-    /// Events in the stream queue.
-    pub stream: usize,
-    /// Their bytes.
-    pub stream_bytes: usize,
-    /// Subscriptions with a merged event pending.
-    pub merge: usize,
+#[derive(Serialize)]
+struct InfoQueue {
+    control: usize,
+    stream: usize,
+    stream_bytes: usize,
+    merge: usize,
 }
 
 message! {
-    /// Answer to `info`: the session's own view of its health.
     Info<'a> = "info" {
-        /// The command's id.
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<CommandId>,
-        /// Name of the session.
+        id: Option<&'a CommandId>,
         session: &'a str,
-        /// What waits.
         queue: InfoQueue,
-        /// Age of the oldest waiting stream event, in milliseconds.
         lag_ms: u64,
-        /// Events delivered so far.
         delivered: u64,
-        /// Events replaced by newer ones.
         merged: u64,
-        /// Events lost and told by gaps.
         dropped: u64,
-        /// Last measured round trip of a ping frame, in microseconds.
         #[serde(skip_serializing_if = "Option::is_none")]
         rtt_us: Option<u64>,
     }
 }
 
 message! {
-    /// Answer to `ping`.
-    Pong = "pong" {
-        /// The command's id.
+    Pong<'a> = "pong" {
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<CommandId>,
-        /// The gateway's time.
+        id: Option<&'a CommandId>,
         time: UnixMicros,
     }
 }
 
 message! {
-    /// A command that could not be carried out.
     ErrorReply<'a> = "error" {
-        /// The command's id.
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<CommandId>,
-        /// Which kind of error.
+        id: Option<&'a CommandId>,
         code: Code,
-        /// What was wrong and where.
         msg: &'a str,
-        /// Whether the same command may succeed later.
         retry: bool,
     }
 }
 
-/// Events that a stream lost.
-#[derive(Debug, Serialize)]
-pub struct Gap {
-    /// Always `gap`.
-    #[serde(rename = "T")]
-    pub kind: &'static str,
-    /// The symbol.
-    #[serde(rename = "S")]
-    pub symbol: Symbol,
-    /// The channel.
-    pub channel: Channel,
-    /// First lost number.
-    pub from: u64,
-    /// Last lost number.
-    pub to: u64,
-    /// Why: `slow_client`, `overload`, `not_recoverable`.
-    pub why: &'static str,
+message! {
+    /// Also the event that stands for a loss.
+    Gap = "gap" {
+        #[serde(rename = "S")]
+        symbol: Symbol,
+        channel: Channel,
+        from: u64,
+        to: u64,
+        why: &'static str,
+    }
 }
 
 message! {
-    /// A position that cannot be gone on from: the snapshots that follow are a new beginning.
     Resync<'a> = "resync" {
-        /// Incarnation of the numbers from here on.
         epoch: &'a str,
-        /// Why: `unreadable`, `other_epoch`, `too_many`.
         why: &'a str,
     }
 }
 
 message! {
-    /// Sent when nothing else was for a while; browsers cannot see ping frames.
     Heartbeat = "hb" {
-        /// The gateway's time.
         time: UnixMicros,
     }
 }
 
 message! {
-    /// The last message before the gateway closes.
     Bye<'a> = "bye" {
-        /// The close code that follows.
         code: u16,
-        /// What it means.
         msg: &'a str,
-        /// Whether to come back.
         reconnect: bool,
-        /// How long to wait before coming back.
         #[serde(skip_serializing_if = "Option::is_none")]
         after_ms: Option<u64>,
+    }
+}
+
+const fn accepted(one: &talk::Accepted) -> AcceptedEntry {
+    let talk::Accepted { symbol, n, mode, max_rate, recovered } = *one;
+    AcceptedEntry { symbol, n, mode, max_rate, recovered }
+}
+
+fn refused(one: &Refused) -> RefusedEntry<'_> {
+    RefusedEntry { symbol: &one.symbol, code: one.code, msg: &one.msg }
+}
+
+const fn listed(one: &talk::Listed) -> ListedEntry {
+    let talk::Listed { channel, symbol, mode, max_rate, .. } = *one;
+    ListedEntry { channel, symbol, mode, max_rate }
+}
+
+/// A gap, which an event that stands for a loss is written as, too.
+pub(super) fn encode_gap(gap: &talk::Gap, encoding: Encoding, bytes: &mut Vec<u8>) {
+    let talk::Gap { symbol, channel, from, to, why, .. } = *gap;
+    encoding.encode_into(&Gap { symbol, channel, from, to, why }, bytes);
+}
+
+/// Appends a reply as one message, without the array around it.
+pub(super) fn encode_reply(reply: &talk::Reply<'_>, encoding: Encoding, bytes: &mut Vec<u8>) {
+    use talk::Reply;
+    match reply {
+        Reply::Welcome(it) => encoding.encode_into(&welcome(it), bytes),
+        Reply::Subscribed(it) => encoding.encode_into(&subscribed(it), bytes),
+        Reply::Unsubscribed(talk::Unsubscribed { id, channel, ok, err, more, .. }) => {
+            let (id, err) = (id.as_ref(), Each(err, refused));
+            encoding.encode_into(&Unsubscribed { id, channel: *channel, ok, err, more: *more }, bytes);
+        }
+        Reply::List(talk::List { id, subscriptions, patterns, more }) => {
+            let (id, subscriptions) = (id.as_ref(), Each(subscriptions, listed));
+            encoding.encode_into(&List { id, subscriptions, patterns, more: *more }, bytes);
+        }
+        Reply::Info(it) => encoding.encode_into(&info(it), bytes),
+        Reply::Pong(it) => encoding.encode_into(&Pong { id: it.id.as_ref(), time: it.time }, bytes),
+        Reply::Error(talk::ErrorReply { id, code, msg, retry }) => {
+            encoding.encode_into(&ErrorReply { id: id.as_ref(), code: *code, msg, retry: *retry }, bytes);
+        }
+        Reply::Gap(gap) => encode_gap(gap, encoding, bytes),
+        Reply::Resync(talk::Resync { epoch, why }) => encoding.encode_into(&Resync { epoch, why }, bytes),
+        Reply::Heartbeat(it) => encoding.encode_into(&Heartbeat { time: it.time }, bytes),
+        Reply::Goodbye(talk::Goodbye { code, msg, reconnect, after_ms }) => {
+            let (code, reconnect, after_ms) = (*code, *reconnect, *after_ms);
+            encoding.encode_into(&Bye { code, msg, reconnect, after_ms }, bytes);
+        }
+    }
+}
+
+const fn welcome<'a>(it: &talk::Welcome<'a>) -> Welcome<'a> {
+    let talk::WelcomeLimits { symbols, commands_per_s, frame_bytes } = it.limits;
+    Welcome {
+        proto: 1,
+        session: it.session,
+        node: it.node,
+        epoch: it.epoch,
+        time: it.time,
+        ping_s: it.ping_s,
+        auth: it.auth,
+        simulated: it.simulated,
+        limits: WelcomeLimits { symbols, commands_per_s, frame_bytes },
+    }
+}
+
+fn subscribed<'a>(it: &'a talk::Subscribed<'_>) -> Subscribed<'a> {
+    Subscribed {
+        kind: if it.is_update { "updated" } else { "subscribed" },
+        id: it.id.as_ref(),
+        channel: it.channel,
+        epoch: it.epoch,
+        ok: Each(it.ok, accepted),
+        err: Each(it.err, refused),
+        more: it.more,
+    }
+}
+
+fn info(it: &talk::Info) -> Info<'_> {
+    let talk::InfoQueue { control, stream, stream_bytes, merge } = it.queue;
+    Info {
+        id: it.id.as_ref(),
+        session: &it.session,
+        queue: InfoQueue { control, stream, stream_bytes, merge },
+        lag_ms: it.lag_ms,
+        delivered: it.delivered,
+        merged: it.merged,
+        dropped: it.dropped,
+        rtt_us: it.rtt_us,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::native::Encoding;
+
+    fn bytes(reply: &talk::Reply<'_>, encoding: Encoding) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_reply(reply, encoding, &mut bytes);
+        bytes
+    }
 
     #[test]
     fn the_type_comes_first_in_both_encodings() {
-        let pong = Pong { id: Some(CommandId::Number(3)), time: UnixMicros(9) };
-        assert_eq!(Encoding::Json.encode(&pong), br#"{"T":"pong","id":3,"time":9}"#);
-        assert_eq!(&Encoding::MsgPack.encode(&pong)[..8], b"\x83\xa1T\xa4pong");
-        let error = ErrorReply { id: None, code: Code::TooManyCommands, msg: "slow down", retry: true };
+        let pong = talk::Reply::Pong(talk::Pong { id: Some(CommandId::Number(3)), time: UnixMicros(9) });
+        assert_eq!(bytes(&pong, Encoding::Json), br#"{"T":"pong","id":3,"time":9}"#);
+        assert_eq!(&bytes(&pong, Encoding::MsgPack)[..8], b"\x83\xa1T\xa4pong");
+        let (code, msg) = (Code::TooManyCommands, "slow down");
+        let error = talk::Reply::Error(talk::ErrorReply { id: None, code, msg, retry: true });
         assert_eq!(
-            Encoding::Json.encode(&error),
+            bytes(&error, Encoding::Json),
             br#"{"T":"error","code":429,"msg":"slow down","retry":true}"#
         );
     }

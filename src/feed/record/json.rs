@@ -12,9 +12,10 @@ use serde::Serialize;
 
 use crate::{
     dialect::{
+        Encoding,
         binance::serve::{BookTickerFrame, Combined, TradeFrame},
         coinbase::serve::{MatchFrame, TickerFrame},
-        native::{Encoding, encode_tick},
+        native::encode_tick,
     },
     market::{Channel, Level, Price, Quote, Side, Size, Symbol, Tick, Trade, TradeId, UnixMicros},
 };

@@ -159,7 +159,7 @@ fn missing(key: &str) -> Skipped {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::native::{Encoding, encode_tick};
+    use crate::dialect::{Encoding, native::encode_tick};
 
     fn read(line: &str) -> Result<(Decoded, Vec<Tick>), Skipped> {
         let mut out = Vec::new();

@@ -15,7 +15,7 @@ use super::{
     stream::ConnState,
 };
 use crate::{
-    dialect::native::Encoding,
+    dialect::Encoding,
     server::{
         door::Asking,
         gateway::{Gateway, LocalShard},

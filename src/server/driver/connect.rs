@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use serde::Deserialize;
 
 use crate::{
-    dialect::native::Encoding,
+    dialect::Encoding,
     limits::FLUSH_MS_RANGE,
     server::{admit, gateway::Gateway, parameters, refusal::Refusal},
 };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{connect::ConnectOptions, inbound::Message};
 use crate::{
     clock::Instant,
-    dialect::native::Encoding,
+    dialect::Encoding,
     drill,
     server::gateway::LocalShard,
     session::{Admission, CloseReason, Refusal, SessionConfig, SessionKey, Shard, Transport},

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::history::{self, About};
 use crate::{
-    dialect::native::Code,
+    dialect::Code,
     hub::{BarSpan, Hub},
     limits::{BARS_PAGE, DEFAULT_BARS_PAGE},
     market::{Channel, Interval, UnixMicros},

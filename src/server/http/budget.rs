@@ -15,7 +15,7 @@ use actix_web::{
 
 use crate::{
     clock::Instant,
-    dialect::native::Code,
+    dialect::Code,
     limits::{
         HTTP_ACCOUNTS, HTTP_ACCOUNTS_SWEEP, HTTP_BURST_UNITS, HTTP_JOIN_UNITS, HTTP_REQUEST_UNITS,
         HTTP_UNITS_PER_SECOND,

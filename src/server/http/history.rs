@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, http::StatusCode};
 
 use super::fresh;
 use crate::{
-    dialect::native::{Code, Encoding},
+    dialect::{Code, Encoding},
     hub::{Page, Topic},
     market::Symbol,
     server::{gateway::Gateway, parameters, refusal::Refusal},
@@ -99,7 +99,7 @@ pub(crate) fn answer(about: &About<'_>, name: &str, page: &Page) -> HttpResponse
         if i > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(event.encoded(Encoding::Json));
+        body.extend_from_slice(&event.encoded(Encoding::Json));
     }
     body.extend_from_slice(b"]}");
     fresh::json(body)

@@ -20,7 +20,7 @@ use super::{
     query::{self, StreamQuery},
 };
 use crate::{
-    dialect::native::{Code, Encoding, Fault},
+    dialect::{Code, Encoding, Fault},
     limits::{DEFAULT_POLL_WAIT, POLL_SUBSCRIPTIONS, POLL_WAIT},
     server::{
         admit,

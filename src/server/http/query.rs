@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use tokio::task::yield_now;
 
 use crate::{
-    dialect::native::{Code, Encoding, Op, Subscribe, Target, parse_command},
+    dialect::{Code, Encoding, Op, Subscribe, Target, native::parse_command},
     hub::{Hub, Topic},
     limits::{COMMAND_SYMBOLS, HTTP_TURN_SYMBOLS},
     market::{Channel, Symbol},

@@ -16,7 +16,7 @@ use super::{
     query::{self, Names},
 };
 use crate::{
-    dialect::native::{Code, Encoding},
+    dialect::{Code, Encoding},
     limits::{HTTP_TURN_SYMBOLS, SNAPSHOT_SYMBOLS},
     server::{gateway::Gateway, parameters::Parameters, refusal::Refusal},
 };
@@ -76,7 +76,7 @@ pub(crate) async fn snapshot(
         if i > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(event.encoded(Encoding::Json));
+        body.extend_from_slice(&event.encoded(Encoding::Json));
         if i % HTTP_TURN_SYMBOLS == HTTP_TURN_SYMBOLS - 1 {
             yield_now().await;
         }

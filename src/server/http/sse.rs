@@ -23,7 +23,7 @@ use serde::Deserialize;
 use super::{budget::Spent, query::StreamQuery};
 use crate::{
     clock::Instant,
-    dialect::native::{Fault, Subscribe},
+    dialect::{Fault, Subscribe},
     limits::SSE_RETRY_MS,
     server::{
         admit,

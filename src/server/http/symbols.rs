@@ -6,7 +6,7 @@ use tokio::task::yield_now;
 
 use super::{budget::Spent, history};
 use crate::{
-    dialect::native::Encoding,
+    dialect::Encoding,
     hub::Topic,
     limits::{HTTP_TURN_SYMBOLS, SYMBOLS_PAGE},
     market::{Increments, Price, Size, Source, State, Symbol},

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use super::Shard;
 use crate::{
     clock::Instant,
-    dialect::native::{
-        Accepted, Code, CommandId, ErrorReply, Fault, Info, InfoQueue, Pong, Since, Subscribe,
+    dialect::{
+        Code, CommandId, Fault, Reply, Since, Subscribe,
+        talk::{Accepted, ErrorReply, Info, InfoQueue, Pong},
     },
     hub::{Event, Remembered, Topic, TopicId},
     limits::RECOVERY_BYTES,
-    market::{Body, Channel, LossWhy, MustDeliver, Tick},
+    market::{Body, Channel, LossWhy, MustDeliver, Symbol, Tick},
     session::{
         answer::Answer,
         queue::Streamed,
         shard_metrics::REFUSED,
-        subscription::{Delivery, Lost, PatternSubscription, Subscription, Why, gap_message},
+        subscription::{Delivery, Lost, PatternSubscription, Subscription, Why},
+        symbols::theirs,
         units::{JOIN, Progress, RECOVER, Units},
     },
 };
@@ -46,7 +48,8 @@ enum Start {
 impl Shard {
     pub(super) fn refuse(&mut self, index: usize, op: &str, fault: Fault) {
         let Fault { id, code, msg } = fault;
-        self.sessions[index].say(&ErrorReply { id, code, msg: &msg, retry: code.retry() });
+        let error = ErrorReply { id, code, msg: &msg, retry: code.retry() };
+        self.sessions[index].say(&Reply::Error(error));
         self.metrics.command(op, REFUSED);
         self.metrics.limited(code, || self.subject(index));
     }
@@ -60,7 +63,7 @@ impl Shard {
         answer: &mut Answer,
     ) {
         let session = &self.sessions[index];
-        let Some(place) = session.subs.find(topic, answer.channel) else { return };
+        let Some(place) = session.subs.find((topic, answer.channel, answer.form)) else { return };
         let Some(local) = self.topics.get(topic) else { return };
         let n = session.position(place, local.seen[answer.channel.index()]);
         self.accept_at(index, (topic, n), recovered, answer);
@@ -75,11 +78,11 @@ impl Shard {
         answer: &mut Answer,
     ) {
         let session = &self.sessions[index];
-        let Some(place) = session.subs.find(topic, answer.channel) else { return };
+        let Some(place) = session.subs.find((topic, answer.channel, answer.form)) else { return };
         let Some(local) = self.topics.get(topic) else { return };
         let sub = &session.subs[place];
         let accepted = Accepted {
-            symbol: local.topic.symbol(),
+            symbol: local.name(answer.channel, answer.form),
             n,
             mode: sub.delivery.mode(),
             max_rate: sub.delivery.max_rate(),
@@ -98,19 +101,18 @@ impl Shard {
         wanted: &Subscribe,
         answer: &mut Answer,
     ) -> usize {
-        let channel = wanted.channel;
         let start = self.start(index, topic, wanted, answer);
         let recovered = wanted.since.as_ref().map(|_| !matches!(start, Start::Fresh(_)));
-        let encoding = answer.encoding;
         match start {
             Start::Recovered(events) => {
                 self.accept(index, topic.id(), recovered, answer);
-                events.iter().for_each(|event| answer.push(event.encoded(encoding)));
+                let name = self.name(topic, answer);
+                events.iter().for_each(|event| answer.push(event, name));
                 return events.len() * RECOVER;
             }
             Start::Lost(lost) => {
                 self.accept(index, topic.id(), recovered, answer);
-                answer.push(&encoding.encode(&gap_message(topic.symbol(), channel, lost)));
+                self.write_gap(index, topic, lost, answer);
             }
             Start::Fresh(from) => self.start_fresh(index, topic, (wanted, from), answer),
         }
@@ -127,27 +129,41 @@ impl Shard {
         answer: &mut Answer,
     ) {
         let channel = wanted.channel;
-        let Some(sub) = self.sessions[index].subs.find(topic.id(), channel) else { return };
-        let encoding = answer.encoding;
+        let key = (topic.id(), channel, wanted.form);
+        let Some(sub) = self.sessions[index].subs.find(key) else { return };
         let seen = self.topics.get(topic.id()).map_or(0, |local| local.seen[channel.index()]);
-        let snapshot = self.topics.newest(topic.id(), channel).filter(|_| wanted.snapshot).cloned();
+        let snapshot = self.topics.newest(key).filter(|_| wanted.snapshot).cloned();
         let stands = snapshot.as_ref().map_or(seen, |newest| newest.n.min(seen));
         self.accept_at(index, (topic.id(), stands), wanted.since.as_ref().map(|_| false), answer);
         // A number that was not given yet is not missing: whoever is told so would pass its event over.
         if let Some(from) = from.filter(|from| *from <= stands) {
             self.metrics.not_recoverable(channel, stands - from + 1);
-            let gap = Lost { from, to: stands, why: Why::NotRecoverable };
-            answer.push(&encoding.encode(&gap_message(topic.symbol(), channel, gap)));
+            self.write_gap(index, topic, Lost { from, to: stands, why: Why::NotRecoverable }, answer);
         }
         let Some(newest) = snapshot else { return };
-        answer.push(newest.bytes(encoding));
+        answer.messages().push(newest.bytes());
         match &mut self.sessions[index].subs[sub].delivery {
             Delivery::Merge { limit: Some(limit), .. } => limit.next = answer.now + limit.interval,
             Delivery::Stream if stands < seen => {
                 let lost = lost_between(topic, channel, stands, seen);
-                answer.push(&encoding.encode(&gap_message(topic.symbol(), channel, lost)));
+                self.write_gap(index, topic, lost, answer);
             }
             Delivery::Merge { .. } | Delivery::Stream | Delivery::Control => {}
+        }
+    }
+
+    /// What the answer's dialect calls a symbol that it subscribes to.
+    fn name(&self, topic: &Topic, answer: &Answer) -> Symbol {
+        let local = self.topics.get(topic.id());
+        local.map_or_else(|| topic.symbol(), |local| local.name(answer.channel, answer.form))
+    }
+
+    /// Adds the gap of a subscription to the answer.
+    fn write_gap(&mut self, index: usize, topic: &Topic, lost: Lost, answer: &mut Answer) {
+        let name = self.name(topic, answer);
+        let session = &mut self.sessions[index];
+        if let Some(sub) = session.subs.find((topic.id(), answer.channel, answer.form)) {
+            session.write_gap(session.subs[sub].gap(name, lost), answer.messages());
         }
     }
 
@@ -174,7 +190,7 @@ impl Shard {
             return Start::Fresh(Some(position + 1));
         }
         let session = &self.sessions[index];
-        let sub = session.subs.find(topic.id(), channel).map(|sub| &session.subs[sub]);
+        let sub = session.subs.find((topic.id(), channel, wanted.form)).map(|sub| &session.subs[sub]);
         let merges = sub.is_some_and(Subscription::merges);
         let keeps = channel.must_deliver() != MustDeliver::None;
         // Nothing fits any more: what would be looked for in vain is not looked for.
@@ -190,10 +206,11 @@ impl Shard {
         }
         // What must be delivered is all there; what lies between was merged away.
         let complete = if merges { forgotten <= position } else { events.len() as u64 == seen - position };
-        if complete && answer.takes(&events) {
+        if complete && answer.takes(&events, self.name(topic, answer)) {
             return Start::Recovered(events);
         }
-        let has_newest = self.topics.newest(topic.id(), channel).is_none_or(|newest| newest.n <= position);
+        let has_newest =
+            self.topics.newest((topic.id(), channel, wanted.form)).is_none_or(|newest| newest.n <= position);
         if has_newest && position < seen {
             return Start::Lost(lost_between(topic, channel, position, seen));
         }
@@ -237,13 +254,15 @@ impl Shard {
         topics: &[Arc<Topic>],
         (units, now): (&mut Units, Instant),
     ) {
-        let &PatternSubscription { channel, mode, max_rate, snapshot, .. } = pattern;
+        let &PatternSubscription { channel, form, mode, max_rate, snapshot, .. } = pattern;
         let most = self.config.symbols_per_session;
-        let mut answer = Answer::new("subscribed", channel, self.sessions[index].encoding(), now);
-        let wanted = Subscribe { channel, targets: Vec::new(), mode, max_rate, snapshot, since: None };
+        let mut answer = Answer::new(false, (channel, form), self.sessions[index].protocol(), now);
+        let wanted = Subscribe { channel, form, targets: Vec::new(), mode, max_rate, snapshot, since: None };
         for topic in topics.iter().filter(|topic| pattern.pattern.matches(&topic.symbol())) {
             let session = &mut self.sessions[index];
-            if session.subs.find(topic.id(), channel).is_some() {
+            if session.subs.find((topic.id(), channel, form)).is_some()
+                || theirs(form.dialect(), topic.symbol()).is_none()
+            {
                 continue;
             }
             if session.subs.len() >= most {
@@ -253,12 +272,13 @@ impl Shard {
                     let msg = format!(
                         "a pattern matches more symbols than the limit of {most}: it grows no further"
                     );
-                    session.say(&ErrorReply { id: None, code, msg: &msg, retry: code.retry() });
+                    let error = ErrorReply { id: None, code, msg: &msg, retry: code.retry() };
+                    session.say(&Reply::Error(error));
                     self.touch(index);
                 }
                 break;
             }
-            self.add(index, topic, channel, Delivery::new(channel, mode, max_rate, now));
+            self.add(index, topic, (channel, form), Delivery::new(channel, mode, max_rate, now));
             units.spend(JOIN + self.position(index, topic, &wanted, &mut answer));
         }
         if answer.len() > 0 {
@@ -268,7 +288,13 @@ impl Shard {
     }
 
     pub(super) fn answer_info(&mut self, index: usize, id: Option<CommandId>, now: Instant) {
-        let session = &mut self.sessions[index];
+        let info = self.info(index, id, now);
+        self.sessions[index].say(&Reply::Info(info));
+    }
+
+    /// How a session is doing.
+    pub(super) fn info(&self, index: usize, id: Option<CommandId>, now: Instant) -> Info {
+        let session = &self.sessions[index];
         let oldest = session.outbox.stream.iter().find_map(|entry| match entry {
             Streamed::Event { event, .. } => Some(event.received),
             Streamed::Gap { .. } => None,
@@ -280,23 +306,21 @@ impl Shard {
             stream_bytes: outbox.stream.bytes(),
             merge: outbox.merge.len(),
         };
-        let name = session.name(&self.node);
         let micros = |rtt: std::time::Duration| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
-        let info = Info {
+        Info {
             id,
-            session: &name,
+            session: session.name(&self.node),
             queue,
             lag_ms: oldest.map_or(0, |received| micros(now - received) / 1_000),
             delivered: session.counts.delivered,
             merged: session.counts.merged,
             dropped: session.counts.dropped,
             rtt_us: session.liveness.rtt().map(micros),
-        };
-        session.say(&info);
+        }
     }
 
     pub(super) fn answer_ping(&mut self, index: usize, id: Option<CommandId>) {
         let time = self.hub.clock().now();
-        self.sessions[index].say(&Pong { id, time });
+        self.sessions[index].say(&Reply::Pong(Pong { id, time }));
     }
 }

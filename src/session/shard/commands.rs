@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Shard;
 use crate::{
     clock::Instant,
-    dialect::native::{Code, CommandId, Fault, Op, parse_command},
-    hub::{Topic, TopicId},
+    dialect::{Code, Fault, Form, Op, Request},
+    hub::Topic,
     limits::{COMMAND_BURST, MAX_REFUSED_COMMANDS, REFUSED_COMMAND_BYTES, WORK_AT_ONCE_UNITS},
     market::Channel,
     session::SessionKey,
@@ -15,7 +15,8 @@ use crate::{
         job::Job,
         local_topics::Subscriber,
         shard_metrics::{ANY_OP, NO_OP, OK},
-        subscription::{Delivery, Lost, Pending, SubIndex, Subscription, Why},
+        subscription::{Delivery, Lost, Pending, SubIndex, SubKey, Subscription, Why},
+        symbols::theirs,
         units::{COMMAND, Progress, Units},
     },
 };
@@ -37,17 +38,24 @@ impl Shard {
                 self.close(key, CloseReason::RateLimited(Flood::Commands), now);
                 return;
             }
-            let (encoding, is_short) = (session.encoding(), message.len() <= REFUSED_COMMAND_BYTES);
-            let command = is_short.then(|| parse_command(message, encoding));
-            let id = command.and_then(|it| it.map_or_else(|fault| fault.id, |command| command.id));
+            let (protocol, is_short) = (session.protocol(), message.len() <= REFUSED_COMMAND_BYTES);
+            let requests = is_short.then(|| protocol.read(message));
+            let id = requests.and_then(|it| {
+                it.map_or_else(
+                    |fault| fault.id,
+                    |requests| requests.into_iter().next().and_then(|one| one.id),
+                )
+            });
             let msg = format!("more than {per_second} commands a second: this one was not carried out");
             self.refuse(index, ANY_OP, Fault { id, code: Code::TooManyCommands, msg });
         } else {
             session.refused_in_a_row = 0;
-            let units = COMMAND + message.len() / 64;
+            let read = session.protocol().read(message);
+            let count = read.as_ref().map_or(1, |requests| requests.len().max(1));
+            let units = COMMAND * count + message.len() / 64;
             session.spent += units;
-            match parse_command(message, session.encoding()) {
-                Ok(command) => self.carry_out(index, command.id, command.op, now),
+            match read {
+                Ok(requests) => self.carry_out_all(index, requests, now),
                 Err(fault) => self.refuse(index, NO_OP, fault),
             }
             self.charge(index, units, now);
@@ -57,13 +65,26 @@ impl Shard {
         self.wake_dirty();
     }
 
-    fn carry_out(&mut self, index: usize, id: Option<CommandId>, op: Op, now: Instant) {
+    /// Begins with the first request of a message; the others wait for it.
+    fn carry_out_all(&mut self, index: usize, requests: Vec<Request>, now: Instant) {
+        let mut requests = requests.into_iter();
+        let Some(first) = requests.next() else { return };
+        if requests.len() > 0 {
+            self.sessions[index].requests = Some(Box::new(requests));
+        }
+        self.carry_out(index, first, now);
+    }
+
+    pub(super) fn carry_out(&mut self, index: usize, request: Request, now: Instant) {
+        let Request { id, op } = request;
         let name = op.as_str();
         let most = self.config.symbols_per_session;
         let job = match op {
             Op::Subscribe(wanted) => self.subscribe(index, id, wanted, most),
             Op::Update(wanted) => Ok(self.update(index, id, wanted)),
-            Op::Unsubscribe { channel, targets } => Ok(self.unsubscribe(index, id, channel, targets)),
+            Op::Unsubscribe { channel, form, targets } => {
+                Ok(self.unsubscribe(index, id, (channel, form), targets))
+            }
             Op::List => Ok(Job::list(id)),
             Op::Info => {
                 self.answer_info(index, id, now);
@@ -99,47 +120,63 @@ impl Shard {
     }
 
     /// Enters a new subscription into the session and the topic's list; nothing is sent yet.
-    pub(super) fn add(&mut self, index: usize, topic: &Arc<Topic>, channel: Channel, delivery: Delivery) {
-        let local = self.topics.join(topic, channel, self.intake.shard());
-        let list = &mut local.subscribers[channel.index()];
+    pub(super) fn add(
+        &mut self,
+        index: usize,
+        topic: &Arc<Topic>,
+        (channel, form): (Channel, Form),
+        delivery: Delivery,
+    ) {
+        let name = theirs(form.dialect(), topic.symbol()).unwrap_or_else(|| topic.symbol());
+        let local = self.topics.join(topic, (channel, form, name), self.intake.shard());
+        let sent = local.seen[channel.index()];
         let session = &mut self.sessions[index];
-        let streams = matches!(delivery, Delivery::Stream);
+        let streams = delivery.streams();
         session.statuses += usize::from(matches!(delivery, Delivery::Control));
+        let key = (topic.id(), channel, form);
         let sub = session.subs.insert(Subscription {
             topic: topic.id(),
             channel,
+            form,
             delivery,
-            place: u32::try_from(list.len()).unwrap_or(u32::MAX),
-            sent: local.seen[channel.index()],
+            place: 0,
+            sent,
             gap: None,
             queued: 0,
         });
-        list.push(Subscriber { session: u32::try_from(index).unwrap_or(u32::MAX), sub, streams });
+        let who = Subscriber { session: u32::try_from(index).unwrap_or(u32::MAX), sub };
+        session.subs[sub].place = self.topics.add(key, streams, who);
         self.metrics.subscribed(channel, 1);
     }
 
     /// Takes a subscription out of the topic's list and the session. What still waits for it in the outbox must be
     /// purged by the caller before the slot is used again.
-    pub(super) fn remove(&mut self, index: usize, topic: TopicId, channel: Channel) -> Option<SubIndex> {
+    pub(super) fn remove(&mut self, index: usize, key: SubKey) -> Option<SubIndex> {
         let session = &mut self.sessions[index];
-        let (sub, gone) = session.subs.remove(topic, channel)?;
+        let (sub, gone) = session.subs.remove(key)?;
         session.statuses -= usize::from(matches!(gone.delivery, Delivery::Control));
         if let Some(timer) = gone.delivery.timer() {
             self.sessions.forget_time(timer, index, sub);
         }
-        if let Some(moved) = self.topics.remove(topic, channel, gone.place as usize, self.intake.shard()) {
-            self.sessions[moved.session as usize].subs[moved.sub].place = gone.place;
-        }
-        self.metrics.subscribed(channel, -1);
+        self.take_place(key, gone.delivery.streams(), gone.place);
+        self.topics.leave(key, self.intake.shard());
+        self.metrics.subscribed(key.1, -1);
         Some(sub)
+    }
+
+    /// Takes a subscriber out of its list; the one that takes its place there is told.
+    fn take_place(&mut self, key: SubKey, streams: bool, place: u32) {
+        if let Some(moved) = self.topics.take(key, streams, place) {
+            self.sessions[moved.session as usize].subs[moved.sub].place = place;
+        }
     }
 
     /// Forgets what a session wants. Its subscriptions end now as far as they are few, the others in turns.
     pub(super) fn unsubscribe_all(&mut self, index: usize) {
         let session = &mut self.sessions[index];
-        (session.job, session.is_behind) = (None, false);
+        (session.job, session.requests, session.is_behind) = (None, None, false);
         session.patterns = Vec::new();
-        session.outbox.drop_data(session.encoding());
+        session.outbox.drop_data();
         self.followers.remove(index);
         if self.part_some(index, &mut Units::new(WORK_AT_ONCE_UNITS)) == Progress::More {
             self.line_up(index);
@@ -149,21 +186,26 @@ impl Shard {
     /// Gives a subscription another delivery without a hole or a repeat.
     pub(super) fn change(&mut self, index: usize, sub: SubIndex, wanted: Delivery) {
         let config = std::rc::Rc::clone(&self.config);
-        let Subscription { topic, channel, place, ref delivery, .. } = self.sessions[index].subs[sub];
+        let Subscription { place, ref delivery, .. } = self.sessions[index].subs[sub];
+        let key @ (topic, channel, form) = self.sessions[index].subs[sub].key();
         let old = delivery.clone();
         if let Some(timer) = old.timer() {
             self.sessions.forget_time(timer, index, sub);
         }
+        let streams = wanted.streams() && !matches!(old, Delivery::Control);
+        if streams != old.streams() {
+            self.take_place(key, old.streams(), place);
+            let who = Subscriber { session: u32::try_from(index).unwrap_or(u32::MAX), sub };
+            self.sessions[index].subs[sub].place = self.topics.add(key, streams, who);
+        }
         let session = &mut self.sessions[index];
         let Some(local) = self.topics.get_mut(topic) else { return };
         let i = channel.index();
-        let newest = local.newest[i].clone();
+        let newest = local.newest(channel, form).cloned();
         if session.subs[sub].has_queued() && matches!(wanted, Delivery::Stream) {
-            self.metrics.gaps[i] += session.say_queued(sub, local.topic.symbol());
+            self.metrics.gaps[i] += session.say_queued(sub, local.name(channel, form));
         }
         let sent = session.position(sub, local.seen[i]);
-        local.subscribers[i][place as usize].streams =
-            matches!((&old, &wanted), (Delivery::Merge { .. } | Delivery::Stream, Delivery::Stream));
         match (old, wanted) {
             (Delivery::Stream, Delivery::Stream) | (Delivery::Control, _) | (_, Delivery::Control) => {}
             (Delivery::Merge { pending, .. }, Delivery::Merge { limit, .. }) => {
@@ -195,8 +237,7 @@ impl Shard {
                     if local.seen[i] > last {
                         // What a merge is not told: the feed lost events after the newest one.
                         let lost = Lost { from: last + 1, to: local.seen[i], why: Why::Upstream };
-                        let cap = (session.encoding(), config.stream_bytes);
-                        session.outbox.push_loss(sub, lost, cap, &mut session.subs);
+                        session.outbox.push_loss(sub, lost, config.stream_bytes, &mut session.subs);
                     }
                 }
             }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::Shard;
 use crate::{
     clock::Instant,
-    dialect::native::Encoding,
+    dialect::Encoding,
     session::SessionKey,
     session::{Admission, CloseReason, Framing, Refusal, Transport, outbox::Wire},
 };
@@ -20,7 +20,7 @@ impl Shard {
         now: Instant,
     ) -> SessionKey {
         let refused = admission.as_ref().err().copied();
-        let key = self.enter(Framing::WebSocket(Encoding::Json), transport, admission.ok(), now);
+        let key = self.enter(Framing::WebSocket(Encoding::Json.into()), transport, admission.ok(), now);
         if let Some(limit) = refused {
             self.close(key, CloseReason::ConnectionLimit(limit), now);
         }

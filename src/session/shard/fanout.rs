@@ -5,14 +5,58 @@ use std::{rc::Rc, sync::Arc};
 use super::Shard;
 use crate::{
     clock::Instant,
+    dialect::Encoding,
     hub::{Event, Topic},
     limits::SHARD_TURN_EVENTS,
     market::{Channel, MustDeliver},
     session::{
+        SessionConfig,
+        local_topics::{Audience, Subscriber},
+        sessions::Sessions,
+        shard_metrics::ShardMetrics,
         state::Offered,
-        subscription::{LocalEvent, Lost, Why},
+        subscription::{EventRef, LocalEvent, Lost, Why},
     },
 };
+
+/// What handing out touches of a shard.
+type Hands<'a> = (&'a mut Sessions, &'a mut ShardMetrics, &'a SessionConfig);
+
+/// One event in one form to those who get it.
+fn hand_out((sessions, metrics, config): Hands<'_>, audience: &Audience, event: &EventRef, now: Instant) {
+    let i = event.channel_index();
+    for &Subscriber { session, sub } in &audience.streams {
+        let dropped = sessions[session as usize].enqueue(sub, event, config);
+        if dropped > 0 {
+            metrics.gapped[i] += dropped;
+        }
+        sessions.mark(session as usize);
+    }
+    if event.is_loss() {
+        // A merge has the newest event anyway: it is not told what it would not have been shown.
+        return;
+    }
+    for &Subscriber { session, sub } in &audience.others {
+        let index = session as usize;
+        let session = &mut sessions[index];
+        if !event.is_replaceable() && session.subs[sub].merges() {
+            metrics.gapped[i] += session.offer_whole(sub, event, config);
+        } else {
+            match session.offer(sub, event, now) {
+                Offered::Queued => {}
+                Offered::Merged => {
+                    metrics.merged[i] += 1;
+                    continue;
+                }
+                Offered::Timer => {
+                    sessions.keep_time(index, sub);
+                    continue;
+                }
+            }
+        }
+        sessions.mark(index);
+    }
+}
 
 impl Shard {
     /// Takes everything out of the lane, once all that was taken before is handed out. After a lap the shard catches up
@@ -48,49 +92,44 @@ impl Shard {
 
     /// One event to every subscriber here. Events that a resynchronisation handed out already are passed over.
     fn deliver(&mut self, event: Arc<Event>, now: Instant) {
-        let channel = event.channel().index();
+        let channel = event.channel();
         let Some(local) = self.topics.get_mut(event.topic) else { return };
-        if !local.joined[channel] || event.n <= local.seen[channel] {
+        let i = channel.index();
+        let Some(audiences) = &mut local.audiences[i] else { return };
+        if event.n <= local.seen[i] {
             return;
         }
-        debug_assert_eq!(event.n, local.seen[channel] + 1, "a lane has neither hole nor reorder");
-        local.seen[channel] = event.n;
-        let event = LocalEvent::new(event);
-        let is_loss = event.is_loss();
-        if !is_loss {
-            local.newest[channel] = Some(Rc::clone(&event));
-        }
-        for subscriber in &local.subscribers[channel] {
-            let index = subscriber.session as usize;
-            let session = &mut self.sessions[index];
-            let dropped = if subscriber.streams {
-                session.enqueue(subscriber.sub, &event, &self.config)
-            } else if is_loss {
-                // A merge has the newest event anyway: it is not told what it would not have been shown.
+        debug_assert_eq!(event.n, local.seen[i] + 1, "a lane has neither hole nor reorder");
+        local.seen[i] = event.n;
+        let mut told = 0;
+        let Self { sessions, metrics, config, .. } = self;
+        for encoding in Encoding::ALL {
+            let audience = &audiences.native[encoding.index()];
+            if audience.is_empty() {
                 continue;
-            } else if !event.is_replaceable() && session.subs[subscriber.sub].merges() {
-                session.offer_whole(subscriber.sub, &event, &self.config)
-            } else {
-                match session.offer(subscriber.sub, &event, now) {
-                    Offered::Queued => 0,
-                    Offered::Merged => {
-                        self.metrics.merged[channel] += 1;
-                        continue;
-                    }
-                    Offered::Timer => {
-                        self.sessions.keep_time(index, subscriber.sub);
-                        continue;
-                    }
-                }
-            };
-            if dropped > 0 {
-                self.metrics.gapped[channel] += dropped;
             }
-            self.sessions.mark(index);
+            let event = LocalEvent::native(Arc::clone(&event), encoding);
+            if !event.is_loss() {
+                local.newest[i][encoding.index()] = Some(Rc::clone(&event));
+            }
+            told += audience.streams.len();
+            hand_out((sessions, metrics, config), audience, &event, now);
         }
-        if is_loss {
-            let told = local.subscribers[channel].iter().filter(|subscriber| subscriber.streams);
-            self.metrics.gaps[channel] += told.count() as u64;
+        for foreign in &mut audiences.foreign {
+            let event = LocalEvent::new(Arc::clone(&event), foreign.form, foreign.name);
+            if event.bytes().is_empty() {
+                // It has no word for what it must not pass over in silence.
+                foreign.audience.streams.iter().for_each(|one| sessions.end_untold(one.session as usize));
+                continue;
+            }
+            if !event.is_loss() {
+                foreign.newest = Some(Rc::clone(&event));
+            }
+            told += foreign.audience.streams.len();
+            hand_out((sessions, metrics, config), &foreign.audience, &event, now);
+        }
+        if event.is_loss() {
+            metrics.gaps[i] += told as u64;
         }
     }
 
@@ -100,7 +139,8 @@ impl Shard {
         let mut left = SHARD_TURN_EVENTS;
         while left > 0 {
             let found = self.topics.behind(place)?;
-            let (topic, joined, seen) = (Arc::clone(&found.topic), found.joined, found.seen);
+            let (topic, seen) = (Arc::clone(&found.topic), found.seen);
+            let joined = Channel::ALL.map(|channel| found.is_joined(channel));
             place = topic.id().slot() + 1;
             left -= 1;
             for channel in Channel::ALL.into_iter().filter(|channel| joined[channel.index()]) {
@@ -127,14 +167,20 @@ impl Shard {
     fn lose(&mut self, topic: &Topic, channel: Channel, lost: Lost, also_merges: bool) {
         let Some(local) = self.topics.get(topic.id()) else { return };
         let merges = also_merges || channel.must_deliver() == MustDeliver::Every;
-        for subscriber in local.subscribers[channel.index()].iter().filter(|one| one.streams || merges) {
-            let index = subscriber.session as usize;
-            let session = &mut self.sessions[index];
-            if let Some(dropped) = session.lose(subscriber.sub, topic.symbol(), lost, &self.config) {
-                self.metrics.gapped[channel.index()] += dropped;
-                self.metrics.overloaded[channel.index()] += lost.to - lost.from + 1;
-                self.metrics.gaps[channel.index()] += u64::from(channel == Channel::Status);
-                self.sessions.mark(index);
+        let Some(audiences) = &local.audiences[channel.index()] else { return };
+        let native = audiences.native.iter().map(|audience| (audience, topic.symbol()));
+        let all = native.chain(audiences.foreign.iter().map(|foreign| (&foreign.audience, foreign.name)));
+        let Self { sessions, metrics, config, .. } = self;
+        for (audience, name) in all {
+            let others = audience.others.iter().filter(|_| merges);
+            for subscriber in audience.streams.iter().chain(others) {
+                let index = subscriber.session as usize;
+                if let Some(dropped) = sessions[index].lose(subscriber.sub, name, lost, config) {
+                    metrics.gapped[channel.index()] += dropped;
+                    metrics.overloaded[channel.index()] += lost.to - lost.from + 1;
+                    metrics.gaps[channel.index()] += u64::from(channel == Channel::Status);
+                    sessions.mark(index);
+                }
             }
         }
     }

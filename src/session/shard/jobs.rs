@@ -6,7 +6,10 @@ use std::collections::HashSet;
 use super::Shard;
 use crate::{
     clock::Instant,
-    dialect::native::{Code, CommandId, Fault, Listed, Listing, Pattern, Subscribe, Target, Unsubscribed},
+    dialect::{
+        Code, CommandId, Fault, Form, Pattern, Reply, Subscribe, Target,
+        talk::{List, Listed, Unsubscribed},
+    },
     limits::{ANSWER_SYMBOLS, SESSION_PATTERNS},
     market::Channel,
     session::{
@@ -15,6 +18,7 @@ use crate::{
         search::Search,
         shard_metrics::OK,
         subscription::{Delivery, PatternSubscription},
+        symbols::theirs,
         units::{JOIN, PART, Units},
     },
 };
@@ -33,9 +37,10 @@ impl Shard {
             let msg = format!("channel: {} is not computed here", channel.as_str());
             return Err(Fault { id, code: Code::UnknownChannel, msg });
         }
-        let search = Search::everywhere(channel, std::mem::take(&mut wanted.targets));
+        let search = Search::everywhere((channel, wanted.form), std::mem::take(&mut wanted.targets));
         let session = &mut self.sessions[index];
-        let follows = |it| session.patterns.iter().any(|old| old.channel == channel && old.pattern == it);
+        let what = (channel, wanted.form);
+        let follows = |it| session.patterns.iter().any(|old| old.of() == what && old.pattern == it);
         let new = search.patterns.iter().filter(|pattern| !follows(**pattern)).count();
         let have = session.patterns.len();
         if have + new > SESSION_PATTERNS {
@@ -51,9 +56,9 @@ impl Shard {
     }
 
     pub(super) fn update(&mut self, index: usize, id: Option<CommandId>, mut wanted: Subscribe) -> Job {
-        let search = Search::of_own(wanted.channel, std::mem::take(&mut wanted.targets));
+        let search = Search::of_own((wanted.channel, wanted.form), std::mem::take(&mut wanted.targets));
         for pattern in &mut self.sessions[index].patterns {
-            if pattern.channel == wanted.channel && search.patterns.contains(&pattern.pattern) {
+            if pattern.of() == (wanted.channel, wanted.form) && search.patterns.contains(&pattern.pattern) {
                 pattern.mode = wanted.mode;
                 pattern.max_rate = wanted.max_rate;
             }
@@ -65,16 +70,16 @@ impl Shard {
         &mut self,
         index: usize,
         id: Option<CommandId>,
-        channel: Channel,
+        what: (Channel, Form),
         targets: Vec<Target>,
     ) -> Job {
-        let search = Search::of_own(channel, targets);
+        let search = Search::of_own(what, targets);
         let patterns = &mut self.sessions[index].patterns;
-        patterns.retain(|old| old.channel != channel || !search.patterns.contains(&old.pattern));
+        patterns.retain(|old| old.of() != what || !search.patterns.contains(&old.pattern));
         if patterns.is_empty() {
             self.followers.remove(index);
         }
-        Job::new(id, What::Unsubscribe(channel), Stage::Search, search)
+        Job::new(id, What::Unsubscribe(what.0, what.1), Stage::Search, search)
     }
 
     /// Goes on with a job, as far as the units go. Returns whether it is done.
@@ -100,7 +105,7 @@ impl Shard {
             }
             What::List => self.list_part(index, job, units),
             _ if !begins => false,
-            What::Unsubscribe(channel) => self.unsubscribe_part(index, job, channel, units),
+            What::Unsubscribe(channel, form) => self.unsubscribe_part(index, job, (channel, form), units),
             What::Subscribe { .. } | What::Update(_) => self.subscribe_part(index, job, units, now),
         };
         if done && !matches!(job.what, What::Rest) {
@@ -114,9 +119,12 @@ impl Shard {
         let have = self.sessions[index].subs.len();
         let most = match job.what {
             What::Subscribe { most, .. } => most,
-            What::Update(_) | What::Unsubscribe(_) | What::List | What::Rest => usize::MAX,
+            What::Update(_) | What::Unsubscribe(..) | What::List | What::Rest => usize::MAX,
         };
         let room = most.saturating_sub(have);
+        if !self.symbols.catch_up(job.search.form.dialect(), &self.hub, units) {
+            return Ok(false);
+        }
         if !self.search(index, &mut job.search, room, units) {
             return Ok(false);
         }
@@ -143,11 +151,11 @@ impl Shard {
 
     /// The session gets the symbols of these patterns, also those to come.
     fn follow(&mut self, index: usize, wanted: &Subscribe, patterns: &[Pattern]) {
-        let &Subscribe { channel, mode, max_rate, snapshot, .. } = wanted;
+        let &Subscribe { channel, form, mode, max_rate, snapshot, .. } = wanted;
         let session = &mut self.sessions[index];
         for pattern in patterns.iter().copied() {
-            session.patterns.retain(|old| old.channel != channel || old.pattern != pattern);
-            session.patterns.push(PatternSubscription { channel, pattern, mode, max_rate, snapshot });
+            session.patterns.retain(|old| old.of() != (channel, form) || old.pattern != pattern);
+            session.patterns.push(PatternSubscription { channel, form, pattern, mode, max_rate, snapshot });
         }
         if !session.patterns.is_empty() {
             session.is_behind |= session.known < self.hub.next_topic();
@@ -172,15 +180,16 @@ impl Shard {
     }
 
     fn subscribe_part(&mut self, index: usize, job: &mut Job, units: &mut Units, now: Instant) -> bool {
-        let (kind, wanted) = match &job.what {
-            What::Subscribe { wanted, .. } => ("subscribed", wanted),
-            What::Update(wanted) => ("updated", wanted),
-            What::Unsubscribe(_) | What::List | What::Rest => return true,
+        let (is_update, wanted) = match &job.what {
+            What::Subscribe { wanted, .. } => (false, wanted),
+            What::Update(wanted) => (true, wanted),
+            What::Unsubscribe(..) | What::List | What::Rest => return true,
         };
-        let channel = wanted.channel;
+        let (channel, form) = (wanted.channel, wanted.form);
         let refused = job.refused.by_ref().take(ANSWER_SYMBOLS).collect();
-        let encoding = self.sessions[index].encoding();
-        let mut answer = Answer::new(kind, channel, encoding, now).refusing(refused).recovered(job.recovered);
+        let protocol = self.sessions[index].protocol();
+        let mut answer =
+            Answer::new(is_update, (channel, form), protocol, now).refusing(refused).recovered(job.recovered);
         while answer.len() < ANSWER_SYMBOLS
             && (units.left() > 0 || answer.len() == 0)
             && let Some(topic) = job.topics.next()
@@ -188,7 +197,7 @@ impl Shard {
             // What is queued is looked through for where the subscription stands.
             let queue = &self.sessions[index].outbox;
             units.spend(JOIN + (queue.stream.len() + queue.merge.len()) / 256);
-            let sub = self.sessions[index].subs.find(topic.id(), channel);
+            let sub = self.sessions[index].subs.find((topic.id(), channel, form));
             match (&job.what, sub) {
                 (What::Update(wanted), Some(sub)) => {
                     self.change(index, sub, Delivery::new(channel, wanted.mode, wanted.max_rate, now));
@@ -198,7 +207,7 @@ impl Shard {
                 (_, Some(_)) => self.accept(index, topic.id(), None, &mut answer),
                 (_, None) => {
                     let delivery = Delivery::new(channel, wanted.mode, wanted.max_rate, now);
-                    self.add(index, &topic, channel, delivery);
+                    self.add(index, &topic, (channel, form), delivery);
                     units.spend(self.position(index, &topic, wanted, &mut answer));
                 }
             }
@@ -209,20 +218,27 @@ impl Shard {
         !more
     }
 
-    fn unsubscribe_part(&mut self, index: usize, job: &mut Job, channel: Channel, units: &mut Units) -> bool {
+    fn unsubscribe_part(
+        &mut self,
+        index: usize,
+        job: &mut Job,
+        (channel, form): (Channel, Form),
+        units: &mut Units,
+    ) -> bool {
         let (mut ok, mut gone) = (Vec::new(), HashSet::new());
         for topic in job.topics.by_ref().take(ANSWER_SYMBOLS) {
             units.spend(PART);
-            if let Some(sub) = self.remove(index, topic.id(), channel) {
-                ok.push(topic.symbol());
+            if let Some(sub) = self.remove(index, (topic.id(), channel, form)) {
+                ok.extend(theirs(form.dialect(), topic.symbol()));
                 gone.insert(sub);
             }
         }
         let err: Vec<_> = job.refused.by_ref().take(ANSWER_SYMBOLS).collect();
         let more = job.topics.len() > 0 || job.refused.len() > 0;
         let session = &mut self.sessions[index];
-        session.outbox.purge(session.encoding(), |sub| gone.contains(&sub));
-        session.say(&Unsubscribed { id: job.id.clone(), channel, ok: &ok, err: &err, more });
+        session.outbox.purge(|sub| gone.contains(&sub));
+        let (id, ok, err) = (job.id.clone(), &ok, &err);
+        session.say(&Reply::Unsubscribed(Unsubscribed { id, channel, form, ok, err, more }));
         !more
     }
 
@@ -231,10 +247,11 @@ impl Shard {
         let topics = &self.topics;
         let mut subscriptions = Vec::new();
         for sub in session.subs.behind(job.listed).take(ANSWER_SYMBOLS) {
-            job.listed = Some((sub.topic, sub.channel));
+            job.listed = Some(sub.key());
             subscriptions.extend(topics.get(sub.topic).map(|local| Listed {
                 channel: sub.channel,
-                symbol: local.topic.symbol(),
+                form: sub.form,
+                symbol: local.name(sub.channel, sub.form),
                 mode: sub.delivery.mode(),
                 max_rate: sub.delivery.max_rate(),
             }));
@@ -243,7 +260,7 @@ impl Shard {
         let more = session.subs.behind(job.listed).next().is_some();
         let patterns = session.patterns.iter().filter(|_| !more);
         let patterns = patterns.map(|pattern| (pattern.channel, pattern.pattern)).collect();
-        session.say(&Listing { id: job.id.clone(), subscriptions, patterns, more });
+        session.say(&Reply::List(List { id: job.id.clone(), subscriptions, patterns, more }));
         !more
     }
 }

@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc};
 use super::Shard;
 use crate::{
     clock::Instant,
-    dialect::native::{Fault, Resync, Since, Subscribe},
+    dialect::{Fault, Reply, Since, Subscribe, talk::Resync},
     hub::Topic,
     market::Channel,
     session::SessionKey,
@@ -43,7 +43,7 @@ impl Shard {
             Some(Ok(position)) => Some(position),
             Some(Err(lapse)) => {
                 let resync = Resync { epoch: self.hub.epoch(), why: lapse.as_str() };
-                self.sessions[key.index].say(&resync);
+                self.sessions[key.index].say(&Reply::Resync(resync));
                 None
             }
         };
@@ -81,7 +81,7 @@ impl Shard {
         let ahead = |topic: &Arc<Topic>| {
             let Some(local) = self.topics.get(topic.id()) else { return false };
             let position = since.n.get(&topic.symbol()).copied().unwrap_or(0);
-            local.joined[channel.index()] && position > local.seen[channel.index()]
+            local.is_joined(channel) && position > local.seen[channel.index()]
         };
         since.epoch == self.hub.epoch() && topics.iter().any(ahead)
     }

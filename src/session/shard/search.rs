@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::Shard;
 use crate::{
-    dialect::native::{Code, Refused, Target},
+    dialect::{Code, Refused, Target},
+    hub::Topic,
     market::Symbol,
     session::{
         search::{At, Search},
-        subs::SubKey,
+        subscription::SubKey,
+        symbols::theirs,
         units::{LOOK, Units},
     },
 };
@@ -36,20 +38,24 @@ impl Shard {
     }
 
     fn look_up(&self, index: usize, search: &mut Search, name: Target) {
-        let symbol = match name {
-            Target::One(symbol) => symbol,
+        let name = match name {
+            Target::One(name) => name,
             Target::Bad(symbol, why) => {
                 let msg = format!("not a symbol: it {why}");
                 return search.refused.push(Refused { symbol, code: Code::UnknownSymbol, msg });
             }
             Target::All(_) => return,
         };
-        let Some(topic) = self.hub.topic(symbol) else {
-            return search.refuse(symbol, Code::UnknownSymbol, "unknown symbol");
+        let symbol = match self.symbols.ours(search.form.dialect(), name) {
+            Ok(symbol) => symbol,
+            Err(why) => return search.refuse(name, Code::UnknownSymbol, &why),
         };
-        let is_new = self.sessions[index].subs.find(topic.id(), search.channel).is_none();
+        let Some(topic) = self.hub.topic(symbol) else {
+            return search.refuse(name, Code::UnknownSymbol, "unknown symbol");
+        };
+        let is_new = self.sessions[index].subs.find(search.key(&topic)).is_none();
         if is_new && matches!(search.at, At::Own(_)) {
-            search.refuse(symbol, Code::BadParameter, "not subscribed");
+            search.refuse(name, Code::BadParameter, "not subscribed");
         } else if !search.matches(&symbol) {
             search.topics.push(topic);
             search.new += usize::from(is_new);
@@ -61,23 +67,25 @@ impl Shard {
         let most = units.left().min(STEP);
         let topics = self.hub.topics_named(pattern.prefix(), behind.as_ref(), most);
         units.spend(LOOK * (topics.len() + 1));
-        let (subs, channel) = (&self.sessions[index].subs, search.channel);
-        search.new += topics.iter().filter(|topic| subs.find(topic.id(), channel).is_none()).count();
+        let (subs, dialect) = (&self.sessions[index].subs, search.form.dialect());
+        let named = |topic: &&Arc<Topic>| theirs(dialect, topic.symbol()).is_some();
+        let is_new = |topic: &&Arc<Topic>| subs.find(search.key(topic)).is_none();
+        search.new += topics.iter().filter(named).filter(is_new).count();
         if topics.len() < most {
             search.walks.pop();
             search.at = At::Hub(None);
         } else {
             search.at = At::Hub(topics.last().map(|topic| topic.symbol()));
         }
-        search.topics.extend(topics);
+        search.topics.extend(topics.into_iter().filter(|topic| named(&topic)));
     }
 
     fn walk_own(&self, index: usize, search: &mut Search, behind: Option<SubKey>, units: &mut Units) {
         let most = units.left().min(STEP);
         let (mut seen, mut last) = (0, behind);
         for sub in self.sessions[index].subs.behind(behind).take(most) {
-            (seen, last) = (seen + 1, Some((sub.topic, sub.channel)));
-            if sub.channel == search.channel
+            (seen, last) = (seen + 1, Some(sub.key()));
+            if (sub.channel, sub.form) == (search.channel, search.form)
                 && let Some(local) = self.topics.get(sub.topic)
                 && search.matches(&local.topic.symbol())
             {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Shard, late::Sweeps};
 use crate::{
     clock::Instant,
-    dialect::native::Heartbeat,
+    dialect::{Reply, talk::Heartbeat},
     limits::SSE_COMMENT,
     market::UnixMicros,
     session::{CloseReason, Framing, SessionConfig, liveness::Due, outbox::Wire, state::Session},
@@ -104,7 +104,7 @@ fn look_after(
         Due::Evict(reason) => return judges.then_some(SweepAction::Evict(reason)),
         Due::Ping if session.framing == Framing::Sse => session.outbox.cold().wire.push_back(Wire::Comment),
         Due::Ping => session.outbox.cold().wire.push_back(Wire::Ping),
-        Due::Heartbeat => session.say(&Heartbeat { time }),
+        Due::Heartbeat => session.say(&Reply::Heartbeat(Heartbeat { time })),
     }
     Some(SweepAction::Said)
 }

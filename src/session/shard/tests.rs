@@ -3,6 +3,7 @@
 mod cost;
 mod crash;
 mod derived;
+mod dialects;
 mod pause;
 mod positioned;
 mod promises;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::Shard;
 use crate::{
     clock::Instant,
-    dialect::native::Fault,
+    dialect::Fault,
     limits::{COMMAND_UNITS, WORK_TURN_UNITS},
     session::{
         Transport,
@@ -84,6 +84,12 @@ impl Shard {
                     }
                     Err(fault) => self.finish_refused(index, &job, fault),
                 }
+            } else if let Some(request) = session.requests.as_mut().map(|requests| requests.next()) {
+                // The last one takes the list along.
+                match request {
+                    Some(request) => self.carry_out(index, request, now),
+                    None => session.requests = None,
+                }
             } else if session.is_behind {
                 if self.follow_some(index, units, now) == Progress::More {
                     return Progress::More;
@@ -149,12 +155,12 @@ impl Shard {
     /// Ends subscriptions of a session that is closing, from the last on, as far as the units go. What was left behind by
     /// a client that has gone is forgotten with the last one.
     pub(super) fn part_some(&mut self, index: usize, units: &mut Units) -> Progress {
-        while let Some((topic, channel)) = self.sessions[index].subs.last() {
+        while let Some(key) = self.sessions[index].subs.last() {
             if units.left() == 0 {
                 return Progress::More;
             }
             units.spend(PART);
-            self.remove(index, topic, channel);
+            self.remove(index, key);
         }
         if self.sessions[index].gone {
             self.sessions.remove(index);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tickcast::{
-    dialect::native::{Encoding, parse_command},
+    dialect::{Encoding, native::parse_command},
     market::{Change, Channel, Correction, Loss, LossWhy, Tick},
     server::{Driver, ServerConfig},
     session::SessionConfig,

@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use serde_json::json;
 use tickcast::{
     clock::{Clock, Instant},
-    dialect::native::Encoding,
+    dialect::Encoding,
     feed::{End, Feed, FeedError, Publisher, supervise},
     hub::{FailoverTimes, FeedTerms, Hub, HubConfig},
     market::{Channel, Loss, LossWhy, Source, State, Status, Tick, Trade, UnixMicros},

@@ -2,7 +2,7 @@
 //! it move in one.
 
 use tickcast::{
-    dialect::native::Op,
+    dialect::Op,
     market::Channel,
     metrics::{ClosedConnection, REQUEST_REFUSALS, SESSION_REFUSALS},
     session::CloseReason,

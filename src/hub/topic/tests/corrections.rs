@@ -65,7 +65,7 @@ fn plain(at: i64, price: i64) -> Made {
 
 /// What the venue says in the words of the protocol.
 fn told(event: &Event) -> String {
-    String::from_utf8(event.encoded(crate::dialect::native::Encoding::Json).to_vec()).unwrap()
+    String::from_utf8(event.encoded(crate::dialect::Encoding::Json).to_vec()).unwrap()
 }
 
 fn uncorrected(hub: &Hub, channel: &str, reason: &str) -> u64 {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::session::test_client::{Bench, Fake, loss, quote, source, trade};
 use crate::{
     clock::Instant,
-    dialect::native::{Encoding, Op, parse_command},
+    dialect::{Encoding, Op, native::parse_command},
     hub::HubConfig,
     market::Channel,
     session::{Framing, Outgoing, SessionConfig},

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::session::test_client::{Bench, Fake, quote, source, symbol, trade};
 use crate::{
     clock::Instant,
-    dialect::native::{Encoding, Op, Subscribe, parse_command},
+    dialect::{Encoding, Op, Subscribe, native::parse_command},
     hub::HubConfig,
     limits::{OPENING_SUBSCRIPTION_BYTES, RECOVERY_BYTES, SSE_COMMENT},
     market::{Tick, Trade, TradeId},

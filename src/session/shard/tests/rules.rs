@@ -332,8 +332,7 @@ fn a_drain_spreads_goodbyes_over_its_window() {
 fn without_an_admission_a_client_is_told_and_closed() {
     let mut bench = bench(0, SessionConfig::default());
     let fake = std::rc::Rc::new(crate::session::test_client::Fake::default());
-    let key =
-        bench.shard.open(crate::dialect::native::Encoding::Json, fake, Err(Refusal::Address), Instant::now());
+    let key = bench.shard.open(crate::dialect::Encoding::Json, fake, Err(Refusal::Address), Instant::now());
     let Outgoing::Frames(bytes) = bench.shard.outgoing(key, Instant::now()) else { panic!("frames") };
     let text = String::from_utf8_lossy(&bytes);
     assert!(

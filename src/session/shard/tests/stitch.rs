@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::session::test_client::{Bench, Client, source, symbol, trade_at};
 use crate::{
-    dialect::native::Encoding,
+    dialect::Encoding,
     hub::{BarSpan, HubConfig, Page, Topic},
     market::{Interval, UnixMicros},
     session::SessionConfig,
@@ -92,7 +92,7 @@ struct Reader {
 }
 
 fn decoded(page: &Page) -> Vec<Value> {
-    page.events.iter().map(|event| serde_json::from_slice(event.encoded(Encoding::Json)).unwrap()).collect()
+    page.events.iter().map(|event| serde_json::from_slice(&event.encoded(Encoding::Json)).unwrap()).collect()
 }
 
 fn next(page: &Page) -> Option<Option<u64>> {
