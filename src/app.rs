@@ -33,7 +33,7 @@ use crate::{
     limits::MAX_SHARDS,
     metrics::Metrics,
     server::{FeedView, Gateway, PushView, ServerConfig, listen},
-    session::{ConnectionLimits, SessionConfig},
+    session::{ConnectionLimits, Mailboxes, SessionConfig},
 };
 
 /// What a gateway tells about itself when it takes connections.
@@ -119,6 +119,7 @@ fn gateway(
     Gateway {
         hub: Arc::clone(hub),
         connections: Arc::new(ConnectionLimits::new(server.connections, server.connections_per_ip)),
+        mailboxes: Mailboxes::default(),
         session,
         server,
         node,

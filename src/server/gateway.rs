@@ -20,7 +20,7 @@ use crate::{
     feed::{Health, Publisher, SymbolRoom},
     hub::{Hub, HubError},
     market::Source,
-    session::{ConnectionLimits, SessionConfig, Shard, run},
+    session::{ConnectionLimits, Mailboxes, SessionConfig, Shard, run},
 };
 
 /// A feed as `/feedz` tells of it.
@@ -54,6 +54,8 @@ pub struct Gateway {
     pub hub: Arc<Hub>,
     /// How many sessions there are.
     pub connections: Arc<ConnectionLimits>,
+    /// The ways into its shards.
+    pub mailboxes: Mailboxes,
     /// Limits and times of a session.
     pub session: SessionConfig,
     /// Listener settings.
@@ -97,6 +99,7 @@ pub(crate) fn local_shard(gateway: &Gateway) -> Result<LocalShard, HubError> {
             return Ok(Rc::clone(shard));
         }
         let shard = Shard::new(Arc::clone(&gateway.hub), &gateway.node, gateway.session.clone())?;
+        gateway.mailboxes.register(shard.mailbox());
         let shard = Rc::new(RefCell::new(shard));
         let (drain, hurry) = (gateway.drain.clone(), gateway.hurry.clone());
         let task = actix_rt::spawn(run(Rc::clone(&shard), drain, hurry, gateway.server.drain));

@@ -71,6 +71,21 @@ impl Sessions {
             .map(|session| &mut **session)
     }
 
+    /// Where the session is whose admission has that number.
+    pub(super) fn find(&self, serial: u64) -> Option<usize> {
+        let is_it = |session: &Session| {
+            !session.gone && session.admission.as_ref().is_some_and(|admission| admission.serial() == serial)
+        };
+        self.all.iter().find(|(_, session)| is_it(session)).map(|(index, _)| index)
+    }
+
+    /// At most `most` indexes of sessions, from one on.
+    pub(super) fn from(&self, index: usize, most: usize) -> Vec<usize> {
+        let behind =
+            (index..self.all.capacity()).filter(|index| self.all.get(*index).is_some_and(|it| !it.gone));
+        behind.take(most).collect()
+    }
+
     /// Whether a session has more to write; one that has gone has its end to be told.
     pub(super) fn has_more(&self, key: SessionKey) -> bool {
         self.all

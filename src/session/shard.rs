@@ -12,6 +12,7 @@ mod fanout;
 mod flush;
 mod jobs;
 mod late;
+mod mail;
 
 mod positioned;
 mod search;
@@ -26,11 +27,13 @@ use bytes::{Buf as _, Bytes};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Admission, CloseReason, Flood, Frame, Framing, Protocol, Refusal, SessionConfig, SessionKey, Transport,
+    Admission, CloseReason, Flood, Frame, Framing, Mailbox, Protocol, Refusal, SessionConfig, SessionKey,
+    Transport,
     assemble::assemble,
     followers::Followers,
     intake::Intake,
     local_topics::LocalTopics,
+    mailbox::{Letter, Letters},
     outbox::Wire,
     scratch::Scratch,
     sessions::Sessions,
@@ -74,6 +77,8 @@ pub struct Shard {
     sweeps: late::Sweeps,
     scratch: Scratch,
     metrics: ShardMetrics,
+    mailbox: Mailbox,
+    letters: Option<Letters>,
     has_failed: bool,
 }
 
@@ -83,7 +88,10 @@ impl Shard {
     /// # Errors
     /// When the gateway has too many shards.
     pub fn new(hub: Arc<Hub>, node: &str, config: SessionConfig) -> Result<Self, HubError> {
+        let (mailbox, letters) = Mailbox::new();
         Ok(Self {
+            mailbox,
+            letters: Some(letters),
             intake: Intake::new(hub.open_lane()?),
             node: node.into(),
             topics: LocalTopics::default(),
@@ -364,6 +372,7 @@ pub async fn run(
     let mut sweep = tokio::time::interval(sweep::sweep_interval(&shard.borrow().config));
     let has_work = Rc::clone(&shard.borrow().sessions.has_work);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut letters = shard.borrow_mut().take_letters();
     let mut draining = false;
     loop {
         let next = shard.borrow().sessions.next_timer();
@@ -393,6 +402,11 @@ pub async fn run(
                 }
                 tokio::task::yield_now().await;
             }
+            letter = next_letter(&mut letters) => {
+                // One a turn, as with work.
+                shard.borrow_mut().open_letter(letter);
+                tokio::task::yield_now().await;
+            }
             _ = sweep.tick() => {
                 drill::strike("shard");
                 if shard.borrow().has_failed {
@@ -408,4 +422,14 @@ pub async fn run(
             }
         }
     }
+}
+
+/// The next letter; never, where another drives the shard's mailbox.
+async fn next_letter(letters: &mut Option<Letters>) -> Letter {
+    if let Some(letters) = letters
+        && let Some(letter) = letters.recv().await
+    {
+        return letter;
+    }
+    std::future::pending().await
 }

@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn what_there_is_much_of_stays_small() {
-        assert!(size_of::<Subscription>() <= 48, "{}", size_of::<Subscription>());
+        assert!(size_of::<Subscription>() <= 56, "{}", size_of::<Subscription>());
         assert!(
             size_of::<LocalEvent>() <= 32,
             "one line of the cache with its counts: {}",

@@ -25,6 +25,7 @@ mod feeds;
 mod history;
 mod image;
 mod interface;
+mod mailbox;
 mod metrics;
 mod notices;
 mod poll;

@@ -19,7 +19,7 @@ use tickcast::{
     market::{Interval, Level, Print, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
     server::{Driver, FeedView, Gateway, PushView, ServerConfig, listen},
-    session::{ConnectionLimits, SessionConfig},
+    session::{ConnectionLimits, Mailboxes, SessionConfig},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -136,6 +136,7 @@ impl TestGateway {
         let gateway = Arc::new(Gateway {
             hub,
             connections: Arc::new(ConnectionLimits::new(server.connections, server.connections_per_ip)),
+            mailboxes: Mailboxes::default(),
             session,
             server: ServerConfig { bind: ([127, 0, 0, 1], 0).into(), workers: 2, ..server },
             node: "test".into(),

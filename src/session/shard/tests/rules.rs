@@ -10,7 +10,7 @@ use crate::{
     session::{CloseReason, Flood, Outgoing, Refusal, SessionConfig},
 };
 
-fn bench(symbols: usize, session: SessionConfig) -> Bench {
+pub(super) fn bench(symbols: usize, session: SessionConfig) -> Bench {
     let bench = Bench::new(HubConfig::default(), session);
     for i in 0..symbols {
         bench.hub.declare(symbol(i), source()).unwrap();
