@@ -60,14 +60,14 @@ fn references_lead_somewhere() {
     }
 }
 
-/// The values of `T` that the dialect writes: `message! { … = "welcome" {`, `kind: "t"` and the two kinds of acks.
+/// The values of `T` that the dialect writes: `message! { … = "welcome" {`, `kind: "t"` and the two kinds of acks,
+/// `{ "updated" } else { "subscribed" }`.
 fn message_types() -> BTreeSet<String> {
     let mut types = BTreeSet::new();
     for (path, before) in [
         ("src/dialect/native/reply.rs", " = \""),
         ("src/dialect/native/event.rs", "kind: \""),
-        ("src/session/subscription.rs", "kind: \""),
-        ("src/session/shard/jobs.rs", "=> (\""),
+        ("src/dialect/native/reply.rs", "{ \""),
     ] {
         let text = text(path);
         let code = text.split("#[cfg(test)]").next().unwrap();
