@@ -22,6 +22,7 @@ pub mod binance;
 pub mod coinbase;
 mod dispatch;
 mod encoding;
+mod error;
 pub(crate) mod field;
 mod form;
 pub mod kraken;
@@ -42,23 +43,25 @@ mod text;
 #[cfg(test)]
 pub(crate) mod toy;
 pub(crate) mod units;
+mod venue_request;
 
 pub use encoding::Encoding;
+pub use error::ParseError;
 pub use form::{Dialect, Form, Packing};
 pub use mark::{Utf16, without_mark};
-pub use message::{Ack, Listed, Message, ParseError, Sequence};
+pub use message::{Ack, Listed, Message, Sequence};
 pub use naming::{AsWritten, Naming};
 pub use product::{Listing, Product, ProductList, ProductListError};
 pub use recognise::looks_like;
 pub use refusal::{Refusal, RefusalClass};
 pub use request::FrameLimit;
-pub use serve::{Topic, VenueRequest};
 pub use symbols::{Found, SymbolIndex};
 pub use talk::{
     Code, CommandId, Fault, Gap, Messages, Mode, Op, Pattern, Refused, Reply, Request, Since, Subscribe,
     Target,
 };
 pub use text::Text;
+pub use venue_request::{Topic, VenueRequest};
 
 use self::naming::Received;
 use crate::market::UnixMicros;

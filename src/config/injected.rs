@@ -6,7 +6,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::layers::PREFIX;
+/// Prefix of every variable.
+pub(super) const PREFIX: &str = "TICKCAST_";
 
 /// Protocols of a port.
 const PROTOCOLS: &[&str] = &["tcp", "udp", "sctp"];

@@ -13,12 +13,9 @@ use super::{
     ConfigError, Flags, Origin,
     document::{self, Document},
     feeds::Feeds,
-    injected::is_injected,
+    injected::{PREFIX, is_injected},
     settings::{Setting, Settings},
 };
-
-/// Prefix of every variable.
-pub(super) const PREFIX: &str = "TICKCAST_";
 
 /// The variable that names the file.
 const FILE_VARIABLE: &str = "TICKCAST_CONFIG";

@@ -2,18 +2,15 @@
 //!
 //! Refuses to guess: what is not an exact decimal, a symbol or a plausible time is an error.
 
-use jiff::Timestamp;
-use rust_decimal::{Decimal, prelude::ToPrimitive as _};
-
-use super::ParseError;
+use super::{
+    error::ParseError,
+    units::{self, decimal_micros, unit_name},
+};
+pub(crate) use super::{error::words, units::plausible};
 use crate::{
-    limits::{MAX_ERROR_CHARS, MAX_SYMBOL_LEN, MAX_TRADE_ID, MAX_VENUE_WORDS},
+    limits::{MAX_ERROR_CHARS, MAX_SYMBOL_LEN, MAX_TRADE_ID},
     market::{Level, Price, Size, Symbol, TradeId, UnixMicros},
 };
-
-/// Times outside are mistakes of the source: 1971-01-01 to 2200-01-01, in microseconds since the Unix epoch. Zero and
-/// year 1 stand for "none" at several venues.
-const PLAUSIBLE: std::ops::Range<i64> = 31_536_000_000_000..7_258_118_400_000_000;
 
 /// A count since the epoch of at least this much is in microseconds, a smaller one in milliseconds: as
 /// milliseconds it would be the year 5138, as microseconds 1973.
@@ -63,20 +60,10 @@ pub(crate) fn unix_time(field: &'static str, count: i64) -> Result<UnixMicros, P
 
 /// A time in RFC 3339, to the microsecond.
 pub(crate) fn rfc3339(field: &'static str, text: &str) -> Result<UnixMicros, ParseError> {
-    let time = text.parse::<Timestamp>().ok();
-    time.and_then(|time| plausible(time.as_microsecond())).ok_or_else(|| implausible(field, text))
+    units::rfc3339(text).ok_or_else(|| implausible(field, text))
 }
 
-/// The units of counts since the epoch: how many make a second, and their names in definitions.
-pub(super) const UNITS: [(i64, &str); 4] =
-    [(1, "s"), (1_000, "ms"), (1_000_000, "us"), (1_000_000_000, "ns")];
-
-/// The name of the unit of which so many make a second.
-fn unit_name(per_second: i64) -> &'static str {
-    UNITS.iter().find(|(units, _)| *units == per_second).map_or("", |(_, name)| name)
-}
-
-/// A decimal count since the epoch, of units of which so many make a second, to the microsecond.
+/// A decimal count since the epoch, of units of which `per_second` make a second, to the microsecond.
 pub(crate) fn decimal_time(
     field: &'static str,
     text: &str,
@@ -84,22 +71,6 @@ pub(crate) fn decimal_time(
 ) -> Result<UnixMicros, ParseError> {
     let unit = unit_name(per_second);
     decimal_micros(text, per_second).and_then(plausible).ok_or_else(|| implausible_in(field, text, unit))
-}
-
-/// A decimal count of units of which so many make a second, in microseconds; the rest is cut off.
-pub(crate) fn decimal_micros(text: &str, per_second: i64) -> Option<i64> {
-    // Nearly every count has no fraction: no need for decimals then.
-    if let Ok(count) = text.parse::<i64>() {
-        return i64::try_from(i128::from(count) * 1_000_000 / i128::from(per_second)).ok();
-    }
-    let count = Decimal::from_str_exact(text).ok()?;
-    let micros = count.checked_mul(Decimal::from(1_000_000))?.checked_div(Decimal::from(per_second))?;
-    micros.trunc().to_i64()
-}
-
-/// The time, unless it cannot be meant.
-pub(crate) fn plausible(micros: i64) -> Option<UnixMicros> {
-    PLAUSIBLE.contains(&micros).then_some(UnixMicros(micros))
 }
 
 /// The error of a time that cannot be meant.
@@ -112,12 +83,7 @@ pub(crate) fn implausible_in(field: &'static str, text: &str, unit: &'static str
     ParseError::Time { field, text: shown(text), unit }
 }
 
-/// A venue's own words, no longer than we want to keep.
-pub(crate) fn words(text: &str) -> String {
-    text.chars().take(MAX_VENUE_WORDS).collect()
-}
-
-/// So much of an error as is worth showing: it may repeat what somebody sent.
+/// The start of an error: it may repeat what somebody sent.
 pub(crate) fn cut(text: &str) -> String {
     text.chars().take(MAX_ERROR_CHARS).collect()
 }
@@ -129,7 +95,7 @@ pub(crate) fn is_list(json: &[u8]) -> bool {
 
 /// As much of a foreign text as an error repeats.
 pub(super) fn shown(text: &str) -> String {
-    const { assert!(SHOWN > MAX_SYMBOL_LEN, "of a symbol that is too long, so much is shown that it can be seen") };
+    const { assert!(SHOWN > MAX_SYMBOL_LEN, "enough of a symbol is shown to see that it is too long") };
     text.chars().take(SHOWN).collect()
 }
 

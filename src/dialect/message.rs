@@ -1,9 +1,9 @@
-//! What one frame of a venue said, and why a frame could not be read.
+//! What one frame of a venue said.
 
 use std::collections::BTreeSet;
 
-use super::{field, refusal::Refusal, units::Readings};
-use crate::market::{DecimalError, Symbol, SymbolError, Tick};
+use super::refusal::Refusal;
+use crate::market::{Symbol, Tick};
 
 /// One thing that a venue said. A frame can say several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,83 +104,5 @@ impl Listed {
     #[must_use]
     pub fn lacks(&self, theirs: &str) -> bool {
         !self.trades.contains(theirs) && !self.quotes.contains(theirs)
-    }
-}
-
-/// Why a venue's frame could not be read: what was wrong, and where.
-#[derive(Debug, thiserror::Error)]
-pub enum ParseError {
-    /// Not JSON, or JSON of another shape.
-    #[error("not the expected JSON: {}, column {}", field::words(&.0.to_string()), .0.column())]
-    Shape(#[from] serde_json::Error),
-    /// Not MessagePack, or of another shape.
-    #[error("not the expected MessagePack, entry {entry}: {}", field::words(&.why.to_string()))]
-    Packed {
-        /// So many entries of the list were read.
-        entry: usize,
-        /// What came instead.
-        why: rmp_serde::decode::Error,
-    },
-    /// Something that a message of this kind must have is not there.
-    #[error("{field} is missing in {kind:?}")]
-    Missing {
-        /// The venue's name of the field.
-        field: &'static str,
-        /// The venue's name of the message.
-        kind: &'static str,
-    },
-    /// A price or size that is not an exact decimal.
-    #[error("{field}: {why}")]
-    Number {
-        /// The venue's name of the field.
-        field: &'static str,
-        /// What was wrong.
-        why: DecimalError,
-    },
-    /// A symbol that does not fit ours.
-    #[error("symbol {text:?} {why}")]
-    Symbol {
-        /// As the venue wrote it.
-        text: String,
-        /// What was wrong.
-        why: SymbolError,
-    },
-    /// A text that is longer than is kept.
-    #[error("{field} has {len} bytes, at most {max} are taken")]
-    Long {
-        /// The venue's name of the field.
-        field: &'static str,
-        /// Its length, in bytes.
-        len: usize,
-        /// Longest allowed, in bytes.
-        max: usize,
-    },
-    /// A venue's symbol that has no name of ours, cut to a bearable length.
-    #[error("symbol {0:?} has no name here")]
-    Unnamed(String),
-    /// A time that cannot be: unparsable, or before 1971 or after 2200. Of a number it is said what it would be in each
-    /// unit.
-    #[error("{field}: {text:?} is not a plausible time{}", Readings { text, unit })]
-    Time {
-        /// The venue's name of the field.
-        field: &'static str,
-        /// As the venue wrote it.
-        text: String,
-        /// The unit that a number was read in; empty where its size tells, or where it is no count.
-        unit: &'static str,
-    },
-}
-
-impl ParseError {
-    /// The kind as a metric label.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Shape(_) | Self::Packed { .. } | Self::Missing { .. } => "shape",
-            Self::Number { .. } => "number",
-            Self::Symbol { .. } | Self::Unnamed(_) => "symbol",
-            Self::Time { .. } => "time",
-            Self::Long { .. } => "long",
-        }
     }
 }

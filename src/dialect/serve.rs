@@ -3,44 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Venue, alpaca, binance, coinbase, kraken};
-use crate::market::Channel;
-
-/// A channel of a symbol, under the venue's name.
-pub type Topic = (Channel, String);
-
-/// What a client asks of a venue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VenueRequest {
-    /// To be sent something, or no more of it.
-    Topics {
-        /// Whether it is to begin or to end.
-        begins: bool,
-        /// The request's number, where the venue has one.
-        id: Option<u64>,
-        /// Trades and quotes.
-        topics: Vec<Topic>,
-        /// The venue's names of the symbols whose trading states are asked for.
-        states: Vec<String>,
-    },
-    /// A sign of life.
-    Ping {
-        /// The request's number.
-        id: Option<u64>,
-    },
-    /// To be let in.
-    Authenticate {
-        /// The name of the key.
-        key: String,
-        /// What proves it.
-        secret: String,
-    },
-    /// Nothing that the venue knows.
-    Unknown {
-        /// The request's number.
-        id: Option<u64>,
-    },
-}
+use super::{Venue, alpaca, binance, coinbase, kraken, venue_request::VenueRequest};
 
 impl Venue {
     /// Reads what a client sent.
@@ -90,22 +53,13 @@ impl Venue {
     }
 }
 
-/// The texts of a list; nothing when it is none.
-pub(super) fn texts(list: &Value) -> impl Iterator<Item = &str> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str)
-}
-
-/// Trades and quotes of these symbols.
-pub(super) fn both<'a>(symbols: impl Iterator<Item = &'a str>) -> Vec<Topic> {
-    symbols
-        .flat_map(|one| [Channel::Trades, Channel::Quotes].map(|channel| (channel, one.to_owned())))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Listing;
+    use crate::dialect::{
+        Listing,
+        venue_request::{Topic, both},
+    };
 
     #[test]
     fn our_requests_are_read_as_they_are_meant() {

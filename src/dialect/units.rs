@@ -1,20 +1,54 @@
-//! What a time that cannot be meant would be in each unit: most such times are right, in another unit than they are read
-//! in.
+//! Units of times. Most times that cannot be meant are right, in another unit than they are read in: errors say what each
+//! would be.
 
 use std::fmt;
 
 use jiff::Timestamp;
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 
-use super::field::{self, UNITS};
+use crate::market::UnixMicros;
+
+/// Times outside are mistakes of the source: 1971-01-01 to 2200-01-01, in microseconds since the Unix epoch. Zero and
+/// year 1 stand for "none" at several venues.
+const PLAUSIBLE: std::ops::Range<i64> = 31_536_000_000_000..7_258_118_400_000_000;
+
+/// The units of counts since the epoch: how many make a second, and their names in definitions.
+const UNITS: [(i64, &str); 4] = [(1, "s"), (1_000, "ms"), (1_000_000, "us"), (1_000_000_000, "ns")];
+
+/// The name of the unit of which `per_second` make a second.
+pub(super) fn unit_name(per_second: i64) -> &'static str {
+    UNITS.iter().find(|(units, _)| *units == per_second).map_or("", |(_, name)| name)
+}
+
+/// A decimal count of units of which `per_second` make a second, in microseconds; the rest is cut off.
+pub(super) fn decimal_micros(text: &str, per_second: i64) -> Option<i64> {
+    // Nearly every count has no fraction: no need for decimals then.
+    if let Ok(count) = text.parse::<i64>() {
+        return i64::try_from(i128::from(count) * 1_000_000 / i128::from(per_second)).ok();
+    }
+    let count = Decimal::from_str_exact(text).ok()?;
+    let micros = count.checked_mul(Decimal::from(1_000_000))?.checked_div(Decimal::from(per_second))?;
+    micros.trunc().to_i64()
+}
+
+/// The time, unless it cannot be meant.
+pub(crate) fn plausible(micros: i64) -> Option<UnixMicros> {
+    PLAUSIBLE.contains(&micros).then_some(UnixMicros(micros))
+}
+
+/// A time in RFC 3339, to the microsecond, unless it cannot be meant.
+pub(super) fn rfc3339(text: &str) -> Option<UnixMicros> {
+    plausible(text.parse::<Timestamp>().ok()?.as_microsecond())
+}
 
 /// The way to write times in which the text is a plausible one, as `csv.time_unit` calls it.
 pub(crate) fn meant(text: &str) -> Option<&'static str> {
-    if field::rfc3339("", text).is_ok() {
+    if rfc3339(text).is_some() {
         return Some("rfc3339");
     }
     // The plausible counts of no two units overlap.
-    let plausible = |per_second| field::decimal_micros(text, per_second).and_then(field::plausible);
-    UNITS.iter().find(|(per_second, _)| plausible(*per_second).is_some()).map(|(_, name)| *name)
+    let fits = |per_second| decimal_micros(text, per_second).and_then(plausible);
+    UNITS.iter().find(|(per_second, _)| fits(*per_second).is_some()).map(|(_, name)| *name)
 }
 
 /// Shows how a text was read and what it would be in each unit. Nothing for what is no number.
@@ -31,7 +65,7 @@ impl fmt::Display for Readings<'_> {
         }
         let mut between = ": it would be ";
         for (per_second, unit) in UNITS {
-            let micros = field::decimal_micros(self.text, per_second);
+            let micros = decimal_micros(self.text, per_second);
             let Some(Ok(time)) = micros.map(Timestamp::from_microsecond) else { continue };
             write!(f, "{between}{} in {unit}", time.strftime("%Y-%m-%dT%H:%M:%SZ"))?;
             between = ", ";
@@ -43,6 +77,7 @@ impl fmt::Display for Readings<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::field;
 
     #[test]
     fn every_unit_read_in_every_other_one_is_refused_and_names_the_right_one() {

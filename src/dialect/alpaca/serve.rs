@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::serve::{Topic, VenueRequest, texts},
+    dialect::venue_request::{Topic, VenueRequest, texts},
     market::Channel,
 };
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::serve::{Topic, VenueRequest, texts},
+    dialect::venue_request::{Topic, VenueRequest, texts},
     market::{Channel, Price, Size},
 };
 

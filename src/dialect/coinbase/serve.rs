@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::serve::{Topic, VenueRequest, both, texts},
+    dialect::venue_request::{Topic, VenueRequest, both, texts},
     market::{Channel, Price, Side, Size, Symbol},
 };
 

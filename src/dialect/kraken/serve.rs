@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::serve::{VenueRequest, texts},
+    dialect::venue_request::{VenueRequest, texts},
     market::Channel,
 };
 
