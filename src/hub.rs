@@ -7,6 +7,7 @@ mod batch;
 mod context;
 mod demand;
 mod derive;
+mod epoch;
 mod event;
 mod failover;
 mod feed_table;
@@ -45,7 +46,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 
-use self::{batch::PublishBatch, context::TopicContext, feed_table::FeedTable, sweep::Sweep, topics::Topics};
+use self::{
+    batch::PublishBatch, context::TopicContext, epoch::Epoch, feed_table::FeedTable, sweep::Sweep,
+    topics::Topics,
+};
 use crate::{
     clock::{Clock, Instant},
     limits::{
@@ -101,7 +105,7 @@ pub enum HubError {
 #[derive(Debug)]
 pub struct Hub {
     context: Arc<TopicContext>,
-    epoch: String,
+    epoch: Epoch,
     clock: Clock,
     metrics: Arc<Metrics>,
     topics: Topics,
@@ -123,7 +127,7 @@ impl Hub {
     pub fn new(config: HubConfig, epoch: String, clock: Clock, metrics: Arc<Metrics>) -> Self {
         Self {
             context: Arc::new(TopicContext::new(config, &metrics)),
-            epoch,
+            epoch: Epoch::new(epoch),
             clock,
             metrics,
             topics: Topics::default(),
@@ -134,12 +138,6 @@ impl Hub {
             sweeps: Mutex::default(),
             looked_at: Mutex::default(),
         }
-    }
-
-    /// The name of this incarnation of the numbering.
-    #[must_use]
-    pub fn epoch(&self) -> &str {
-        &self.epoch
     }
 
     /// The time.

@@ -5,12 +5,14 @@
 
 mod feeds;
 mod listener;
+mod numbering;
 mod process;
 
 use std::{ops::RangeInclusive, time::Duration};
 
 pub use feeds::*;
 pub use listener::*;
+pub use numbering::*;
 pub use process::*;
 
 // ---- log -------------------------------------------------------------------------------------------------
@@ -423,9 +425,6 @@ pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 1..=1_000_000;
 
 /// `limits.symbols_per_session`: at most every topic in every channel.
 pub const SYMBOLS_PER_SESSION_RANGE: RangeInclusive<usize> = 1..=MAX_TOPICS * CHANNELS;
-
-/// How many channels a symbol has: `market` checks that it is so.
-pub const CHANNELS: usize = 11;
 
 /// `limits.commands_per_second`.
 pub const COMMANDS_PER_SECOND_RANGE: RangeInclusive<u32> = 1..=100_000;

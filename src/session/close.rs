@@ -1,8 +1,13 @@
 //! Every way a session can end, in one table. The range of the code tells the client whether to come back:
 //! 40xx not unchanged, 41xx with backoff, 42xx now or after `after_ms`; RFC 6455 codes where they fit.
 
+use std::time::Duration;
+
 use super::Refusal;
-use crate::dialect::Encoding;
+use crate::{
+    dialect::Encoding,
+    limits::{RECONNECT_SPREAD, RENUMBER_SPREAD},
+};
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +36,8 @@ pub enum CloseReason {
     Overloaded,
     /// The gateway is stopping.
     Draining,
+    /// The numbering is another one, and the session did not ask to be told so.
+    Renumbered,
 }
 
 /// What of RFC 6455 a client broke.
@@ -134,7 +141,7 @@ pub(super) const NO_CODE: u16 = 1005;
 
 impl CloseReason {
     /// Every reason, for documents and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Client(1000),
         Self::Disconnected,
         Self::Protocol(Violation::Unmasked),
@@ -147,6 +154,7 @@ impl CloseReason {
         Self::NoPong,
         Self::Overloaded,
         Self::Draining,
+        Self::Renumbered,
     ];
 
     /// The client's own close frame, with the code it gave.
@@ -192,6 +200,7 @@ impl CloseReason {
             }
             Self::Overloaded => (4105, "too many answers wait: session.control_messages", "overloaded", true),
             Self::Draining => (4201, "draining", "draining", true),
+            Self::Renumbered => (4202, "renumbered: numbers of before mean nothing now", "renumbered", true),
         };
         Frame { code, text, label, reconnect }
     }
@@ -202,11 +211,38 @@ impl CloseReason {
         self.frame().code >= 4000 && !matches!(self, Self::Client(_))
     }
 
+    /// Over which time clients that all leave for this reason are asked to come back.
+    #[must_use]
+    pub const fn spread(self) -> Option<Duration> {
+        match self {
+            Self::Draining => Some(RECONNECT_SPREAD),
+            Self::Renumbered => Some(RENUMBER_SPREAD),
+            Self::Client(_)
+            | Self::Disconnected
+            | Self::Protocol(_)
+            | Self::Unsupported(_)
+            | Self::NotUtf8(_)
+            | Self::TooLarge(_)
+            | Self::ConnectionLimit(_)
+            | Self::RateLimited(_)
+            | Self::Slow
+            | Self::NoPong
+            | Self::Overloaded => None,
+        }
+    }
+
     /// Whether an operator should see it in the log: the gateway's own decision about this client. A refused session has had
-    /// its line already, and a drain has one for all.
+    /// its line already, and a drain or a new numbering has one for all.
     #[must_use]
     pub const fn is_notable(self) -> bool {
-        !matches!(self, Self::Client(_) | Self::Disconnected | Self::ConnectionLimit(_) | Self::Draining)
+        !matches!(
+            self,
+            Self::Client(_)
+                | Self::Disconnected
+                | Self::ConnectionLimit(_)
+                | Self::Draining
+                | Self::Renumbered
+        )
     }
 
     /// Whether the client could not be reached: the goodbye gets little time.

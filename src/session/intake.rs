@@ -40,6 +40,14 @@ impl Intake {
         drained.skipped
     }
 
+    /// Forgets everything that came and was not handed out.
+    pub(super) fn discard(&mut self) {
+        self.burst.clear();
+        let _lapped = self.lane.drain(&mut self.burst);
+        self.burst.clear();
+        self.resync = None;
+    }
+
     /// The next event of the burst.
     pub(super) fn next(&mut self) -> Option<Arc<Event>> {
         self.burst.pop_front()

@@ -209,6 +209,33 @@ impl LocalTopics {
         local
     }
 
+    /// Begins anew where a topic stands now. Returns the place behind the first one from `place` on, and how many channels
+    /// that were; `None` when there is none.
+    pub(super) fn begin_anew(&mut self, place: usize, shard: usize) -> Option<(usize, usize)> {
+        let (at, local) =
+            self.0.iter_mut().enumerate().skip(place).find_map(|(at, it)| Some((at, it.as_mut()?)))?;
+        let mut count = 0;
+        for channel in Channel::ALL {
+            let i = channel.index();
+            let Some(audiences) = &mut local.audiences[i] else { continue };
+            let (head, last) = local.topic.join(shard, channel);
+            local.seen[i] = head;
+            for encoding in Encoding::ALL {
+                let is_heard = !audiences.native[encoding.index()].is_empty();
+                let last = last.as_ref().filter(|_| is_heard);
+                local.newest[i][encoding.index()] =
+                    last.map(|event| LocalEvent::native(Arc::clone(event), encoding));
+            }
+            for foreign in &mut audiences.foreign {
+                let newest =
+                    last.as_ref().map(|it| LocalEvent::new(Arc::clone(it), foreign.form, foreign.name));
+                foreign.newest = newest.filter(|event| !event.bytes().is_empty());
+            }
+            count += 1;
+        }
+        Some((at + 1, count))
+    }
+
     /// Adds a subscriber to the list of those who stream, or to the other one. Returns its place there.
     pub(super) fn add(&mut self, (topic, channel, form): SubKey, streams: bool, who: Subscriber) -> u32 {
         let audiences = self.get_mut(topic).and_then(|local| local.audiences[channel.index()].as_mut());

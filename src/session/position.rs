@@ -95,7 +95,7 @@ impl Position {
     /// Reads a position that `hub` can serve.
     pub(super) fn read(text: &str, hub: &Hub) -> Result<Self, ResyncReason> {
         let position = Self::parse(text).ok_or(ResyncReason::Unreadable)?;
-        if position.epoch != hub.epoch() {
+        if *position.epoch != *hub.epoch() {
             return Err(ResyncReason::OtherEpoch);
         }
         if position.n.is_none() { Err(ResyncReason::TooMany) } else { Ok(position) }

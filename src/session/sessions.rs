@@ -105,6 +105,11 @@ impl Sessions {
         self.all.iter_mut().map(|(index, session)| (index, &mut **session))
     }
 
+    /// Indexes are smaller than this.
+    pub(super) fn end(&self) -> usize {
+        self.all.capacity()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }

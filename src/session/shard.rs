@@ -8,6 +8,7 @@ mod answers;
 mod commands;
 #[cfg(feature = "test-endpoints")]
 mod echo;
+mod epoch;
 mod fanout;
 mod flush;
 mod jobs;
@@ -49,7 +50,7 @@ use crate::{
     },
     drill,
     hub::{Hub, HubError},
-    limits::{CLOSE_TIMEOUT, EVICT_TIMEOUT, FAULT_DRAIN, PING_RATE, RECONNECT_SPREAD},
+    limits::{CLOSE_TIMEOUT, EVICT_TIMEOUT, FAULT_DRAIN, PING_RATE},
     metrics::Subject,
 };
 
@@ -79,6 +80,7 @@ pub struct Shard {
     metrics: ShardMetrics,
     mailbox: Mailbox,
     letters: Option<Letters>,
+    epoch: epoch::EpochChange,
     has_failed: bool,
 }
 
@@ -102,6 +104,7 @@ impl Shard {
             scratch: Scratch::default(),
             metrics: ShardMetrics::new(hub.metrics()),
             config: Rc::new(config),
+            epoch: epoch::EpochChange::new(hub.epoch_serial()),
             has_failed: false,
             hub,
         })
@@ -148,7 +151,7 @@ impl Shard {
         session.say(&Reply::Welcome(Welcome {
             session: &name,
             node: &self.node,
-            epoch: self.hub.epoch(),
+            epoch: &self.hub.epoch(),
             time: self.hub.clock().now(),
             ping_s: self.config.ping.as_secs(),
             auth: "none",
@@ -286,8 +289,8 @@ impl Shard {
         self.unsubscribe_all(key.index);
         let session = &mut self.sessions[key.index];
         if reason.says_bye() {
-            let after_ms = matches!(reason, CloseReason::Draining).then(|| {
-                let most = u64::try_from(RECONNECT_SPREAD.as_millis()).unwrap_or(u64::MAX);
+            let after_ms = reason.spread().map(|spread| {
+                let most = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
                 rand::RngExt::random_range(&mut rand::rng(), 0..=most)
             });
             let Frame { code, text: msg, reconnect, .. } = frame;

@@ -92,6 +92,8 @@ pub(super) struct Session {
     pub(super) spent: usize,
     /// Whether a pattern has stopped growing for want of room, which is told once.
     pub(super) following_full: bool,
+    /// Whether it wants to be told of another numbering, instead of being closed.
+    pub(super) resyncs: bool,
     pub(super) statuses: usize,
     pub(super) commands: Bucket,
     pub(super) pings: Bucket,
@@ -167,6 +169,7 @@ impl Session {
             joining: None,
             spent: 0,
             following_full: false,
+            resyncs: false,
             statuses: 0,
             commands: Bucket::new(now),
             pings: Bucket::new(now),

@@ -48,6 +48,11 @@ impl Subs {
         self.order.range((from, Bound::Unbounded)).map(|(_, position)| &self[*position])
     }
 
+    /// Where each is, and what it is of.
+    pub(super) fn places(&self) -> impl Iterator<Item = (SubKey, SubIndex)> {
+        self.order.iter().map(|(key, place)| (*key, *place))
+    }
+
     /// What the last one is of.
     pub(super) fn last(&self) -> Option<SubKey> {
         self.order.last_key_value().map(|(key, _)| *key)

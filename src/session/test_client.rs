@@ -102,6 +102,8 @@ impl Bench {
 pub(crate) struct At {
     pub(crate) n: u64,
     stream: bool,
+    /// The next event may have any number: the numbering is another one.
+    renumbered: bool,
 }
 
 /// What a client has had of the bars of one (symbol, channel) since it subscribed.
@@ -172,6 +174,12 @@ impl Client {
         }
     }
 
+    /// The numbering is another one.
+    fn begin_anew(&mut self) {
+        self.at.values_mut().for_each(|at| at.renumbered = true);
+        self.bars.values_mut().for_each(|bars| *bars = Bars::default());
+    }
+
     fn check(&mut self, message: &Value) {
         let symbol = message["S"].as_str().unwrap_or_default().to_owned();
         match message["T"].as_str().unwrap() {
@@ -185,7 +193,7 @@ impl Client {
                         let from = ok["n"].as_u64().unwrap();
                         self.bars.insert(key.clone(), Bars { from, ..Bars::default() });
                     }
-                    self.at.insert(key, At { n: ok["n"].as_u64().unwrap(), stream });
+                    self.at.insert(key, At { n: ok["n"].as_u64().unwrap(), stream, renumbered: false });
                 }
             }
             "unsubscribed" => {
@@ -194,6 +202,7 @@ impl Client {
                     self.at.remove(&(symbol.as_str().unwrap().to_owned(), channel)).expect("was subscribed");
                 }
             }
+            "resync" => self.begin_anew(),
             "gap" => {
                 let key = (symbol, channel(message["channel"].as_str().unwrap()));
                 let at = self.at.get_mut(&key).expect("a gap of something subscribed");
@@ -232,7 +241,9 @@ impl Client {
                 if self.snapshots.contains(&key) && n <= at.n {
                     return;
                 }
-                if at.stream {
+                if std::mem::take(&mut at.renumbered) {
+                    // The newest of the other numbering.
+                } else if at.stream {
                     assert_eq!(n, at.n + 1, "no hole, no repeat, no reorder: {message}");
                 } else {
                     assert!(n > at.n, "numbers rise: {message} at {}", at.n);

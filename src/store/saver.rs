@@ -252,9 +252,11 @@ impl Saver {
         // What is not in the file has given numbers too, and another feed may bring its symbols in the next run.
         let unsaved = topics.iter().filter(|topic| last && !self.keeps(topic)).map(|topic| topic.highest());
         File::set_numbering(&write, next, unsaved.fold(floor, u64::max))?;
-        File::set_run(&write, &RunRecord { epoch: self.epoch.clone(), stopped })?;
+        let epoch = self.hub.epoch().to_string();
+        File::set_run(&write, &RunRecord { epoch: epoch.clone(), stopped })?;
         File::set_time(&write, now)?;
         write.commit()?;
+        self.epoch = epoch;
         for number in removed {
             self.saved.remove(&number);
         }

@@ -33,6 +33,7 @@ mod process;
 mod program;
 mod publish;
 mod raw;
+mod renumber;
 mod rest;
 mod schema;
 mod seeds;

@@ -21,6 +21,8 @@ pub(crate) const PROTOCOLS: [(&str, Encoding); 2] =
 pub(crate) struct ConnectOptions {
     /// Time between two writes.
     pub(crate) flush: Option<Duration>,
+    /// Whether the session is to be told of another numbering, instead of being closed.
+    pub(crate) resync: bool,
 }
 
 /// What a client may ask for in the URL of a session.
@@ -28,6 +30,7 @@ pub(crate) struct ConnectOptions {
 #[serde(deny_unknown_fields)]
 struct Query {
     flush_ms: Option<String>,
+    resync: Option<String>,
 }
 
 /// Checks what an upgrade request asks for and does not depend on how the bytes travel.
@@ -38,13 +41,21 @@ pub(crate) fn vet(query: Option<&str>, gateway: &Gateway) -> Result<ConnectOptio
 }
 
 fn options(query: &Query) -> Result<ConnectOptions, Refusal> {
-    let Some(text) = &query.flush_ms else { return Ok(ConnectOptions::default()) };
+    let resync = match query.resync.as_deref() {
+        None | Some("0") => false,
+        Some("1") => true,
+        Some(text) => {
+            let found = parameters::cut(text);
+            return Err(Refusal::parameter(format!("resync={found}: expected 0 or 1")));
+        }
+    };
+    let Some(text) = &query.flush_ms else { return Ok(ConnectOptions { resync, flush: None }) };
     let millis = text.parse().ok().filter(|millis| FLUSH_MS_RANGE.contains(millis)).ok_or_else(|| {
         let (least, most) = (FLUSH_MS_RANGE.start(), FLUSH_MS_RANGE.end());
         let found = parameters::cut(text);
         Refusal::parameter(format!("flush_ms={found}: expected whole milliseconds from {least} to {most}"))
     })?;
-    Ok(ConnectOptions { flush: Some(Duration::from_millis(millis)) })
+    Ok(ConnectOptions { flush: Some(Duration::from_millis(millis)), resync })
 }
 
 /// The encoding of a subprotocol.
@@ -77,8 +88,22 @@ mod tests {
     fn what_a_url_asks_for() {
         let options = |text: &str| parameters::read(text).and_then(|query: Query| options(&query));
         assert_eq!(options(""), Ok(ConnectOptions::default()));
-        assert_eq!(options("_=b&flush_ms=20"), Ok(ConnectOptions { flush: Some(Duration::from_millis(20)) }));
-        for bad in ["flush_ms=", "flush_ms=-1", "flush_ms=1.5", "flush_ms=1001"] {
+        assert_eq!(
+            options("_=b&flush_ms=20"),
+            Ok(ConnectOptions { flush: Some(Duration::from_millis(20)), resync: false })
+        );
+        for (text, resync) in [("resync=1", true), ("resync=0", false)] {
+            assert_eq!(options(text), Ok(ConnectOptions { flush: None, resync }));
+        }
+        for bad in [
+            "resync=",
+            "resync=2",
+            "resync=true",
+            "flush_ms=",
+            "flush_ms=-1",
+            "flush_ms=1.5",
+            "flush_ms=1001",
+        ] {
             assert!(options(bad).unwrap_err().msg.starts_with(bad), "{bad}");
         }
         for (bad, name) in

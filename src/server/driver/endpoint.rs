@@ -35,6 +35,9 @@ impl Endpoint {
             Self::Commands(encoding, options) => {
                 let mut shard = shard.borrow_mut();
                 let key = shard.open(encoding, transport, admission, now);
+                if options.resync {
+                    shard.tell_resyncs(key);
+                }
                 if let Some(flush) = options.flush {
                     shard.set_flush(key, flush);
                 }

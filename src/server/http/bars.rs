@@ -70,7 +70,7 @@ pub(crate) async fn bars(
     let (interval, span, limit) = query.page(&gateway.hub)?;
     let topic = history::topic(&gateway, &symbol)?;
     let about = About {
-        epoch: gateway.hub.epoch(),
+        epoch: &gateway.hub.epoch(),
         symbol: topic.symbol(),
         interval: Some(interval.as_str()),
         is_first: span.before.is_none(),

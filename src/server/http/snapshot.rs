@@ -66,7 +66,7 @@ pub(crate) async fn snapshot(
     }
     let mut body = Vec::with_capacity(256 * events.len() + 128);
     body.extend_from_slice(b"{\"epoch\":");
-    Encoding::Json.encode_into(&gateway.hub.epoch(), &mut body);
+    Encoding::Json.encode_into(&&*gateway.hub.epoch(), &mut body);
     body.extend_from_slice(b",\"time\":");
     Encoding::Json.encode_into(&gateway.hub.clock().now(), &mut body);
     body.extend_from_slice(b",\"unknown\":");

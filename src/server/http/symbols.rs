@@ -82,7 +82,7 @@ pub(crate) async fn symbols(
     let (limit, mut after) = query.page()?;
     let mut body = Vec::new();
     body.extend_from_slice(b"{\"epoch\":");
-    Encoding::Json.encode_into(&gateway.hub.epoch(), &mut body);
+    Encoding::Json.encode_into(&&*gateway.hub.epoch(), &mut body);
     body.extend_from_slice(b",\"symbols\":[");
     let mut count = 0;
     let mut has_more = true;

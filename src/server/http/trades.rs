@@ -34,7 +34,7 @@ pub(crate) async fn trades(
     let (before, limit) = query.page()?;
     let topic = history::topic(&gateway, &symbol)?;
     let about = About {
-        epoch: gateway.hub.epoch(),
+        epoch: &gateway.hub.epoch(),
         symbol: topic.symbol(),
         interval: None,
         is_first: before.is_none(),

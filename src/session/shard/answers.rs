@@ -181,7 +181,7 @@ impl Shard {
             None if is_new => topic.base(),
             None => return Start::Fresh(None),
         };
-        if *epoch != self.hub.epoch() || position > seen {
+        if **epoch != *self.hub.epoch() || position > seen {
             // Numbers of another incarnation say nothing about this one's.
             return Start::Fresh(Some(1));
         }
@@ -282,7 +282,7 @@ impl Shard {
             units.spend(JOIN + self.position(index, topic, &wanted, &mut answer));
         }
         if answer.len() > 0 {
-            answer.say(&mut self.sessions[index], None, self.hub.epoch(), false);
+            answer.say(&mut self.sessions[index], None, &self.hub.epoch(), false);
             self.touch(index);
         }
     }

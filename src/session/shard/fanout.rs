@@ -63,6 +63,9 @@ impl Shard {
     /// from the topics: the lane's events come first, as far as they reached, then what the topics remember, then a gap
     /// for what they do not, all of it in turns. What comes meanwhile waits in the lane.
     pub fn drain_lane(&mut self) {
+        if self.is_changing_epoch() {
+            return;
+        }
         let skipped = self.intake.drain();
         if skipped > 0 {
             self.metrics.lapped(skipped);
@@ -72,6 +75,7 @@ impl Shard {
     /// Hands out up to a turn's worth of events and wakes the sessions they went to. Returns whether events are left.
     pub fn fan_out(&mut self) -> bool {
         let now = self.hub.instant();
+        self.change_epoch(now);
         for _ in 0..SHARD_TURN_EVENTS {
             let Some(event) = self.intake.next() else { break };
             self.deliver(event, now);
@@ -83,7 +87,7 @@ impl Shard {
         self.metrics.flush();
         self.wake_dirty();
         self.sessions.pacer.worked(now, self.hub.instant());
-        if self.intake.is_empty() {
+        if self.intake.is_empty() && !self.epoch.is_under_way() {
             self.intake.release();
             return false;
         }

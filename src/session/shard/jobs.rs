@@ -214,7 +214,7 @@ impl Shard {
         }
         job.recovered = answer.recovered_bytes();
         let more = job.topics.len() > 0 || job.refused.len() > 0;
-        answer.say(&mut self.sessions[index], job.id.clone(), self.hub.epoch(), more);
+        answer.say(&mut self.sessions[index], job.id.clone(), &self.hub.epoch(), more);
         !more
     }
 

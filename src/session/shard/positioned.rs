@@ -22,7 +22,7 @@ impl Shard {
         now: Instant,
     ) -> SessionKey {
         let key = self.enter(framing, transport, Some(admission), now);
-        let track = Track { epoch: self.hub.epoch().to_owned() };
+        let track = Track { epoch: self.hub.epoch().to_string() };
         self.sessions[key.index].track = Some(Box::new(track));
         if framing != Framing::Poll {
             self.welcome(key.index);
@@ -42,7 +42,7 @@ impl Shard {
             None => None,
             Some(Ok(position)) => Some(position),
             Some(Err(lapse)) => {
-                let resync = Resync { epoch: self.hub.epoch(), why: lapse.as_str() };
+                let resync = Resync { epoch: &self.hub.epoch(), why: lapse.as_str() };
                 self.sessions[key.index].say(&Reply::Resync(resync));
                 None
             }
@@ -83,6 +83,6 @@ impl Shard {
             let position = since.n.get(&topic.symbol()).copied().unwrap_or(0);
             local.is_joined(channel) && position > local.seen[channel.index()]
         };
-        since.epoch == self.hub.epoch() && topics.iter().any(ahead)
+        *since.epoch == *self.hub.epoch() && topics.iter().any(ahead)
     }
 }

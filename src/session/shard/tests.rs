@@ -4,6 +4,7 @@ mod cost;
 mod crash;
 mod derived;
 mod dialects;
+mod epoch;
 mod mailbox;
 mod pause;
 mod positioned;

@@ -71,7 +71,7 @@ fn a_file_of_format_1_goes_on_under_the_same_numbers() {
     let said = said();
     let rig = plan().start(&path);
     assert!(rig.is_continued);
-    assert_eq!(rig.hub.epoch(), said["epoch"].as_str().unwrap());
+    assert_eq!(&*rig.hub.epoch(), said["epoch"].as_str().unwrap());
     let events = said["events"].as_array().unwrap();
     assert!(events.len() >= 18, "two symbols with every channel of then");
     for was in events {
@@ -144,7 +144,7 @@ fn a_file_of_format_2_goes_on_under_the_same_numbers() {
     let plan = Plan { feeds: vec!["desk", "other"], ..plan() };
     let rig = plan.start(&path);
     assert!(rig.is_continued);
-    assert_eq!(rig.hub.epoch(), said["epoch"].as_str().unwrap());
+    assert_eq!(&*rig.hub.epoch(), said["epoch"].as_str().unwrap());
     let events = |key: &str| said[key].as_array().unwrap().clone();
     for was in events("events").iter().filter(|was| was["T"] != "status") {
         assert_eq!(&shown(&rig, was["S"].as_str().unwrap(), channel(was)), was);

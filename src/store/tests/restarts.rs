@@ -132,7 +132,7 @@ impl World {
     }
 
     fn epoch(&self) -> String {
-        self.bench.hub.epoch().to_owned()
+        self.bench.hub.epoch().to_string()
     }
 
     fn trade(&mut self, i: usize, ago: i64) {

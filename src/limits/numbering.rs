@@ -1,0 +1,10 @@
+//! Limits of topics, of their numbering, and of what ends them.
+
+use std::time::Duration;
+
+/// How many channels a symbol has: `market` checks that it is so.
+pub const CHANNELS: usize = 11;
+
+/// A client that is closed because the numbering is another one is told to come back after a random time of up to this
+/// long: all clients of all workers are, and each gets its snapshots again.
+pub const RENUMBER_SPREAD: Duration = Duration::from_secs(10);
