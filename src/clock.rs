@@ -100,7 +100,7 @@ impl Clock {
         }
     }
 
-    /// Lets so many microseconds pass by a manual clock; does nothing to the machine's.
+    /// Lets time pass by a manual clock, in microseconds; does nothing to the machine's.
     pub fn pass(&self, by: i64) {
         if let Source::Manual { wall, steady } = &self.0.source {
             wall.fetch_add(by, Ordering::Relaxed);
@@ -108,7 +108,7 @@ impl Clock {
         }
     }
 
-    /// Sets a manual clock on or back by so many microseconds, in which no time passes; does nothing to the machine's.
+    /// Sets a manual clock on or back, in microseconds, while no time passes; does nothing to the machine's.
     pub fn step(&self, by: i64) {
         if let Source::Manual { wall, .. } = &self.0.source {
             wall.fetch_add(by, Ordering::Relaxed);

@@ -191,7 +191,7 @@ impl Hub {
         let mut batch = PublishBatch::new(lanes, self.times());
         let _its_own = topic.publish(feed, Tick::Status(pending), &mut batch);
         batch.end(&self.context);
-        // Nobody can be subscribed yet, but sessions that follow a pattern must look again.
+        // No session can be subscribed yet, but sessions that follow a pattern must look again.
         lanes.iter().flatten().for_each(|lane| lane.wake());
         Ok(topic)
     }
@@ -262,7 +262,7 @@ impl Hub {
         counts
     }
 
-    /// Lets a feed know whether it is to bring a symbol, now and whenever that changes. Unknown symbols have nobody who
+    /// Lets a feed know whether a symbol is in demand, now and whenever that changes. Unknown symbols have no one who
     /// listens.
     pub fn watch(&self, symbol: Symbol, feed: Source, demand: &Arc<Demand>) {
         if let Some(topic) = self.topic(symbol) {

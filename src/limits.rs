@@ -90,7 +90,7 @@ pub const MAX_CLOCK_AHEAD: i64 = 60_000_000;
 /// counts for ticker and bars.
 pub const MAX_STAMP_AHEAD: i64 = 5_000_000;
 
-/// Ticks from which a source's clock is learned: the smallest difference of the newest so many, and of up to as many before them.
+/// Ticks from which a source's clock is learned: the smallest difference of this number of the newest, and of up to as many before them.
 pub const CLOCK_WINDOW: u32 = 64;
 
 /// A source whose ticks are later than that, in microseconds, is a recording: its clock goes as fast as it is played.
@@ -102,18 +102,18 @@ pub const FAR_OFF: i64 = 3_600_000_000;
 /// The same where nothing behind it tells, or nothing before it.
 pub const FAR_OFF_ALONE: i64 = 30 * 86_400_000_000;
 
-/// From so many microseconds on a difference between the machine's clock and monotonic time is a step, which is logged and
+/// From this number of microseconds on, a difference between the machine's clock and monotonic time is a step, which is logged and
 /// counted. Less is followed without a word.
 pub const CLOCK_STEP: u64 = 500_000;
 
-/// After the machine's clock was set back the gateway's goes slower by one part in so many, until they are the same again.
+/// After the machine's clock was set back the gateway's goes slower by one part in this number, until they are the same again.
 pub const CLOCK_SLEW: i64 = 10;
 
 /// By how much the machine's clock may be behind what the store's last run has said, in microseconds, for the gateway's to go
 /// on from there. Further: it starts with the machine's, and what is kept is from the future.
 pub const CLOCK_CARRIED: i64 = 86_400_000_000;
 
-/// How late the task that tells the hub the time, or a connection to a venue, may be. Later: it was held up, and judges nobody.
+/// How late the task that tells the hub the time, or a connection to a venue, may be. Later: it was held up, and judges no session.
 pub const LATE: Duration = Duration::from_millis(500);
 
 /// Corrections of trades that each topic remembers; older ones are forgotten, and clients that come back are told a gap.
@@ -256,7 +256,7 @@ pub const DEFAULT_FLUSH: Duration = Duration::from_millis(10);
 /// `session.flush_ms`, and `flush_ms` of a client's URL: zero never holds a write. Outside: refused.
 pub const FLUSH_MS_RANGE: RangeInclusive<u64> = 0..=1_000;
 
-/// Share of its time in percent that a shard is busy, below which nobody waits between two writes, and from which on
+/// Share of its time in percent that a shard is busy, below which no session waits between two writes, and from which on
 /// everybody waits for the whole of [`DEFAULT_FLUSH`].
 pub const PACE_LOAD_PERCENT: (u32, u32) = (60, 90);
 
@@ -345,7 +345,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// `server.origins` it may be wrong for so long.
 pub const PREFLIGHT_SECONDS: &str = "600";
 
-/// Hops of `X-Forwarded-For` that are read, from the right. Behind so many trusted ones the proxy's own address counts.
+/// Hops of `X-Forwarded-For` that are read, from the right. Behind this number of trusted ones the proxy's own address counts.
 pub const FORWARDED_HOPS: usize = 32;
 
 /// A client that was answered for the last time has this long to close its side.

@@ -137,7 +137,7 @@ mod tests {
             self.publisher.publish(&mut ticks);
         }
 
-        /// So many seconds pass, in which the source speaks or does not.
+        /// Seconds pass, in which the source speaks or does not.
         async fn pass(&mut self, seconds: u64, speaks: bool) {
             for quarter in 0..seconds * 4 {
                 tokio::time::advance(CLOCK_TICK).await;

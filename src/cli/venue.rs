@@ -61,7 +61,7 @@ pub struct VenueArgs {
     /// Most messages of one connection in a second, where the venue documents no number (Kraken)
     #[arg(long, value_name = "N")]
     rate: Option<usize>,
-    /// Frames that nobody gets when a fault ends the connection, as on a real venue
+    /// Frames that are lost when a fault ends the connection, as on a real venue
     #[arg(long, default_value_t = 0, value_name = "N")]
     lose: usize,
 }

@@ -129,7 +129,7 @@ fn parse_event(event: &[u8], head: Head<'_>, at: Received<'_>) -> Result<Message
 
 /// `{"result":null,"id":1}`, `{"code":2,"msg":"Invalid request","id":1}` or `{"error":{"code":2,"msg":"…"},"id":1}`.
 fn answer(head: Head<'_>) -> Message {
-    // Our numbers come back as they are; whatever else comes is nobody's of ours.
+    // Our numbers come back as they are; anything else is not ours.
     let id = head.id.and_then(|id| id.get().parse().ok());
     let reason = match (head.error, head.code) {
         (Some(reason), _) => reason,

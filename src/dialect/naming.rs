@@ -6,7 +6,7 @@ use crate::market::{Symbol, UnixMicros};
 
 /// Our symbols for a venue's names.
 pub trait Naming {
-    /// Our symbol; `None` when the name has none, and its ticks are to be passed over.
+    /// Our symbol; `None` when the name has none, and its ticks are passed over.
     fn ours(&self, theirs: &str) -> Option<Symbol>;
 }
 

@@ -3,7 +3,7 @@
 //! Symbols are the venue's, as its messages write them ([`Venue::symbol`]). Numbers are given to frames one after the
 //! other from `id` on, where the venue repeats them in its answer; the next free one is `id` plus the frames.
 //!
-//! Refuses to hold back: how many frames a second a venue takes ([`Venue::frame_limit`]) is for whoever sends
+//! Refuses to hold back: how many frames a second a venue takes ([`Venue::frame_limit`]) is for the sender
 //! them to keep to.
 
 use std::time::Duration;

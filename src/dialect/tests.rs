@@ -136,7 +136,7 @@ fn damaged_frames_do_no_harm() {
     }
 }
 
-/// So many damaged ones of these, with a seed that is printed.
+/// Damaged copies of these, with a seed that is printed.
 fn damaged(frames: &[Vec<u8>], runs: usize, seed: u64, mut read: impl FnMut(&[u8])) {
     println!("seed {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);

@@ -39,7 +39,7 @@ pub struct Publisher {
 pub struct Health {
     live: AtomicBool,
     ended: AtomicBool,
-    /// Nobody wants anything of the feed, and it has let its source go.
+    /// There is no demand, and the feed has let its source go.
     resting: AtomicBool,
     last_tick: AtomicI64,
     /// In steady time, and one more.
@@ -220,7 +220,7 @@ impl Publisher {
         }
     }
 
-    /// The feed has let its source go, since nobody wants anything of it: that it says nothing is no silence.
+    /// The feed has let its source go, since there is no demand: its silence means nothing.
     pub fn rests(&self) {
         self.health.resting.store(true, Ordering::Relaxed);
         self.metrics.up(true);
@@ -299,12 +299,12 @@ impl Publisher {
         self.metrics.ignored(rule);
     }
 
-    /// Counts so many frames, lines or records read from the source.
+    /// Counts frames, lines or records read from the source.
     pub fn count_messages(&self, count: u64) {
         self.metrics.messages(count);
     }
 
-    /// Counts so many frames that a named rule passes over.
+    /// Counts frames that a named rule passes over.
     pub fn count_ignored_by(&self, rule: &'static str, count: u64) {
         self.metrics.ignored_by(rule, count);
     }

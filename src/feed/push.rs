@@ -21,7 +21,7 @@ pub struct Definition {
     /// Symbols that exist before their first tick; others come with the ticks.
     #[serde(default)]
     symbols: Vec<String>,
-    /// Whether producers may be on other machines: nobody is asked who they are.
+    /// Whether producers may be on other machines: there is no authentication.
     #[serde(default)]
     allow_remote: bool,
     /// Symbols that the feed may have, with those that come with ticks.

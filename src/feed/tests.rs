@@ -1,4 +1,4 @@
-//! What subscribers of the status channel are told, whoever says it and however often.
+//! What subscribers of the status channel are told, by any speaker and however often.
 
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 

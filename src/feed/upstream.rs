@@ -64,13 +64,13 @@ use crate::{
     market::{LossWhy, Source, State, Symbol},
 };
 
-/// What is to be done, checked.
+/// What to do, checked.
 #[derive(Debug)]
 struct UpstreamPlan {
     venue: Venue,
     address: Address,
     tls: Tls,
-    /// Grows when patterns find something; nobody holds the lock for longer than a copy of the pointer.
+    /// Grows when patterns find something; the lock is held for no longer than a copy of the pointer.
     names: RwLock<Arc<Names>>,
     product_source: Option<Arc<ProductSource>>,
     /// Symbols that one connection carries.
@@ -144,7 +144,7 @@ impl Upstream {
         self.catalogue.is_some()
     }
 
-    /// Subscribes to everything, whoever listens, and hands every frame to the tap as well. Does nothing once the
+    /// Subscribes to everything, with or without listeners, and hands every frame to the tap as well. Does nothing once the
     /// feed runs.
     pub fn record(&mut self, tap: Tap) {
         if let Some(plan) = Arc::get_mut(&mut self.plan) {
@@ -193,13 +193,13 @@ impl Upstream {
         }
     }
 
-    /// Takes changed wishes, and lets go what nobody wants any more. Returns the symbols that are to be subscribed
-    /// now and were not, and those that are to be subscribed no more.
+    /// Takes changed demand, and lets go of symbols without any. Returns the symbols to subscribe now, and those to
+    /// unsubscribe.
     fn settle(&mut self, out: &Publisher) -> (Vec<Symbol>, Vec<Symbol>) {
         let now = Instant::now();
         let mut asked = std::mem::take(&mut self.asked);
         for symbol in self.demand.take() {
-            // What the venue has no more nobody can have, whoever listens.
+            // A delisted symbol cannot be subscribed, whatever the demand.
             let is_closed = self.catalogue.as_ref().is_some_and(|catalogue| catalogue.is_closed(symbol));
             if self.desired.update(symbol, !is_closed && out.is_wanted(symbol), now) {
                 asked.push(symbol);

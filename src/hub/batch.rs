@@ -1,4 +1,4 @@
-//! One call of the hub: the lanes that events go to, and what is to be said at its end.
+//! One call of the hub: the lanes that events go to, and what to emit at its end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ pub(super) struct PublishBatch<'a> {
     pub(super) touched: u64,
     /// Events that were made.
     pub(super) made: [u64; Channel::COUNT],
-    /// Ticks that nobody gets: another feed is their symbol's source.
+    /// Ticks that are dropped: another feed is their symbol's source.
     pub(super) standby: u64,
     switches: Vec<Switch>,
 }

@@ -120,7 +120,7 @@ impl Derived {
     }
 
     /// Takes in a trade, the event of that number. Marks of it that it counts at its receipt, or not in the ticker, when
-    /// that is so: whoever takes it out again must do it where it was put in.
+    /// that is so: it must be taken out again where it was put in.
     pub(super) fn trade(&mut self, n: u64, trade: &mut Trade, clock: &SourceClock) -> Step {
         let marks = &mut trade.print.marks;
         if trade.te.is_some_and(|te| !clock.believes(te, trade.tr)) {
@@ -325,7 +325,7 @@ mod tests {
         }
     }
 
-    /// The last price and how many trades were late, after trades of one a second whose times are ahead by so many seconds;
+    /// The last price and how many trades were late, after trades of one a second whose times are ahead by `seconds_ahead`;
     /// `None` tells no time.
     fn ahead(seconds_ahead: impl IntoIterator<Item = Option<i64>>) -> (Vec<String>, usize) {
         let (mut derived, mut clock) = (seconds(), SourceClock::UNKNOWN);

@@ -38,7 +38,7 @@ struct Written {
 }
 
 impl Event {
-    /// An event that nobody has encoded yet.
+    /// An event that is not encoded yet.
     #[must_use]
     pub const fn new(topic: TopicId, n: u64, body: Body, received: Instant) -> Self {
         let written = Written { native: [const { None }; Encoding::COUNT], others: None };

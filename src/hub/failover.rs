@@ -141,7 +141,7 @@ impl Choice {
         self.lost_since = None;
     }
 
-    /// The gateway was held up for so long: whoever was lost or worked then may have changed, and has its time.
+    /// The gateway was held up for so long: feeds that were lost or worked then may have changed, and have their time.
     pub(super) fn excuse(&mut self, late: Duration, now: Instant) {
         let times = [&mut self.asked_since, &mut self.lost_since].into_iter();
         for time in times.chain(&mut self.works_since).flatten() {
@@ -196,7 +196,7 @@ impl Choice {
         if !is_wanted || has_patience {
             return Verdict::Stay;
         }
-        // Whoever refuses the symbol or has ended need not be asked.
+        // A feed that refuses the symbol or has ended need not be asked.
         let is_open = |position: &usize| standings[*position].state != State::Closed;
         match (self.asked + 1..standings.len()).find(is_open) {
             Some(next) => {

@@ -47,7 +47,7 @@ impl FeedTable {
 }
 
 impl Hub {
-    /// States how a feed is to be taken, before it declares its symbols; those that are known already stay as they are.
+    /// Sets a feed's terms, before it declares its symbols; those that are known already stay as they are.
     pub fn enlist(&self, feed: Source, terms: FeedTerms) {
         self.feed_table.write().0.push((feed, terms, false));
     }

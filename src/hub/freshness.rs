@@ -66,7 +66,7 @@ impl Freshness {
         }
     }
 
-    /// How the feed stands with the symbol: what decides whether another one is to be its source.
+    /// How the feed stands with the symbol: which decides whether another one becomes its source.
     pub(super) const fn state(&self) -> State {
         self.state
     }
@@ -194,7 +194,7 @@ mod tests {
     /// What happens, at a second.
     #[derive(Debug, Clone, Copy)]
     enum Happens {
-        /// A trade whose event time is so many seconds behind.
+        /// A trade whose event time is that number of seconds behind.
         Trade(i64),
         Quote(i64),
         Told(State),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::market::Symbol;
 
 /// What outlives a topic: a symbol that comes back is another topic with a higher number, and its events have higher numbers
-/// than any that a removed topic gave. So whoever knows an old number of the symbol is told of a gap, and never takes new
+/// than any that a removed topic gave. So a client that knows an old number of the symbol is told of a gap, and never takes new
 /// events for those that it missed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Numbering {

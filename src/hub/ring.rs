@@ -1,4 +1,4 @@
-//! The last so many events of one channel, in the order of their numbers.
+//! The last events of one channel, up to a limit, in the order of their numbers.
 
 use std::{collections::VecDeque, sync::Arc};
 

@@ -1,5 +1,5 @@
 //! What concerns every symbol of a feed, told in bursts: a lane holds less than a hub has symbols, and has to be emptied
-//! in between. The first burst goes out with the call; whoever keeps the hub's time lets the others follow.
+//! in between. The first burst goes out with the call; the keeper of the hub's time lets the others follow.
 
 use std::{sync::Arc, vec::IntoIter};
 

@@ -102,7 +102,7 @@ impl Inner {
 #[derive(Debug)]
 struct Memory {
     computed: Derived,
-    /// Where what is computed is newer than the last event: nobody listened.
+    /// Where what is computed is newer than the last event: no shard listened.
     deferred: Channels,
     deferred_since: Instant,
     /// The source's offset with which it was computed when time alone changes something.
@@ -348,7 +348,7 @@ impl Topic {
         event
     }
 
-    /// Makes the event of the newest change that was numbered while nobody listened.
+    /// Makes the event of the newest change that was numbered while no shard listened.
     fn catch_up(&self, inner: &mut Inner, channel: Channel) {
         let Some(memory) = &mut inner.derived else { return };
         if !memory.deferred.contains(channel) {

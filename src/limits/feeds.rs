@@ -69,11 +69,11 @@ pub const REPLAY_PROGRESS: (Duration, Duration) = (Duration::from_millis(200), D
 /// The times of a feed's `fresh`, in milliseconds: at most a day. Outside: the definition is refused.
 pub const FRESH_MS: RangeInclusive<u64> = 1..=86_400_000;
 
-/// Largest message that a venue may send, in bytes (books that nobody asked for have 5.1 MB). Larger: the connection
+/// Largest message that a venue may send, in bytes (unwanted books have 5.1 MB). Larger: the connection
 /// is given up and made anew.
 pub const UPSTREAM_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Frames that are read at one go, if so many are there. The rest comes with the next turn.
+/// Frames that are read at one go, if there are that many. The rest comes with the next turn.
 pub const UPSTREAM_BURST_FRAMES: usize = 256;
 
 /// A venue that does not take a frame of ours for this long is given up: reason `stuck`.
@@ -147,7 +147,7 @@ pub const BINANCE_REQUEST_BYTES: usize = 4_000;
 pub const BINANCE_STREAMS: usize = 1_024;
 
 /// Frames that a client may send on one connection to Binance in any second, pings and pongs included, by its
-/// documentation. One more: the venue disconnects, and bans whoever repeats it.
+/// documentation. One more: the venue disconnects, and bans repeated offenders.
 pub const BINANCE_FRAMES_PER_SECOND: u32 = 5;
 
 /// Shortest time between two requests to Binance. Others measured that 220 ms are now and then too short, and 250 ms are

@@ -173,7 +173,7 @@ decimal_traits!(Size);
 pub struct Percent(Decimal);
 
 impl Percent {
-    /// So many percent.
+    /// That number of percent.
     #[must_use]
     pub const fn new(value: Decimal) -> Self {
         Self(value)

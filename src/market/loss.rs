@@ -19,7 +19,7 @@ pub struct Loss {
 /// Why a feed lost events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossWhy {
-    /// The feed was not connected, or nobody listened and it was not subscribed.
+    /// The feed was not connected, or there was no listener and it was not subscribed.
     Reconnect,
     /// The venue's numbers jump, or a frame could not be read.
     Venue,

@@ -1,5 +1,5 @@
 //! What a trade counts for. Not every print is a trade of the market at its price: an average, a late report or a transfer
-//! by the venue's insurance fund is reported like one, and the venue says for what it is to be used.
+//! by the venue's insurance fund is reported like one, and the venue says what it counts for.
 
 use std::fmt;
 
@@ -102,7 +102,7 @@ impl fmt::Debug for Marks {
 pub struct Print {
     /// What it does not count for.
     pub marks: Marks,
-    /// Why, for whoever counts it.
+    /// Why, for the counter.
     pub rule: Option<PrintRule>,
 }
 

@@ -30,7 +30,7 @@ impl FeedMetrics {
         self.messages.inc();
     }
 
-    /// So many frames, lines or records read.
+    /// Counts frames, lines or records read.
     pub fn messages(&self, count: u64) {
         self.messages.inc_by(count);
     }
@@ -61,7 +61,7 @@ impl FeedMetrics {
         self.ignored.with_label_values(&[&self.name, rule]).inc();
     }
 
-    /// So many frames passed over by a rule.
+    /// Counts frames passed over by a rule.
     pub fn ignored_by(&self, rule: &str, count: u64) {
         self.ignored.with_label_values(&[&self.name, rule]).inc_by(count);
     }

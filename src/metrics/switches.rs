@@ -41,12 +41,12 @@ impl Switches {
         }
     }
 
-    /// So many symbols have another source.
+    /// Counts symbols that have another source.
     pub fn count(&self, from: &str, to: &str, reason: &str, symbols: u64) {
         self.switches.with_label_values(&[from, to, reason]).inc_by(symbols);
     }
 
-    /// So many ticks of a feed went nowhere.
+    /// Counts ticks of a feed that went nowhere.
     pub fn standby(&self, feed: &str, ticks: u64) {
         self.standby.with_label_values(&[feed]).inc_by(ticks);
     }

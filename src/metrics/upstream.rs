@@ -185,7 +185,7 @@ pub struct UpstreamMetrics {
 }
 
 impl UpstreamMetrics {
-    /// So many symbols wait for a place.
+    /// Sets how many symbols wait for a place.
     pub fn waiting(&self, count: usize) {
         self.waiting.with_label_values(&[&self.feed]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }

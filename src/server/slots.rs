@@ -220,7 +220,7 @@ impl Taken {
         self.addresses.retain(|_, here| !here.is_empty() || !here.is_rested(now));
         self.forgotten = self.addresses.values().filter(|here| here.is_empty()).count();
         if self.forgotten > FORGOTTEN_ADDRESSES / 2 {
-            // So many addresses in one second get by with any rate.
+            // Beyond this number of addresses in a second, any rate passes.
             self.addresses.retain(|_, here| !here.is_empty());
             self.forgotten = 0;
         }

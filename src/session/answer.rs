@@ -43,7 +43,7 @@ impl Answer {
         Self { refused, ..self }
     }
 
-    /// As a part behind others that had so many bytes of recovered events.
+    /// As a part behind others with that number of bytes of recovered events.
     pub(super) fn recovered(self, recovered: usize) -> Self {
         Self { recovered, ..self }
     }

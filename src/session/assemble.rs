@@ -50,7 +50,7 @@ pub(super) fn assemble(
             Framing::WebSocket(_) => {
                 wire::close(out, (frame.code != NO_CODE).then_some(frame.code), frame.text);
             }
-            // The end of the body says it, and nobody answers.
+            // The end of the body says it, and there is no answer.
             Framing::Sse | Framing::Poll => closing.answered = true,
         }
         closing.close_sent = true;

@@ -1,4 +1,4 @@
-//! A token bucket: so many at once, so many a second over the long run.
+//! A token bucket: a burst at once, a rate over the long run.
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{limits, market::Source};
 
-/// Limits and times of one session. All are checked by whoever builds the value (see `config`).
+/// Limits and times of one session. All are checked where the value is built (see `config`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionConfig {
     /// Subscriptions of one session, counted by (symbol, channel).

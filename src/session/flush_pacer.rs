@@ -3,7 +3,7 @@
 //! A write costs far more than the events in it. The first event after a pause goes at once. While events keep coming
 //! they share writes: each waits for the end of the interval, which begins with the write before or, when that is over,
 //! with the first event that waits. A pause is an interval in which nothing came. While the shard has time the interval
-//! is zero and nobody waits; it grows as the shard gets busy, up to the configured one. A client may fix its own.
+//! is zero and no session waits; it grows as the shard gets busy, up to the configured one. A client may fix its own.
 
 use std::{collections::BTreeMap, time::Duration};
 

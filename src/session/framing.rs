@@ -10,7 +10,7 @@ pub enum Framing {
     WebSocket(Protocol),
     /// Blocks of `text/event-stream`, each an array of messages and a position.
     Sse,
-    /// Nothing: messages with commas between them, for whoever puts them into an answer. Subscriptions are not
+    /// Nothing: messages with commas between them, to be put into an answer. Subscriptions are not
     /// acknowledged.
     Poll,
 }

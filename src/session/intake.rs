@@ -26,7 +26,7 @@ impl Intake {
     }
 
     /// Takes everything out of the lane, once all that was taken before is handed out. Returns how many events did not
-    /// fit into the lane: after such a lap the topics are to be gone through.
+    /// fit into the lane: after such a lap all topics are visited.
     pub(super) fn drain(&mut self) -> u64 {
         if !self.is_empty() {
             // What came later waits its turn behind what is not handed out yet.
@@ -53,7 +53,7 @@ impl Intake {
         self.burst.pop_front()
     }
 
-    /// The place from which the topics are to be gone through, when the burst before it is handed out.
+    /// The place from which topics are visited, when the burst before it is handed out.
     pub(super) fn resync_place(&self) -> Option<usize> {
         self.resync.filter(|_| self.burst.is_empty())
     }

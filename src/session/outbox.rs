@@ -30,7 +30,7 @@ pub(super) enum Wire {
     Pong(Box<[u8]>),
     /// A comment, so that proxies and the client see that the event stream lives.
     Comment,
-    /// The time after which an event stream is to be opened again, in milliseconds.
+    /// The time after which a client opens an event stream again, in milliseconds.
     Retry(u64),
     /// A client's own message on its way back.
     #[cfg(feature = "test-endpoints")]

@@ -131,7 +131,7 @@ impl Subscription {
         matches!(self.delivery, Delivery::Merge { .. })
     }
 
-    /// Merging: whether something of it is in the stream queue, or is to be told as a gap.
+    /// Merging: whether something of it is in the stream queue, or must be told as a gap.
     pub(super) const fn has_queued(&self) -> bool {
         self.merges() && (self.queued > 0 || self.gap.is_some())
     }

@@ -220,7 +220,7 @@ impl Client {
                     self.bars.get_mut(&key).unwrap().gaps.push((from, to));
                     at.n = to;
                 }
-                // What the feed never received is nobody's fault here.
+                // What the feed never received is no fault here.
                 self.gaps += u64::from(message["why"] != "upstream_reconnect");
             }
             kind @ ("t" | "q" | "status" | "k" | "b") => {

@@ -200,7 +200,7 @@ pub(super) fn comment(out: &mut BytesMut) {
     out.put_slice(b":\n\n");
 }
 
-/// When an event stream is to be opened again, in milliseconds from its end.
+/// When a client opens an event stream again, in milliseconds from its end.
 pub(super) fn retry(out: &mut BytesMut, ms: u64) {
     out.put_slice(format!("retry: {ms}\n\n").as_bytes());
 }

@@ -195,7 +195,7 @@ impl File {
         fs::metadata(&self.path).is_ok_and(|file| file.ino() == self.inode)
     }
 
-    /// Its size; 0 when nobody can tell.
+    /// Its size; 0 when it is unknown.
     pub(super) fn bytes(&self) -> u64 {
         fs::metadata(&self.path).map_or(0, |file| file.len())
     }

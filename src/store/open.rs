@@ -61,7 +61,7 @@ pub(super) struct Found {
     pub(super) mark: SavedMark,
 }
 
-/// What is to be changed in the file at the start.
+/// What to change in the file at the start.
 #[derive(Default)]
 struct Changes {
     rewritten: Vec<(u32, TopicRecord)>,
@@ -73,7 +73,7 @@ struct Changes {
 }
 
 impl Opened {
-    /// Opens the file and reads what is to be taken over. From then on the file says that a gateway runs. One of an older
+    /// Opens the file and reads what to take over. From then on the file says that a gateway runs. One of an older
     /// format becomes one of the newest in the same step: it is never half of each.
     ///
     /// `fresh` is the name of the numbering when the last one cannot go on.

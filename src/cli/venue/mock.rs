@@ -44,7 +44,7 @@ pub struct Script {
     pub faults: Vec<Planned>,
     /// How fast; without it as fast as clients take it.
     pub speed: Option<f64>,
-    /// Frames that nobody gets when a fault ends the connections.
+    /// Frames that are lost when a fault ends the connections.
     pub lose: usize,
     /// Whether the tape waits for [`MockVenue::release`].
     pub held: bool,
@@ -238,7 +238,7 @@ impl Tape {
             peers.values().filter_map(text).collect()
         };
         for (to, text) in commands {
-            // Whoever is gone gets nothing.
+            // A client that is gone gets nothing.
             let _gone = to.send(PeerCommand::Text(text)).await;
         }
     }

@@ -42,7 +42,7 @@ pub(super) type Products = BTreeMap<String, bool>;
 /// What the tape wants of a connection.
 #[derive(Debug)]
 pub(super) enum PeerCommand {
-    /// This frame is to be sent.
+    /// Send this frame.
     Text(String),
     /// The connection is to end in that way, with this frame where one is needed.
     End(Fault, String),
@@ -102,7 +102,7 @@ impl PeerState {
         self.products.lock().clone()
     }
 
-    /// A client was let in; what it is to be sent comes out of the receiver.
+    /// A client was let in; the receiver yields what to send it.
     pub(super) fn enter(&self, key: usize) -> mpsc::Receiver<PeerCommand> {
         let (commands, receiver) = mpsc::channel(WAITING);
         self.peers.lock().insert(key, Peer::new(commands));

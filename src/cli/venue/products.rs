@@ -38,7 +38,7 @@ pub(super) async fn is_asked(stream: &TcpStream, venue: Venue) -> bool {
 
 /// Answers one request and closes.
 pub(super) async fn serve(mut stream: TcpStream, shared: Arc<PeerState>, fault: Option<ListFault>) {
-    // Whoever goes away gets nothing.
+    // A client that goes away gets nothing.
     let _gone = answer(&mut stream, &shared, fault).await;
 }
 

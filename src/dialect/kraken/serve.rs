@@ -9,7 +9,7 @@ use crate::{
     market::Channel,
 };
 
-/// When every request came, and when it was answered: nobody reads it.
+/// When every request came, and when it was answered: clients ignore it.
 const TIMES: [&str; 2] = ["2026-01-05T14:30:00.000001Z", "2026-01-05T14:30:00.000002Z"];
 
 /// `{"method":"subscribe","params":{"channel":"trade","symbol":["BTC/USD"],"snapshot":false},"req_id":7}`

@@ -1,7 +1,7 @@
 //! Rows of comma-separated files, by a mapping of columns.
 //!
 //! A row is a line: quoted fields may hold the delimiter but no line end. Prices and sizes keep their literal text; with
-//! `price_scale` an integer price is so many decimals larger than meant, as in files of QuantConnect LEAN.
+//! `price_scale` an integer price has that number of decimals, as in files of QuantConnect LEAN.
 
 mod row;
 mod time;

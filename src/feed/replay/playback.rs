@@ -10,7 +10,7 @@ use crate::{clock::Instant, limits::REPLAY_JITTER, market::UnixMicros};
 /// How fast a recording is played.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Speed {
-    /// So many times as fast as it was recorded; within [`REPLAY_SPEED`](crate::limits::REPLAY_SPEED).
+    /// A multiple of the recorded speed; within [`REPLAY_SPEED`](crate::limits::REPLAY_SPEED).
     Times(f64),
     /// Without any pause.
     Max,

@@ -88,7 +88,7 @@ impl Stage {
     }
 }
 
-/// A trade line of our own protocol, received so many microseconds after a fixed time.
+/// A trade line of our own protocol, received that number of microseconds after a fixed time.
 fn trade(after_us: u64, price: u32) -> String {
     let at = 1_700_000_000_000_000 + after_us;
     format!(r#"{{"T":"t","S":"A","p":"{price}","s":"1","te":{at},"tr":{at}}}"#) + "\n"

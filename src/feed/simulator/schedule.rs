@@ -55,7 +55,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// When something is to be released next.
+    /// When the next release is due.
     pub(super) fn due(&self) -> Instant {
         (self.start + self.next.at).max(self.released + self.step)
     }

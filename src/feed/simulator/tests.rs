@@ -213,7 +213,7 @@ impl<'a> Driven<'a> {
         self.jump(end - self.now);
     }
 
-    /// Nobody looks for so long.
+    /// The time between two looks.
     fn jump(&mut self, time: Duration) {
         self.now += time;
         let passed = i64::try_from(time.as_micros()).unwrap();

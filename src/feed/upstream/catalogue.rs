@@ -68,7 +68,7 @@ pub(super) struct Changes {
 }
 
 impl Catalogue {
-    /// For at most so many symbols.
+    /// Holds at most `most` symbols.
     pub(super) fn new(
         venue: Venue,
         patterns: Patterns,

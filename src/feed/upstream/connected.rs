@@ -26,7 +26,7 @@ use crate::{
 pub(super) enum LinkExit {
     /// The gateway stops.
     Cancelled,
-    /// Nobody wants anything.
+    /// There is no demand.
     Idle,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Connected<'a> {
         }
     }
 
-    /// Works until the connection breaks, nobody wants anything, or the gateway stops.
+    /// Works until the connection breaks, demand ends, or the gateway stops.
     pub(super) async fn run(mut self) -> Result<LinkExit, Break> {
         let left = self.work().await;
         self.measure();
@@ -132,7 +132,7 @@ impl<'a> Connected<'a> {
         }
     }
 
-    /// Nobody is let go, and nothing taken for lost, for the time in which the gateway did not run.
+    /// No symbol is let go, and nothing taken for lost, for the time in which the gateway did not run.
     fn held_up(&mut self, late: Duration) {
         let (feed, late_ms) = (self.out.name(), late.as_millis());
         tracing::warn!(%feed, late_ms, "the feed was held up; its venue is not judged for it");
@@ -219,7 +219,7 @@ impl<'a> Connected<'a> {
         }
     }
 
-    /// Somebody listens to a symbol, or nobody does any more: the connections follow.
+    /// Demand for a symbol began or ended: the connections follow.
     fn follow(&mut self) {
         let (asked, released) = self.feed.settle(self.out);
         // Room first.

@@ -180,7 +180,7 @@ impl Definition {
 }
 
 impl Definition {
-    /// Where the product list is, when patterns are to be found in one: `usual`, unless the stream is another host's.
+    /// Where the product list is, for patterns: `usual`, unless the stream is another host's.
     fn list(
         &self,
         finds: bool,

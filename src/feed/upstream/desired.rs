@@ -1,5 +1,5 @@
 //! Which symbols the venue is to send: all, or those that somebody listens to and those that were let go a short
-//! while ago; and no more than one connection carries. One that finds no place makes one that nobody listens to go at
+//! while ago; and no more than one connection carries. One that finds no place makes one without listeners go at
 //! once, or waits until there is a place.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 use crate::{clock::Instant, limits::UPSTREAM_REFUSED_AGAIN, market::Symbol};
 
-/// The symbols that are to be subscribed.
+/// The symbols to subscribe.
 #[derive(Debug)]
 pub(super) struct Desired {
     linger: Duration,
@@ -17,14 +17,14 @@ pub(super) struct Desired {
     /// How many the connection has turned out to carry, and until when that is believed.
     found: Option<(usize, Instant)>,
     symbols: BTreeSet<Symbol>,
-    /// Those of them that nobody listens to any more, and when they go.
+    /// Those of them without listeners, and when they go.
     leaving: HashMap<Symbol, Instant>,
     /// Those for which there is no place, and whether that was told.
     waiting: BTreeMap<Symbol, bool>,
 }
 
 impl Desired {
-    /// Nothing yet; what is no longer wanted stays for that long. There are so many places.
+    /// Nothing yet; a symbol without listeners stays for `linger`, and `places` symbols fit.
     pub(super) fn new(linger: Duration, places: usize) -> Self {
         Self {
             linger,
@@ -41,7 +41,7 @@ impl Desired {
         &self.symbols
     }
 
-    /// Somebody listens to the symbol, or nobody does. Returns whether it is to be subscribed now and was not.
+    /// Demand for the symbol began or ended. Returns whether it must be subscribed now and was not.
     pub(super) fn update(&mut self, symbol: Symbol, wanted: bool, now: Instant) -> bool {
         if !wanted {
             self.waiting.remove(&symbol);
@@ -81,7 +81,7 @@ impl Desired {
         self.found = Some((self.symbols.len(), now + UPSTREAM_REFUSED_AGAIN));
     }
 
-    /// The gateway was held up for so long: nobody could come back.
+    /// The gateway was held up for so long: no listener could come back.
     pub(super) fn excuse(&mut self, late: Duration) {
         self.leaving.values_mut().for_each(|at| *at += late);
     }
@@ -108,7 +108,7 @@ impl Desired {
         over
     }
 
-    /// Those that waited and have a place now: they are to be subscribed.
+    /// Those that waited and have a place now: subscribe them.
     pub(super) fn admit(&mut self) -> Vec<Symbol> {
         let mut admitted = Vec::new();
         while self.symbols.len() < self.places()
@@ -177,7 +177,7 @@ mod tests {
         assert!(!wanted.update(c, true, now), "no place");
         assert_eq!((wanted.turned_away(), wanted.turned_away(), wanted.waiting()), (vec![c], vec![], 1));
         assert!(wanted.release(now).is_empty() && wanted.admit().is_empty());
-        // One that nobody listens to stays for the linger, unless somebody waits for its place already or comes later.
+        // One without listeners stays for the linger, unless somebody waits for its place already or comes later.
         wanted.update(a, false, now);
         assert_eq!((wanted.release(now), wanted.admit()), (vec![a], vec![c]));
         wanted.update(c, false, now);

@@ -20,7 +20,7 @@ use crate::{
     limits::{MAX_VENUE_WORDS, PRODUCT_LIST_BYTES},
 };
 
-/// Some venues answer nobody who does not say who asks.
+/// Some venues answer only clients that say who they are.
 const AGENT: &str = concat!("tickcast/", env!("CARGO_PKG_VERSION"));
 
 /// Where the list is and when it is fetched.

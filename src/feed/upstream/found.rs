@@ -46,7 +46,7 @@ impl Upstream {
             out.tell_state([symbol], OPEN, State::Halted, format!("the venue says {word:?}"));
         }
         for symbol in changes.resumed {
-            // Without a subscription nobody knows how it stands.
+            // Without a subscription its state is unknown.
             let is_on = self.desired.symbols().contains(&symbol);
             let state = if is_on { State::Live } else { State::Stale };
             out.change_state([symbol], &[State::Halted], state, "the venue trades it again");

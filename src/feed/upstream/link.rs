@@ -75,7 +75,7 @@ pub(super) struct Link {
     pub(super) opened: Instant,
     heard: Instant,
     pinged: bool,
-    /// A ping is to be sent as soon as it may.
+    /// A ping waits to be sent.
     ping_due: bool,
     messages: Vec<Message>,
     strange: Strange,
@@ -326,7 +326,7 @@ impl Link {
         }
     }
 
-    /// When it is to be looked at whether the venue has said what it should.
+    /// When to check that the venue has said what it should.
     fn judged_at(&self, plan: &UpstreamPlan) -> Instant {
         let half = if self.pinged { plan.silence_timeout } else { plan.silence_timeout / 2 };
         let since = match self.phase {
@@ -361,7 +361,7 @@ impl Link {
         self.phase == Phase::Open && self.requests.is_settled()
     }
 
-    /// What is to be told of it at its end.
+    /// What to tell of it at its end.
     pub(super) fn complaint(&self, plan: &UpstreamPlan) -> Option<String> {
         self.strange.end(plan.venue)
     }

@@ -62,11 +62,11 @@ struct Asked {
 pub(super) struct Requests {
     venue: Venue,
     next_id: u64,
-    /// Batches that are to be asked again as they are, and when.
+    /// Batches to repeat as they are, and when.
     batches: VecDeque<(Instant, Vec<Symbol>)>,
     to_ask: BTreeSet<Symbol>,
     to_drop: BTreeSet<Symbol>,
-    /// Symbols whose trading states are to be asked for, or no more.
+    /// Symbols whose trading states to ask for, or no more.
     states: BTreeMap<Symbol, bool>,
     has_states: bool,
     frames: VecDeque<String>,
@@ -118,7 +118,7 @@ impl Requests {
         std::mem::take(&mut self.changes)
     }
 
-    /// The symbol is to be subscribed.
+    /// The symbol must be subscribed.
     pub(super) fn want(&mut self, symbol: Symbol) {
         // A drop that was not sent yet never happens.
         if !self.to_drop.remove(&symbol) && !self.symbols.contains_key(&symbol) {
@@ -126,7 +126,7 @@ impl Requests {
         }
     }
 
-    /// The symbol is to be subscribed no more.
+    /// The symbol must be unsubscribed.
     pub(super) fn release(&mut self, symbol: Symbol) {
         if self.to_ask.remove(&symbol) {
             return;
@@ -141,7 +141,7 @@ impl Requests {
         }
     }
 
-    /// The symbol is gone at the venue, or has no place: nothing is to be asked of it, not even its end.
+    /// The symbol is gone at the venue, or has no place: nothing is asked of it, not even its end.
     pub(super) fn forget(&mut self, symbol: Symbol) {
         self.to_ask.remove(&symbol);
         self.to_drop.remove(&symbol);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{dialect::without_mark, limits::MAX_CONFIG_BYTES};
 
-/// A text that shows itself to nobody who does not ask for it by name.
+/// A text that is shown only on request by name.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);

@@ -21,7 +21,7 @@ use crate::{
     market::{Channel, Loss, LossWhy, Quote, Symbol, Tick, Trade, UnixMicros},
 };
 
-/// What is to be done with a tick.
+/// What to do with a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Publish it.

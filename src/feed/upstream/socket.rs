@@ -152,12 +152,12 @@ impl Socket {
         }
     }
 
-    /// The next frame, if it is there already, and nothing is to be sent before.
+    /// The next frame, if it is there already, and nothing must be sent before.
     pub(super) fn now(&mut self) -> Option<Result<Received, Break>> {
         if self.owes_pong { None } else { self.next().now_or_never() }
     }
 
-    /// Whether a ping is to be answered before anything is read or sent.
+    /// Whether a ping must be answered before anything is read or sent.
     pub(super) const fn owes_pong(&self) -> bool {
         self.owes_pong
     }

@@ -14,7 +14,7 @@ pub(super) struct Strange {
 }
 
 impl Strange {
-    /// Takes a frame and what it said. Returns what is to be told, once: that so many were strange.
+    /// Takes a frame and what it said. Returns what to tell, once: how many were strange.
     pub(super) fn take(&mut self, venue: Venue, frame: &[u8], said: &[Message]) -> Option<String> {
         if self.is_understood {
             return None;
@@ -32,7 +32,7 @@ impl Strange {
         (self.frames == UPSTREAM_STRANGE_FRAMES).then(|| self.words(venue))
     }
 
-    /// What is to be told at the end of the connection, if it was not told before.
+    /// What to tell at the end of the connection, if it was not told before.
     pub(super) fn end(&self, venue: Venue) -> Option<String> {
         let is_news = !self.is_understood && (1..UPSTREAM_STRANGE_FRAMES).contains(&self.frames);
         is_news.then(|| self.words(venue))

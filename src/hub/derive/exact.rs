@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_DECIMAL_SCALE;
 
-/// A number of so many units of 10 to the power of minus `scale`.
+/// A number of units of 10 to the power of minus `scale`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Exact {
     units: i128,

@@ -200,7 +200,7 @@ const fn times(tick: &Tick) -> Option<(UnixMicros, UnixMicros)> {
 pub(super) enum FeedRole {
     /// The source's.
     Source,
-    /// A standby's: nobody gets it.
+    /// A standby's: it is dropped.
     Standby,
     /// Of a feed that is not known to carry the symbol.
     Unknown,

@@ -1,7 +1,7 @@
 //! A trade is taken back, or changed: what is remembered of it, what follows from it, and who is told.
 //!
 //! The trade is looked for by the venue's name and the place where it happened, among the newest
-//! [`CORRECTION_LOOKBACK`] that are remembered. It keeps its number: whoever reads it later sees what became of it. Final bars stay
+//! [`CORRECTION_LOOKBACK`] that are remembered. It keeps its number: a later reader sees what became of it. Final bars stay
 //! as they are. A correction that says nothing new is passed over, since connections to a venue may overlap.
 
 use std::sync::Arc;

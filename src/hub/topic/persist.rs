@@ -160,7 +160,7 @@ impl Topic {
         Some(())
     }
 
-    /// The newest events of the derived channels say what is computed; where they do not, nobody gets to see them.
+    /// The newest events of the derived channels say what is computed; where they do not, they are never shown.
     fn restore_newest(&self, inner: &mut Inner, memory: &Memory, event: impl Fn(Numbered) -> Arc<Event>) {
         for channel in Channel::DERIVED {
             let n = inner.heads[channel.index()];

@@ -1,4 +1,4 @@
-//! What is told on the status channel: the one way of every status, whoever comes up with it.
+//! What is told on the status channel: the one way of every status, whatever its cause.
 //!
 //! A status is an event when it says something new. The same state of the same source for the same cause is none, however
 //! often it is said; another cause of the same state is told with the `since` at which the state began.

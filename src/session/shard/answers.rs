@@ -135,7 +135,7 @@ impl Shard {
         let snapshot = self.topics.newest(key).filter(|_| wanted.snapshot).cloned();
         let stands = snapshot.as_ref().map_or(seen, |newest| newest.n.min(seen));
         self.accept_at(index, (topic.id(), stands), wanted.since.as_ref().map(|_| false), answer);
-        // A number that was not given yet is not missing: whoever is told so would pass its event over.
+        // A number that was not given yet is not missing: a client that is told so would pass its event over.
         if let Some(from) = from.filter(|from| *from <= stands) {
             self.metrics.not_recoverable(channel, stands - from + 1);
             self.write_gap(index, topic, Lost { from, to: stands, why: Why::NotRecoverable }, answer);

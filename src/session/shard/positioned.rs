@@ -57,7 +57,7 @@ impl Shard {
     }
 
     /// How a [join](Self::join) ended, once it has; the transport's `resume` tells when. One that was refused as a whole
-    /// leaves a session that is to be left.
+    /// leaves a session that must be left.
     pub fn joined(&mut self, key: SessionKey) -> Option<Result<(), Fault>> {
         let Some(session) = self.get(key).filter(|session| session.closing.is_none()) else {
             return Some(Ok(()));

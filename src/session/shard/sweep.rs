@@ -27,7 +27,7 @@ pub(super) fn sweep_interval(config: &SessionConfig) -> Duration {
 }
 
 impl Shard {
-    /// Looks after every session once. A sweep that was late itself judges nobody: what has arrived is read first.
+    /// Looks after every session once. A sweep that was late itself judges no session: what has arrived is read first.
     pub(super) fn sweep(&mut self) {
         let now = self.hub.instant();
         let judges = self.begin_sweep(now);
@@ -77,7 +77,7 @@ enum SweepAction {
     Overdue,
 }
 
-/// Whoever is silent or slow is told to go, if that may be judged now.
+/// Silent and slow clients are told to go, if that may be judged now.
 fn look_after(
     session: &mut Session,
     config: &SessionConfig,

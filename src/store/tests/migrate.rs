@@ -1,7 +1,7 @@
 //! Files of older formats. `format-1.redb.zst` is a file that version 0.1 of tickcast left when it was stopped, with a
 //! simulator's ticks; `format-1.json` is what that version said just before, at `/v1/snapshot` for every channel.
 //! `format-2.redb.zst` is one of the version before the present one, with two push feeds: `format-2.json` is what it said
-//! last, and of `BBB-USD` what it said before six more trades came, of which nobody read ticker and bars.
+//! last, and of `BBB-USD` what it said before six more trades came, of which no client read ticker and bars.
 
 use std::{
     fs,

@@ -77,7 +77,7 @@ struct World {
 
 /// What a client keeps while it is away.
 #[derive(Default)]
-struct Kept {
+struct LastSeen {
     epoch: String,
     n: u64,
     /// The newest trade, and the gaps since.
@@ -93,7 +93,7 @@ struct Kept {
 /// A client that follows the protocol over all its connections.
 struct Follower {
     client: Option<Client>,
-    kept: HashMap<(String, &'static str), Kept>,
+    kept: HashMap<(String, &'static str), LastSeen>,
     /// Where it stands in this connection: numbers never fall.
     stands: HashMap<(String, &'static str), u64>,
     followed: [(&'static str, &'static str); 5],
@@ -323,7 +323,7 @@ impl Follower {
     }
 }
 
-impl Kept {
+impl LastSeen {
     /// No trade was left out since the last one, but those that gaps have named.
     fn trade(&mut self, all: &[(u64, String, u64)], message: &Value) {
         let id: u64 = message["id"].as_str().unwrap().parse().unwrap();

@@ -131,7 +131,7 @@ impl Row {
     }
 }
 
-/// The price in that text; with a scale the text is an integer of so many decimals.
+/// The price in that text; with a scale the text is an integer with that number of decimals.
 pub(super) fn scaled(text: &str, scale: Option<u32>) -> Result<Price, Skipped> {
     let Some(scale) = scale else { return Ok(field::price("price", text)?) };
     let integer = text.parse::<i64>().map_err(|_why| not_integer(text))?;

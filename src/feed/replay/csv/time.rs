@@ -15,7 +15,7 @@ const DAY_MS: i64 = 25 * 60 * 60 * 1_000;
 /// A checked `time_unit` with what belongs to it.
 #[derive(Debug)]
 pub(super) enum TimeFormat {
-    /// Since the epoch; so many make a second.
+    /// Since the epoch; the number of units in a second.
     Count(i64),
     /// Milliseconds of the wall clock since midnight of a day.
     OfDay(civil::Date, TimeZone),

@@ -261,7 +261,7 @@ impl Requests {
         }
     }
 
-    /// Symbols that are to be asked for wait elsewhere when there is no place. The plan may become another one.
+    /// Symbols to ask for wait elsewhere when there is no place. The plan may become another one.
     fn turn_away(&mut self, now: Instant, told: &mut Answered) {
         self.too_many = self.too_many.filter(|(_, since)| now < *since + UPSTREAM_REFUSED_AGAIN);
         if self.is_full() {

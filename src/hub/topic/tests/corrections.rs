@@ -199,9 +199,9 @@ fn ticker(topic: &Topic) -> Option<String> {
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// After so many microseconds, or before.
+    /// After that number of microseconds, or before.
     Trade(i64, Made),
-    /// Of the trade so many before the newest.
+    /// Of the trade that far before the newest.
     Bust(u64),
     Correct(u64, Made),
 }

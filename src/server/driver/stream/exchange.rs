@@ -122,7 +122,7 @@ impl Exchange {
         &self.ahead
     }
 
-    /// So many of them went up.
+    /// That many of them went up.
     pub(super) fn advance(&mut self, taken: usize) {
         self.ahead.advance(taken);
         if self.ahead.is_empty() {

@@ -54,7 +54,7 @@ pub(crate) enum Framing {
 /// What is left of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
-    /// So many bytes.
+    /// That number of bytes.
     Length(u64),
     /// Chunks.
     Chunked(Chunk),

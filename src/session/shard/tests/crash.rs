@@ -26,7 +26,7 @@ const SINCE: [Option<(&str, u64)>; 8] = [
     Some(("e1", 9)),
 ];
 
-/// Three values of each channel, and then so many losses.
+/// Three values of each channel, and then losses.
 fn bench(losses: usize, remembered: usize) -> Bench {
     let hub = HubConfig { trades_per_symbol: remembered, ..HubConfig::default() };
     let bench = Bench::new(hub, SessionConfig::default());
@@ -86,7 +86,7 @@ fn numbers_never_fall_in_an_answer_and_the_newest_value_is_in_none_of_its_gaps()
                 client.send(&mut bench, &command(channel, mode, snapshot, since).to_string());
                 client.take_all(&mut bench);
                 let (value, stands) = check(&client.log[told..], &case);
-                // Whoever has number 3 of this numbering has the newest value; the others get it.
+                // A client with number 3 of this numbering has the newest value; the others get it.
                 let has_it = since.is_some_and(|(epoch, n)| epoch == "e1" && (3..=9).contains(&n));
                 let recovers = since.is_some_and(|(epoch, n)| epoch == "e1" && n < 3 && mode == "merge");
                 if snapshot && !has_it || recovers {

@@ -1,5 +1,5 @@
 //! A process that was stopped, a machine that was paused, a thread that was held up: on return what has come is read first,
-//! and nobody is judged by the time that was lost.
+//! and no session is judged by the time that was lost.
 
 use std::time::Duration;
 

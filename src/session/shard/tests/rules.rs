@@ -382,7 +382,7 @@ async fn events_within_the_flush_time_share_a_write() {
     assert!(publish(&mut bench), "an interval without events is a pause");
 }
 
-/// By default nobody waits: a shard with time to spare writes each event as it comes.
+/// By default no session waits: a shard with time to spare writes each event as it comes.
 #[tokio::test(start_paused = true)]
 async fn an_idle_shard_holds_nothing_back() {
     let mut bench = bench(1, SessionConfig::default());

@@ -1,4 +1,4 @@
-//! History and stream have no seam: whoever reads pages and subscribes from their position has, in the end, what a client
+//! History and stream have no seam: a client that reads pages and subscribes from their position has, in the end, what a client
 //! has that was there from the beginning; whatever trades, time and others did in between.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::{
 enum Step {
     /// Trades with these times relative to the newest, in milliseconds: some overtake each other, some are late.
     Trade(Vec<i64>),
-    /// The clock goes on by so many milliseconds.
+    /// The clock goes on by that number of milliseconds.
     Pass(i64),
     /// The shard hands on what is in its lane.
     Settle,
@@ -27,7 +27,7 @@ enum Step {
     Take,
     /// Somebody else begins or ceases to listen, so that forming bars become events or do not.
     Listen,
-    /// A reader begins: with pages of so many, and bars that start so many seconds before the newest trade or later.
+    /// A reader begins: with pages of that size, and bars from that number of seconds before the newest trade on.
     Open(usize, Option<i64>),
     /// The reader, by its place, reads another page.
     Page(usize),
@@ -191,7 +191,7 @@ impl Market {
         bench.hub.tick_clock(UnixMicros(self.clock * 1_000));
     }
 
-    /// The end of the bars that start so many seconds before the newest trade's.
+    /// The end of the bars that start that number of seconds before the newest trade's.
     fn span(&self, seconds_ago: Option<i64>) -> UnixMicros {
         seconds_ago.map_or(UnixMicros(i64::MAX), |ago| UnixMicros((self.newest / 1_000 - ago) * 1_000_000))
     }
@@ -206,7 +206,7 @@ fn from_the_beginning(bench: &mut Bench) -> Client {
     client
 }
 
-/// The witness listens only when it may: else nobody does, and forming bars are no events.
+/// The witness listens only when it may: else no client does, and forming bars are no events.
 fn run(steps: Vec<Step>, witnessed: bool) {
     let mut bench = Bench::new(
         HubConfig { trades_per_symbol: 10_000, bars: 10_000, ..HubConfig::default() },

@@ -25,7 +25,7 @@ fn a_loss_is_a_gap_in_its_place_for_streams_and_nothing_for_merges() {
     assert_eq!((&gap["from"], &gap["to"], &gap["why"]), (&2.into(), &2.into(), &"upstream_reconnect".into()));
     assert!(merges.log.iter().all(|message| message["T"] != "gap"));
     assert_eq!(merges.last("t")["n"], 3);
-    // Whoever comes back from before it is told as well, in its place.
+    // A client that comes back from before it is told as well, in its place.
     let mut back = bench.connect();
     let since =
         r#"{"op":"subscribe","channel":"trades","symbols":["S0"],"since":{"epoch":"e1","n":{"S0":1}}}"#;

@@ -48,7 +48,7 @@ fn after_a_crash_a_client_is_told_one_gap_and_starts_anew() {
         .collect();
     // The first trade, the loss of the restart, and the third trade, which is the snapshot.
     assert_eq!(trades, [(Some(1), Some(3), None), (None, None, Some("3"))]);
-    // Whoever reads the history of trades finds the loss too.
+    // The history of trades has the loss, too.
     let known = world.bench.hub.topic(symbol(0)).unwrap().since(Channel::Trades, 0).events;
     assert_eq!(known.iter().map(|it| it.is_loss()).collect::<Vec<_>>(), [false, true, false]);
 }
