@@ -21,7 +21,7 @@ pub(crate) const PROTOCOLS: [(&str, Encoding); 2] =
 pub(crate) struct ConnectOptions {
     /// Time between two writes.
     pub(crate) flush: Option<Duration>,
-    /// Whether the session is to be told of another numbering, instead of being closed.
+    /// Whether the session is told of another numbering instead of being closed.
     pub(crate) resync: bool,
 }
 
