@@ -3,6 +3,7 @@
 //! [`Hub::publish`] is synchronous: it takes one short lock a topic and never waits for a shard, a session or a
 //! socket. The hub does not know what a session is; it knows lanes, one for each shard.
 
+mod apply;
 mod batch;
 mod context;
 mod demand;
@@ -14,6 +15,7 @@ mod feed_table;
 mod freshness;
 mod history;
 mod image;
+mod input;
 mod lane;
 mod numbering;
 mod restore;
@@ -33,6 +35,7 @@ pub use feed_table::FeedTerms;
 pub use freshness::FreshnessLimits;
 pub use history::{BarSpan, Page};
 pub use image::{Computed, Image, Numbered, RingImage, SavedMark};
+pub use input::Input;
 pub use lane::{Drained, Lane};
 pub use numbering::Numbering;
 pub use restore::RestoreError;
@@ -171,12 +174,7 @@ impl Hub {
             topic.named();
             return self.carried(topic, feed, lanes);
         }
-        let make = |id| {
-            let base = self.numbering.lock().begin(symbol);
-            let context = Arc::clone(&self.context);
-            Ok::<_, HubError>(Topic::new((id, base), symbol, self.feed_ref(feed), context))
-        };
-        let (topic, is_new) = self.topics.get_or_make(symbol, None, &self.context.slots, make)?;
+        let (topic, is_new) = self.make_known(symbol, feed)?;
         if !is_new {
             return self.carried(topic, feed, lanes);
         }
@@ -194,6 +192,17 @@ impl Hub {
         // No session can be subscribed yet, but sessions that follow a pattern must look again.
         lanes.iter().flatten().for_each(|lane| lane.wake());
         Ok(topic)
+    }
+
+    /// The topic of a symbol, and whether it was made only now.
+    fn make_known(&self, symbol: Symbol, feed: Source) -> Result<(Arc<Topic>, bool), HubError> {
+        let make = |id| {
+            let base = self.numbering.lock().begin(symbol);
+            let context = Arc::clone(&self.context);
+            self.context.tap(|| Input::Symbol(symbol, feed));
+            Ok::<_, HubError>(Topic::new((id, base), symbol, self.feed_ref(feed), context))
+        };
+        self.topics.get_or_make(symbol, None, &self.context.slots, make)
     }
 
     /// Numbers the ticks, remembers them and hands the events to the interested shards: one push an event, one wake

@@ -5,6 +5,7 @@ use prometheus::{IntCounter, IntGauge};
 use super::{
     HubConfig,
     derive::{Channels, Excluded, Uncorrected},
+    input::{Input, Tap},
     topic_id::Slots,
 };
 use crate::{
@@ -17,6 +18,8 @@ use crate::{
 pub(super) struct TopicContext {
     pub(super) config: HubConfig,
     pub(super) slots: Slots,
+    /// Where inputs go besides.
+    pub(super) tap: Option<Tap>,
     pub(super) events: [IntCounter; Channel::COUNT],
     /// Trades that are no part of a derived value, by reason and place in [`Channel::DERIVED`].
     excluded: [[IntCounter; Channel::DERIVED.len()]; Excluded::COUNT],
@@ -32,12 +35,21 @@ impl TopicContext {
         Self {
             config,
             slots: Slots::default(),
+            tap: None,
             events: metrics.events(),
             excluded: Excluded::REASONS.map(|reason| metrics.derived.excluded(reason)),
             uncorrected: Uncorrected::REASONS.map(|reason| metrics.derived.uncorrected(reason)),
             bars: Interval::ALL.map(|interval| metrics.derived.bars(Channel::Bars(interval))),
             bar_bytes: metrics.derived.bar_bytes.clone(),
             switches: metrics.switches.clone(),
+        }
+    }
+
+    /// Gives an input to the tap, if there is one.
+    #[inline]
+    pub(super) fn tap(&self, input: impl FnOnce() -> Input) {
+        if let Some(tap) = &self.tap {
+            tap.take(input());
         }
     }
 

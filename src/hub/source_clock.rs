@@ -213,6 +213,30 @@ mod tests {
     }
 
     proptest! {
+        /// What is known follows from the ticks and the jumps of the gateway's clock, in their order: neither from when it
+        /// is asked nor from a stop in between, over which it is saved.
+        #[test]
+        fn the_same_inputs_come_to_the_same_offset(
+            inputs in prop::collection::vec((any::<bool>(), -YEAR..YEAR, 0..YEAR, any::<bool>()), 0..300),
+        ) {
+            let (mut one, mut other) = (SourceClock::UNKNOWN, SourceClock::UNKNOWN);
+            for (is_tick, difference, at, is_restarted) in inputs {
+                for clock in [&mut one, &mut other] {
+                    if is_tick {
+                        clock.note(UnixMicros(NOW + at - difference), UnixMicros(NOW + at));
+                    } else {
+                        clock.jumped(difference.abs());
+                    }
+                }
+                let _ = (other.offset(), other.ahead(), other.source(UnixMicros(at)));
+                if is_restarted {
+                    other = rmp_serde::from_slice(&rmp_serde::to_vec(&other).unwrap()).unwrap();
+                }
+                prop_assert_eq!(one, other);
+                prop_assert_eq!(one.offset(), other.offset());
+            }
+        }
+
         #[test]
         fn nothing_overflows_and_what_came_of_it_is_sound(ticks in prop::collection::vec(any::<(i64, i64)>(), 0..300)) {
             let mut clock = SourceClock::UNKNOWN;

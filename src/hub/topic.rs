@@ -26,7 +26,7 @@ use parking_lot::Mutex;
 
 use self::candidates::{Candidates, FeedRole};
 use super::{
-    Demand, Event, TopicId,
+    Demand, Event, Input, SourceClock, TopicId,
     batch::{PublishBatch, Times},
     context::TopicContext,
     derive::{Channels, Derived, Step},
@@ -210,7 +210,10 @@ impl Topic {
     fn bring(&self, inner: &mut Inner, tick: Tick, batch: &mut PublishBatch<'_>) {
         let mut tick = match tick {
             Tick::Status(status) => return self.told(inner, status, batch),
-            Tick::Correction(correction) => return self.correct(inner, *correction, batch),
+            Tick::Correction(correction) => {
+                self.context.tap(|| Input::Tick(Tick::Correction(correction.clone())));
+                return self.correct(inner, *correction, batch);
+            }
             tick @ (Tick::Trade(_) | Tick::Quote(_) | Tick::Loss(_)) => tick,
         };
         match &tick {
@@ -227,11 +230,33 @@ impl Topic {
                 }
             }
         }
+        self.context.tap(|| Input::Tick(tick.clone()));
         let step = self.derive(inner, &mut tick, batch.received);
         self.emit(inner, tick.into(), batch);
         if let Some(step) = step {
             self.emit_derived(inner, step, batch);
         }
+    }
+
+    /// Takes what another hub's topic has recorded: freshness and the choice of a source were its.
+    pub(super) fn apply_tick(&self, mut tick: Tick, batch: &mut PublishBatch<'_>) {
+        let inner = &mut *self.inner.lock();
+        match tick {
+            Tick::Correction(correction) => return self.correct(inner, *correction, batch),
+            Tick::Status(ref status) => inner.candidates.source_mut().freshness.told(status.state),
+            Tick::Trade(_) | Tick::Quote(_) => inner.candidates.source_mut().note_time(&tick),
+            Tick::Loss(_) => {}
+        }
+        let step = self.derive(inner, &mut tick, batch.received);
+        self.emit(inner, tick.into(), batch);
+        if let Some(step) = step {
+            self.emit_derived(inner, step, batch);
+        }
+    }
+
+    /// The clock of its source is known to be this one.
+    pub(super) fn set_clock(&self, clock: SourceClock) {
+        self.inner.lock().candidates.source_mut().clock = clock;
     }
 
     /// Time alone may have made it stale.
@@ -375,6 +400,7 @@ impl Topic {
     pub(super) fn pass(&self, now: UnixMicros, batch: &mut PublishBatch<'_>) {
         let inner = &mut *self.inner.lock();
         let Some(memory) = &mut inner.derived else { return };
+        self.context.tap(|| Input::Time(self.symbol, now));
         let clock = inner.candidates.source().clock;
         let step = memory.computed.pass(now, &clock);
         self.due.store(memory.computed.due(&clock).0, Ordering::Relaxed);
@@ -384,6 +410,7 @@ impl Topic {
     /// The gateway's clock has jumped forward by so much: the clocks of its sources have not.
     pub(super) fn jumped(&self, by: i64) {
         let inner = &mut *self.inner.lock();
+        self.context.tap(|| Input::Jumped(self.symbol, by));
         inner.candidates.jumped(by);
         if let Some(memory) = &inner.derived {
             let due = memory.computed.due(&inner.candidates.source().clock);

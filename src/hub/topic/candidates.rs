@@ -6,7 +6,7 @@ use super::{Inner, Topic};
 use crate::{
     clock::Instant,
     hub::{
-        Demand,
+        Demand, Input,
         batch::PublishBatch,
         failover::{Choice, Reason, Standing, Verdict},
         freshness::{Change, Freshness, FreshnessLimits},
@@ -71,6 +71,13 @@ impl Candidate {
             has_ticked: self.has_ticked,
             is_up: self.is_up,
             is_on_demand: self.demand.is_some(),
+        }
+    }
+
+    /// What a tick tells of its clock.
+    pub(super) fn note_time(&mut self, tick: &Tick) {
+        if let Some((te, tr)) = times(tick) {
+            self.clock.note(te, tr);
         }
     }
 
@@ -264,6 +271,8 @@ impl Topic {
         let count = candidates.all.len();
         if position < candidates.choice.current() && !candidates.source().ever_ticked {
             candidates.choice.choose(position);
+            self.tap_clock(inner);
+            let candidates = &mut inner.candidates;
             let state = candidates.source().freshness.shown();
             let change = (state, "a preferred feed carries it".into());
             self.changed(inner, change, (feed_ref.feed, batch.now), batch);
@@ -292,9 +301,7 @@ impl Topic {
             candidate.has_ticked = true;
             candidate.ever_ticked = true;
             candidate.is_up = true;
-            if let Some((te, tr)) = times(tick) {
-                candidate.clock.note(te, tr);
-            }
+            candidate.note_time(tick);
         }
         if is_source {
             return FeedRole::Source;
@@ -359,6 +366,7 @@ impl Topic {
         let candidate = inner.candidates.source_mut();
         let (state, held) = (candidate.freshness.shown(), candidate.held.take());
         batch.switched(self.symbol, from, to, reason);
+        self.tap_clock(inner);
         self.lose_all(inner, batch);
         let why = match reason {
             Reason::Preferred => format!("{to} is preferred to {from} and works again"),
@@ -371,7 +379,13 @@ impl Topic {
         self.emit_status(inner, status, batch);
         if let Some(quote) = held {
             self.bring(inner, quote, batch);
+            // Its clock knew the quote when it came.
+            self.tap_clock(inner);
         }
+    }
+
+    fn tap_clock(&self, inner: &Inner) {
+        self.context.tap(|| Input::Clock(self.symbol, inner.candidates.source().clock));
     }
 
     /// Whatever may have been missed of the channels that feeds bring is told as one loss each.
@@ -381,6 +395,7 @@ impl Topic {
                 continue;
             }
             let loss = Loss { symbol: self.symbol, channel, why: LossWhy::Reconnect, events: None };
+            self.context.tap(|| Input::Tick(Tick::Loss(loss)));
             self.emit(inner, Tick::Loss(loss).into(), batch);
         }
     }

@@ -259,3 +259,28 @@ fn a_lane_that_is_closing_takes_nothing_from_the_next_one() {
     closer.join().unwrap();
     assert_eq!(hub.open_lane().unwrap().index(), closing.index());
 }
+
+#[test]
+fn a_why_of_any_length_is_cut_to_its_limit() {
+    use crate::{limits::MAX_STATUS_WHY, market::Status};
+    let hub = hub(HubConfig::default());
+    let topic = topic(&hub);
+    for (text, bytes) in
+        [("x".repeat(MAX_STATUS_WHY), MAX_STATUS_WHY), ("ж".repeat(70_000), MAX_STATUS_WHY - 1)]
+    {
+        let told = Status {
+            symbol: symbol(0),
+            state: State::Halted,
+            source: source(),
+            since: UnixMicros(1),
+            why: text.clone().into(),
+        };
+        for _ in 0..2 {
+            hub.publish(source(), [Tick::Status(told.clone())]);
+        }
+        let last = topic.last(Channel::Status).unwrap();
+        let why = &last.status().unwrap().why;
+        assert_eq!((why.len(), why.ends_with('…')), (bytes, text.len() > MAX_STATUS_WHY));
+    }
+    assert_eq!(topic.last(Channel::Status).unwrap().n, 3, "the same cut text is no other cause");
+}

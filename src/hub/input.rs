@@ -1,0 +1,54 @@
+//! What enters the numbering, as values: recorded from one hub and applied to another one, which then gives the same number
+//! to every event.
+//!
+//! An input is what is left after freshness and failover: what a symbol's source said, the states that were shown, what was
+//! lost, and the time. So the second hub runs neither on its own, and who listens to either changes nothing.
+
+use std::{fmt, sync::Arc};
+
+use super::SourceClock;
+use crate::market::{Source, Symbol, Tick, UnixMicros};
+
+/// One thing that enters the numbering.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A symbol became known, from that feed.
+    Symbol(Symbol, Source),
+    /// Its source said this; of a status, what was shown.
+    Tick(Tick),
+    /// What is known of the clock of the source that it has from now on.
+    Clock(Symbol, SourceClock),
+    /// The gateway's clock has jumped forward by so many microseconds.
+    Jumped(Symbol, i64),
+    /// Time has passed until then.
+    Time(Symbol, UnixMicros),
+}
+
+impl Input {
+    pub(super) const fn symbol(&self) -> Symbol {
+        match self {
+            Self::Symbol(symbol, _)
+            | Self::Clock(symbol, _)
+            | Self::Jumped(symbol, _)
+            | Self::Time(symbol, _) => *symbol,
+            Self::Tick(tick) => tick.symbol(),
+        }
+    }
+}
+
+/// Takes the inputs of a hub, under the lock of their topic: those of one symbol come in their order, and symbols in that of
+/// their numbers.
+#[derive(Clone)]
+pub(super) struct Tap(pub(super) Arc<dyn Fn(Input) + Send + Sync>);
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tap")
+    }
+}
+
+impl Tap {
+    pub(super) fn take(&self, input: Input) {
+        (self.0)(input);
+    }
+}
