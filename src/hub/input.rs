@@ -18,7 +18,7 @@ pub enum Input {
     Tick(Tick),
     /// What is known of the clock of the source that it has from now on.
     Clock(Symbol, SourceClock),
-    /// The gateway's clock has jumped forward by so many microseconds.
+    /// The gateway's clock has jumped forward, in microseconds.
     Jumped(Symbol, i64),
     /// Time has passed until then.
     Time(Symbol, UnixMicros),

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use super::*;
 use crate::{
     clock::Clock,
-    hub::{Hub, HubConfig},
+    hub::{Hub, HubConfig, history::BarSpan},
     limits::{BAR_GRACE, MAX_BURST_TICKS},
     market::{Print, Quote, Trade},
     metrics::Metrics,
