@@ -94,6 +94,18 @@ impl Venue {
         }
     }
 
+    /// What there is instead where the venue may not be used, in words.
+    #[must_use]
+    pub const fn elsewhere(self) -> Option<&'static str> {
+        match self {
+            Self::Binance => Some(
+                "its market data alone are at data-stream.binance.vision (feeds/binance-data.toml), and Binance.US is \
+                 another venue (feeds/binance-us.toml)",
+            ),
+            Self::Coinbase | Self::Kraken | Self::Alpaca => None,
+        }
+    }
+
     /// What moves its quotes: `book`, every change of the best prices; `trades`, they are told with trades only.
     #[must_use]
     pub const fn quotes_from(self) -> &'static str {

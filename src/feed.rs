@@ -94,6 +94,7 @@ impl FeedError {
             Self::Broken(_) => "could not connect yet: the source cannot be reached",
             Self::Upstream(broken) => match broken.reason {
                 upstream::Reason::Auth => "could not connect yet: the source refuses the credentials",
+                upstream::Reason::Blocked => "could not connect yet: the source refuses this address",
                 upstream::Reason::RateLimited => "could not connect yet: the source asks for a pause",
                 upstream::Reason::Connect
                 | upstream::Reason::ConnectTimeout

@@ -21,6 +21,7 @@ mod definition;
 mod desired;
 mod fetch;
 mod found;
+mod hold;
 mod intake;
 mod link;
 mod names;
@@ -50,15 +51,16 @@ use self::{
     connected::{Connected, LinkExit},
     desired::Desired,
     fetch::ProductSource,
+    hold::Hold,
     intake::Intake,
     link::Link,
     names::Names,
     products::Lists,
-    socket::{Address, Tls},
+    socket::{Addresses, Tls},
 };
 use super::{Backoff, End, Feed, FeedError, Publisher};
 use crate::{
-    clock::Instant,
+    clock::{Clock, Instant},
     dialect::{ProductList, Venue},
     hub::Demand,
     market::{LossWhy, Source, State, Symbol},
@@ -68,7 +70,10 @@ use crate::{
 #[derive(Debug)]
 struct UpstreamPlan {
     venue: Venue,
-    address: Address,
+    addresses: Addresses,
+    /// Until when the venue wants to be left alone.
+    hold: Hold,
+    clock: Clock,
     tls: Tls,
     /// Grows when patterns find something; the lock is held for no longer than a copy of the pointer.
     names: RwLock<Arc<Names>>,

@@ -100,6 +100,12 @@ pub const UPSTREAM_RENUMBERED_AFTER: Duration = Duration::from_secs(1);
 /// Frames that wait to be written by `tickcast record`. At more the venue is read no further until some are written.
 pub const RECORD_FRAMES: usize = 4_096;
 
+/// Longest `Retry-After` of a venue that is kept to: the longest ban that Binance documents. Longer ones end after it.
+pub const RETRY_AFTER_MOST: Duration = Duration::from_secs(3 * 86_400);
+
+/// Addresses of one venue's feed that are tried in turn. More: the definition is refused.
+pub const UPSTREAM_URLS: usize = 8;
+
 /// `linger_ms` of a venue's feed: zero drops a symbol at once, a day at most.
 pub const LINGER_MS_RANGE: RangeInclusive<u64> = 0..=86_400_000;
 

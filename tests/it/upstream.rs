@@ -1,6 +1,7 @@
 //! Feeds of venues against a stand-in on loopback that speaks each venue's protocol and fails on command. The data is
 //! made up here; what real sessions look like is shown in `captures/upstream.rs`.
 
+mod blocked;
 mod demand;
 pub(crate) mod discovery;
 mod failover;
@@ -121,17 +122,41 @@ impl Setup {
         Self::playing(script, (names, symbols), keys).await
     }
 
-    async fn playing(script: Script, (names, symbols): (&str, &[&str]), keys: &str) -> Self {
+    /// Likewise, with a venue that is the last of several addresses.
+    pub(crate) async fn at_addresses(
+        venue: Venue,
+        symbols: &[&str],
+        frames: Vec<Recorded>,
+        others: &[&str],
+    ) -> Self {
+        let script = Script {
+            venue,
+            frames,
+            faults: Vec::new(),
+            speed: None,
+            lose: 0,
+            held: true,
+            list_faults: Vec::new(),
+            rules: Rules::default(),
+        };
+        let names = json!(symbols).to_string();
+        Self::played(script, (&names, symbols), others, "demand = \"always\"").await
+    }
+
+    async fn playing(script: Script, names: (&str, &[&str]), keys: &str) -> Self {
+        Self::played(script, names, &[], keys).await
+    }
+
+    async fn played(script: Script, (names, symbols): (&str, &[&str]), others: &[&str], keys: &str) -> Self {
         let venue = script.venue;
         let mock = mock(script).await;
         // A client that is late must not be mistaken for a feed that loses.
         let session = SessionConfig { stream_bytes: 1 << 28, ..SessionConfig::default() };
         let gateway = TestGateway::with(ServerConfig::default(), session);
-        let keys = format!(
-            "url = \"ws://{}/\"\nsymbols = {}\nretry_ms = 20\nretry_max_ms = 40\n{keys}",
-            mock.address(),
-            names
-        );
+        let own = format!("ws://{}/", mock.address());
+        let urls: Vec<_> = others.iter().copied().chain([own.as_str()]).collect();
+        let keys =
+            format!("url = {}\nsymbols = {names}\nretry_ms = 20\nretry_max_ms = 40\n{keys}", json!(urls));
         let feed = build(venue, &keys);
         let stop = CancellationToken::new();
         let hub = Arc::clone(&gateway.gateway.hub);

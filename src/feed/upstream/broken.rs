@@ -21,6 +21,8 @@ pub enum Reason {
     ConnectTimeout,
     /// The venue does not accept the credentials.
     Auth,
+    /// The venue does not let this address in: it may not be used from here, or something before it refuses us.
+    Blocked,
     /// The venue says that there are too many requests or connections.
     RateLimited,
     /// The venue said goodbye.
@@ -41,10 +43,11 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Connect,
         Self::ConnectTimeout,
         Self::Auth,
+        Self::Blocked,
         Self::RateLimited,
         Self::Closed,
         Self::Dropped,
@@ -62,6 +65,7 @@ impl Reason {
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
             Self::Auth => "auth",
+            Self::Blocked => "blocked",
             Self::RateLimited => "rate_limited",
             Self::Closed => "closed",
             Self::Dropped => "dropped",
@@ -76,7 +80,13 @@ impl Reason {
     /// Whether the venue has said that it wants to be left alone for a while.
     #[must_use]
     pub const fn wants_peace(self) -> bool {
-        matches!(self, Self::Auth | Self::RateLimited)
+        matches!(self, Self::Auth | Self::Blocked | Self::RateLimited)
+    }
+
+    /// Whether another address of the venue may be better.
+    #[must_use]
+    pub const fn is_about_the_way(self) -> bool {
+        matches!(self, Self::Connect | Self::ConnectTimeout | Self::Blocked)
     }
 
     /// A break for this reason.

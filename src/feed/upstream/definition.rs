@@ -14,16 +14,18 @@ use tokio_tungstenite::tungstenite::http::Uri;
 use super::{
     Upstream, UpstreamPlan,
     fetch::ProductSource,
+    hold::Hold,
     secret::Credentials,
-    socket::{Address, Tls},
+    socket::{Address, Addresses, Tls},
     symbols::Symbols,
 };
 use crate::{
+    clock::Clock,
     dialect::Venue,
     feed::DefinitionError,
     limits::{
         FEED_BACKOFF, LINGER_MS_RANGE, PRODUCTS_REFRESH, PRODUCTS_REFRESH_MS_RANGE, PRODUCTS_TIMEOUT,
-        ROTATE_MS_RANGE, UPSTREAM_MS_RANGE, UPSTREAM_OVERLAP, UPSTREAM_SYMBOLS,
+        ROTATE_MS_RANGE, UPSTREAM_MS_RANGE, UPSTREAM_OVERLAP, UPSTREAM_SYMBOLS, UPSTREAM_URLS,
     },
     market::{Source, Symbol},
 };
@@ -43,8 +45,8 @@ pub struct Definition {
     products_timeout_ms: Option<u64>,
     /// How many symbols one connection carries, where that is less than the venue's own number.
     symbols_per_connection: Option<usize>,
-    /// Where the venue is, instead of its usual place.
-    url: Option<String>,
+    /// Where the venue is, instead of its usual place; of several the next one is tried when one cannot be reached.
+    url: Option<Urls>,
     /// Whether a symbol is subscribed always, or while somebody listens.
     #[serde(default)]
     demand: DemandMode,
@@ -64,6 +66,13 @@ pub struct Definition {
     tls_ca_file: Option<PathBuf>,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "a URL, or a list of URLs")]
+enum Urls {
+    One(String),
+    Several(Vec<String>),
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum DemandMode {
@@ -76,7 +85,7 @@ enum DemandMode {
 
 /// What is usual at a venue.
 struct Usual {
-    url: &'static str,
+    urls: &'static [&'static str],
     silence: Duration,
     rotate_after: Option<Duration>,
     needs_credentials: bool,
@@ -84,17 +93,23 @@ struct Usual {
 
 const fn usual(venue: Venue) -> Usual {
     const DAY: Duration = Duration::from_secs(23 * 3_600);
-    let (url, silence, rotate_after, needs_credentials) = match venue {
+    let (urls, silence, rotate_after, needs_credentials): (&[&str], _, _, _) = match venue {
         // The venue pings every 20 s, and ends every connection after 24 hours.
-        Venue::Binance => ("wss://stream.binance.com:9443/stream", 45, Some(DAY), false),
+        // Both ports are documented; many networks let only the second through.
+        Venue::Binance => (
+            &["wss://stream.binance.com:9443/stream", "wss://stream.binance.com:443/stream"],
+            45,
+            Some(DAY),
+            false,
+        ),
         // A heartbeat of every product comes each second.
-        Venue::Coinbase => ("wss://ws-feed.exchange.coinbase.com", 10, None, false),
+        Venue::Coinbase => (&["wss://ws-feed.exchange.coinbase.com"], 10, None, false),
         // A heartbeat comes each second in which nothing else does.
-        Venue::Kraken => ("wss://ws.kraken.com/v2", 10, None, false),
+        Venue::Kraken => (&["wss://ws.kraken.com/v2"], 10, None, false),
         // Nothing comes but data; our pings are answered.
-        Venue::Alpaca => ("wss://stream.data.alpaca.markets/v2/iex", 30, None, true),
+        Venue::Alpaca => (&["wss://stream.data.alpaca.markets/v2/iex"], 30, None, true),
     };
-    Usual { url, silence: Duration::from_secs(silence), rotate_after, needs_credentials }
+    Usual { urls, silence: Duration::from_secs(silence), rotate_after, needs_credentials }
 }
 
 /// How long a symbol stays subscribed after its last listener.
@@ -119,12 +134,14 @@ impl Definition {
         credentials: Option<&Credentials>,
     ) -> Result<Upstream, DefinitionError> {
         let usual = usual(venue);
-        let stream = self.url.as_deref().unwrap_or(usual.url);
-        let address = address("url", stream, Scheme::WebSocket)?;
+        let streams = urls(self.url.as_ref(), usual.urls)?;
+        let stream = streams[0];
+        let addresses = streams.iter().map(|url| address("url", url, Scheme::WebSocket));
+        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+        let is_own_host = addresses.iter().all(|one| host(usual.urls[0]) == Some(&one.host));
         let chosen = self.symbols.clone().check(venue, self.names.clone())?;
         let finds = chosen.catalogue.is_some();
-        let product_source =
-            self.list(finds, venue.products_url(stream), host(usual.url) == Some(&address.host))?;
+        let product_source = self.list(finds, venue.products_url(stream), is_own_host)?;
         let always = self.demand == DemandMode::Always;
         let most = places(venue, self.symbols_per_connection)?;
         if always && chosen.names.len() > most {
@@ -157,7 +174,9 @@ impl Definition {
         };
         let plan = UpstreamPlan {
             venue,
-            address,
+            addresses: Addresses::new(addresses),
+            hold: Hold::default(),
+            clock: Clock::system(),
             tls,
             names: RwLock::new(Arc::new(chosen.names)),
             product_source: product_source.map(Arc::new),
@@ -200,6 +219,20 @@ impl Definition {
                 product_source(url.as_deref().unwrap_or(usual), refresh, patience).map(Some)
             }
         }
+    }
+}
+
+/// Where the venue is: at least one address.
+fn urls<'u>(own: Option<&'u Urls>, usual: &'u [&'u str]) -> Result<Vec<&'u str>, DefinitionError> {
+    let wrong = |why: String| Err(DefinitionError::new("url", why));
+    match own {
+        None => Ok(usual.to_vec()),
+        Some(Urls::One(url)) => Ok(vec![url]),
+        Some(Urls::Several(urls)) if urls.is_empty() => wrong("there is none".into()),
+        Some(Urls::Several(urls)) if urls.len() > UPSTREAM_URLS => {
+            wrong(format!("{} are more than {UPSTREAM_URLS}", urls.len()))
+        }
+        Some(Urls::Several(urls)) => Ok(urls.iter().map(String::as_str).collect()),
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Bytes;
 
-use super::{UpstreamPlan, socket::Address};
+use super::{UpstreamPlan, hold, socket::Address};
 use crate::{
     dialect::{ProductList, ProductListError, Venue},
     limits::{MAX_VENUE_WORDS, PRODUCT_LIST_BYTES},
@@ -41,7 +41,7 @@ pub(super) enum FetchError {
     #[error("it took longer than {0} ms")]
     Late(u128),
     #[error("HTTP {status}{words}")]
-    Status { status: u16, words: String },
+    Status { status: u16, words: String, retry_after: Option<Duration> },
     #[error("it is longer than {0} bytes")]
     Oversize(usize),
     #[error("{0}")]
@@ -65,7 +65,7 @@ impl FetchError {
 
     /// Whether the venue would rather not see another attempt soon. 418 is how Binance bans an address.
     pub(super) const fn wants_peace(&self) -> bool {
-        matches!(self, Self::Status { status: 401 | 403 | 418 | 429, .. })
+        matches!(self, Self::Status { status: 401 | 403 | 418 | 429 | 451, .. })
     }
 }
 
@@ -119,7 +119,7 @@ where
     };
     let exchanged = async {
         let answer = sender.send_request(request).await.map_err(|why| failed(&why))?;
-        read_answer(answer).await
+        read_answer(answer, plan).await
     };
     tokio::select! {
         done = exchanged => done,
@@ -127,19 +127,26 @@ where
     }
 }
 
-async fn read_answer(answer: Response<Incoming>) -> Result<Body, FetchError> {
+async fn read_answer(answer: Response<Incoming>, plan: &UpstreamPlan) -> Result<Body, FetchError> {
     let status = answer.status();
     if status.is_success() {
         return body(answer, PRODUCT_LIST_BYTES).await;
     }
+    let retry_after = hold::asked_by(status.as_u16(), answer.headers(), plan.clock.now());
     // The venue's words, as far as they are some.
     let words = match body(answer, 4 * MAX_VENUE_WORDS).await {
         Ok(Body { bytes, is_packed: false }) => String::from_utf8_lossy(&bytes).into_owned(),
         Ok(_) | Err(_) => String::new(),
     };
     let words: String = words.chars().filter(|c| !c.is_control()).take(MAX_VENUE_WORDS).collect();
-    let words = if words.is_empty() { words } else { format!(": {words}") };
-    Err(FetchError::Status { status: status.as_u16(), words })
+    let mut words = if words.is_empty() { words } else { format!(": {words}") };
+    if status == 451
+        && let Some(other) = plan.venue.elsewhere()
+    {
+        words.push_str("; the venue may not be used from this place; ");
+        words.push_str(other);
+    }
+    Err(FetchError::Status { status: status.as_u16(), words, retry_after })
 }
 
 fn request(

@@ -87,7 +87,8 @@ impl Link {
     /// # Cancel safety
     /// A connection half made is dropped.
     pub(super) async fn open(plan: &UpstreamPlan, symbols: &BTreeSet<Symbol>) -> Result<Self, Break> {
-        let socket = Socket::connect(&plan.address, &plan.tls, plan.connect_timeout).await?;
+        plan.hold.passed().await;
+        let socket = Socket::connect(plan).await?;
         let now = Instant::now();
         let phase = if plan.credentials.is_some() { Phase::Greeting(now) } else { Phase::Open };
         let mut requests = Requests::new(plan.venue);

@@ -16,6 +16,7 @@ use super::{
     fetch::{FetchError, OUTCOMES, ProductSource, fetch},
 };
 use crate::{
+    clock::Instant,
     dialect::ProductList,
     feed::{Backoff, Publisher},
 };
@@ -82,6 +83,10 @@ async fn keep_fetching(
     metrics.products(0, [0; 4]);
     metrics.product_lists(&OUTCOMES);
     loop {
+        tokio::select! {
+            () = plan.hold.passed() => {}
+            () = out.cancelled() => return,
+        }
         let late = |_elapsed| FetchError::Late(product_source.patience.as_millis());
         let fetched = timeout(product_source.patience, fetch(&plan, &product_source))
             .await
@@ -98,11 +103,15 @@ async fn keep_fetching(
             }
             Err(why) => {
                 metrics.product_list(why.as_str());
+                if let FetchError::Status { retry_after: Some(time), .. } = &why {
+                    plan.hold.extend(Instant::now(), *time);
+                }
                 let pause = if why.wants_peace() {
                     backoff.longest(&mut rand::rng())
                 } else {
                     backoff.next(&mut rand::rng())
                 };
+                let pause = plan.hold.left(Instant::now()).map_or(pause, |left| left.max(pause));
                 let (feed, url, pause_ms) = (out.name(), &product_source.url.url, pause.as_millis());
                 tracing::warn!(%feed, %url, pause_ms, "no product list, what is known stays: {why}");
                 pause

@@ -3,7 +3,14 @@
 //! Compression is not offered: it would cost more latency than it saves bandwidth. Certificates are checked against
 //! the authorities that are built in, or those of a file.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use rustls::{
@@ -20,8 +27,16 @@ use tokio_tungstenite::{
     },
 };
 
-use super::broken::{Break, Reason};
-use crate::limits::{UPSTREAM_MESSAGE_BYTES, UPSTREAM_WRITE_TIMEOUT};
+use super::{
+    UpstreamPlan,
+    broken::{Break, Reason},
+    hold,
+};
+use crate::{
+    clock::Instant,
+    dialect::Venue,
+    limits::{UPSTREAM_MESSAGE_BYTES, UPSTREAM_WRITE_TIMEOUT},
+};
 
 /// Where a venue is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +51,30 @@ impl Address {
     /// The host without the brackets of an IPv6 address.
     pub(super) fn bare_host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+}
+
+/// The addresses of a venue, of which one is in use: another one after the way to it has failed.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    all: Vec<Address>,
+    at: AtomicUsize,
+}
+
+impl Addresses {
+    /// At least one.
+    pub(super) const fn new(all: Vec<Address>) -> Self {
+        Self { all, at: AtomicUsize::new(0) }
+    }
+
+    /// The one in use.
+    pub(super) fn current(&self) -> &Address {
+        &self.all[self.at.load(Ordering::Relaxed) % self.all.len()]
+    }
+
+    /// The next one is tried.
+    fn advance(&self) {
+        self.at.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -98,12 +137,18 @@ impl Socket {
     ///
     /// # Cancel safety
     /// A connection half made is dropped.
-    pub(super) async fn connect(address: &Address, tls: &Tls, patience: Duration) -> Result<Self, Break> {
+    pub(super) async fn connect(plan: &UpstreamPlan) -> Result<Self, Break> {
+        let address = plan.addresses.current();
         let late = |_elapsed| Reason::ConnectTimeout.because(format!("{} took too long", address.url));
-        timeout(patience, Self::open(address, tls)).await.map_err(late)?
+        let opened = timeout(plan.connect_timeout, Self::open(plan, address)).await.map_err(late);
+        let opened = opened.and_then(|opened| opened);
+        if opened.as_ref().is_err_and(|broken| broken.reason.is_about_the_way()) {
+            plan.addresses.advance();
+        }
+        opened
     }
 
-    async fn open(address: &Address, tls: &Tls) -> Result<Self, Break> {
+    async fn open(plan: &UpstreamPlan, address: &Address) -> Result<Self, Break> {
         let refused =
             |why: &dyn std::fmt::Display| Reason::Connect.because(format!("{}: {why}", address.url));
         let stream =
@@ -112,19 +157,21 @@ impl Socket {
         let config = WebSocketConfig::default()
             .max_message_size(Some(UPSTREAM_MESSAGE_BYTES))
             .max_frame_size(Some(UPSTREAM_MESSAGE_BYTES));
-        let connector = Some(Connector::Rustls(Arc::clone(&tls.0)));
+        let connector = Some(Connector::Rustls(Arc::clone(&plan.tls.0)));
         let opened = client_async_tls_with_config(&address.url, stream, Some(config), connector).await;
         match opened {
             Ok((stream, _answer)) => Ok(Self { stream, owes_pong: false }),
             Err(tungstenite::Error::Http(answer)) => {
-                let status = answer.status();
-                let reason = match status.as_u16() {
-                    401 | 403 => Reason::Auth,
-                    // 418 is how Binance bans an address.
-                    418 | 429 => Reason::RateLimited,
-                    _ => Reason::Connect,
-                };
-                Err(reason.because(format!("{}: HTTP {status}", address.url)))
+                let status = answer.status().as_u16();
+                let asked = hold::asked_by(status, answer.headers(), plan.clock.now());
+                if let Some(time) = asked {
+                    plan.hold.extend(Instant::now(), time);
+                }
+                let (reason, mut what) = refused_by(status, plan.venue, plan.credentials.is_some());
+                if let Some(time) = asked {
+                    what.push_str(&format!("; it asks to be left alone for {} s", time.as_secs()));
+                }
+                Err(reason.because(format!("{}: {what}", address.url)))
             }
             Err(why) => Err(refused(&why)),
         }
@@ -211,6 +258,28 @@ impl Socket {
     }
 }
 
+/// What a status says that is no handshake.
+pub(super) fn refused_by(status: u16, venue: Venue, has_credentials: bool) -> (Reason, String) {
+    let reason = match status {
+        401 => Reason::Auth,
+        // Without credentials it is the address that something dislikes.
+        403 if has_credentials => Reason::Auth,
+        403 | 451 => Reason::Blocked,
+        // 418 is how Binance bans an address.
+        418 | 429 => Reason::RateLimited,
+        _ => Reason::Connect,
+    };
+    let what = match (status, venue.elsewhere()) {
+        (451, Some(other)) => format!("HTTP 451: the venue may not be used from this place; {other}"),
+        (451, None) => "HTTP 451: the venue may not be used from this place".into(),
+        (403, Some(other)) if !has_credentials => {
+            format!("HTTP 403: the venue refuses this address; {other}")
+        }
+        _ => format!("HTTP {status}"),
+    };
+    (reason, what)
+}
+
 fn closed(frame: Option<&CloseFrame>) -> Break {
     let Some(frame) = frame else { return Reason::Closed.because("close frame without a code") };
     let code = u16::from(frame.code);
@@ -230,4 +299,27 @@ fn failed(why: &tungstenite::Error) -> Break {
         _ => Reason::Protocol,
     };
     reason.because(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_handshake_is_named_for_what_it_is() {
+        for (status, venue, has_credentials, reason, words) in [
+            (451, Venue::Binance, false, Reason::Blocked, "data-stream.binance.vision"),
+            (451, Venue::Kraken, false, Reason::Blocked, "may not be used from this place"),
+            (403, Venue::Binance, false, Reason::Blocked, "refuses this address"),
+            (403, Venue::Alpaca, true, Reason::Auth, "HTTP 403"),
+            (401, Venue::Binance, false, Reason::Auth, "HTTP 401"),
+            (418, Venue::Binance, false, Reason::RateLimited, "HTTP 418"),
+            (429, Venue::Alpaca, true, Reason::RateLimited, "HTTP 429"),
+            (502, Venue::Kraken, false, Reason::Connect, "HTTP 502"),
+        ] {
+            let (found, what) = refused_by(status, venue, has_credentials);
+            assert_eq!(found, reason, "{status} {venue:?}");
+            assert!(what.contains(words), "{what}");
+        }
+    }
 }

@@ -72,7 +72,8 @@ pub(super) async fn refused() -> Three {
     assert_eq!(second.ended().await, Some(4005));
     first.send(json!("no command")).await;
     first.expect("error").await;
-    let (http, address) = (reqwest::Client::new(), gateway.address);
+    // Each request on a connection of its own: an idle one gives way to the next, whatever is on its way there.
+    let (http, address) = (reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap(), gateway.address);
     let foreign = |request: reqwest::RequestBuilder| {
         request.header("origin", "http://elsewhere.example.com").timeout(PATIENCE).send()
     };

@@ -97,7 +97,7 @@ async fn a_venue_that_takes_connections_and_does_not_answer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_that_are_refused_once() {
-    ends("auth-failure", &["auth"]).await;
+    ends("auth-failure", &["auth", "blocked"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ fn what_is_usual_needs_symbols_only() {
     for venue in Venue::ALL {
         let feed = build(venue, "symbols = [\"BTC-USD\", \"ETH-USD\"]").unwrap();
         assert_eq!((feed.symbols(), feed.venue()), (2, venue));
-        assert!(feed.plan.is_on_demand && feed.plan.address.url.starts_with("wss://"));
+        assert!(feed.plan.is_on_demand && feed.plan.addresses.current().url.starts_with("wss://"));
     }
     let feed = build(Venue::Kraken, "symbols = { BTC-USD = \"XBT/USD\" }").unwrap();
     assert_eq!(feed.plan.names().theirs(Symbol::new("BTC-USD").unwrap()), Some("XBT/USD"));
