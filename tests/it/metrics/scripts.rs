@@ -73,7 +73,8 @@ pub(super) async fn refused() -> Three {
     first.send(json!("no command")).await;
     first.expect("error").await;
     // Each request on a connection of its own: an idle one gives way to the next, whatever is on its way there.
-    let (http, address) = (reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap(), gateway.address);
+    let (http, address) =
+        (reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap(), gateway.address);
     let foreign = |request: reqwest::RequestBuilder| {
         request.header("origin", "http://elsewhere.example.com").timeout(PATIENCE).send()
     };
