@@ -23,7 +23,7 @@ impl Hold {
         *held = (*held).max(Some(until));
     }
 
-    /// How much longer the venue is to be left alone.
+    /// How much longer to leave the venue alone.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         let until = *self.0.lock();
         until.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero())
