@@ -68,6 +68,7 @@ pub(crate) fn quote(i: usize) -> Tick {
         source: source(),
         te: Some(UnixMicros(1_767_623_400_041_986)),
         tr: UnixMicros(1_767_623_400_042_000),
+        is_snapshot: false,
     })
 }
 

@@ -132,7 +132,7 @@ mod tests {
                     tr,
                     print: Print::default(),
                 }),
-                Tick::Quote(Quote { symbol, bid: None, ask: None, source, te: None, tr }),
+                Tick::Quote(Quote { symbol, bid: None, ask: None, source, te: None, tr, is_snapshot: false }),
             ];
             self.publisher.publish(&mut ticks);
         }

@@ -179,6 +179,7 @@ fn quote<'a, N: Literal<'a>>(entry: &Entry<'_, N>, at: Received<'_>) -> Result<Q
         source: source(),
         te: Some(need(entry.t.as_ref(), "t", "q")?.time("t")?),
         tr: at.tr,
+        is_snapshot: false,
     })
 }
 

@@ -185,6 +185,7 @@ fn quote(event: &BookTicker<'_>, at: Received<'_>) -> Result<Message, ParseError
         source: source(),
         te,
         tr: at.tr,
+        is_snapshot: false,
     });
     // The order book's update, of which most do not touch the best prices.
     Ok(Message::Tick { tick, sequence: event.u.map(Sequence::Rising) })

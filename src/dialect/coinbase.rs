@@ -167,6 +167,7 @@ fn quote(event: &Ticker<'_>, at: Received<'_>) -> Result<Message, ParseError> {
         source: source(),
         te: event.time.as_deref().map(|text| field::rfc3339("time", text)).transpose()?,
         tr: at.tr,
+        is_snapshot: false,
     });
     Ok(Message::Tick { tick, sequence: event.sequence.map(Sequence::Rising) })
 }

@@ -1,7 +1,8 @@
 //! Kraken spot, the reading side: WebSocket v2, and of v1 what its recordings hold ([`first`]).
 //!
 //! v2 writes prices and amounts as JSON numbers with significant zeros at the end; they are read from that literal
-//! text. A `ticker` is a quote: its statistics of the day are left alone, because the gateway derives its own. Trades
+//! text. A `ticker` is a quote, and the first one of a subscription a snapshot: its statistics of the day are left alone, because the
+//! gateway derives its own. Trades
 //! that come on subscribing (a snapshot) are not published: they are no new trades. No order book is kept here.
 //!
 //! Formats: "Spot WebSocket API v2" and "v1" of Kraken's API documentation.
@@ -139,7 +140,7 @@ fn channel_data(
         }
         "ticker" => {
             for entry in &serde_json::from_str::<Vec<TickerEntry<'_>>>(data)? {
-                out.push(named(quote(entry, at))?);
+                out.push(named(quote(entry, kind == Some("snapshot"), at))?);
             }
         }
         "status" => {
@@ -182,7 +183,7 @@ fn trade(entry: &TradeEntry<'_>, at: Received<'_>) -> Result<Message, ParseError
     Ok(Message::Tick { tick, sequence: Some(Sequence::Counted(entry.trade_id)) })
 }
 
-fn quote(entry: &TickerEntry<'_>, at: Received<'_>) -> Result<Message, ParseError> {
+fn quote(entry: &TickerEntry<'_>, is_snapshot: bool, at: Received<'_>) -> Result<Message, ParseError> {
     let tick = Tick::Quote(Quote {
         symbol: at.symbol(&entry.symbol)?,
         bid: level(("bid", entry.bid), ("bid_qty", entry.bid_qty))?,
@@ -190,6 +191,7 @@ fn quote(entry: &TickerEntry<'_>, at: Received<'_>) -> Result<Message, ParseErro
         source: source(),
         te: entry.timestamp.as_deref().map(|text| field::rfc3339("timestamp", text)).transpose()?,
         tr: at.tr,
+        is_snapshot,
     });
     Ok(Message::Tick { tick, sequence: None })
 }

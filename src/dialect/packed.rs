@@ -48,7 +48,16 @@ enum Value {
         #[serde(default)] Marks,
     ),
     #[serde(rename = "q")]
-    Quote(Option<Side2>, Option<Side2>, Source, Option<UnixMicros>, UnixMicros),
+    Quote(
+        Option<Side2>,
+        Option<Side2>,
+        Source,
+        Option<UnixMicros>,
+        UnixMicros,
+        /// Whether it is a snapshot; absent where it is none.
+        #[serde(default, skip_serializing_if = "is_false")]
+        bool,
+    ),
     /// Name and place of the trade, and its number when it was known; what became of it, and when.
     #[serde(rename = "c")]
     Correction(Id, Source, Option<u64>, Became, Option<UnixMicros>, UnixMicros),
@@ -74,6 +83,11 @@ enum Became {
     Busted(Option<Price>, Option<Size>),
     #[serde(rename = "c")]
     Corrected(Price, Size, Marks, Option<Id>),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands the field over by reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// One side of the book.
@@ -130,8 +144,8 @@ impl PackedEvent {
                 let Correction { id, source, of, change, te, tr, .. } = &**correction;
                 Value::Correction(Id::of(id), *source, *of, Became::of(change), *te, *tr)
             }
-            Body::Tick(Tick::Quote(Quote { bid, ask, source, te, tr, .. })) => {
-                Value::Quote(side(bid), side(ask), *source, *te, *tr)
+            Body::Tick(Tick::Quote(Quote { bid, ask, source, te, tr, is_snapshot, .. })) => {
+                Value::Quote(side(bid), side(ask), *source, *te, *tr, *is_snapshot)
             }
             Body::Tick(Tick::Loss(Loss { why, events, .. })) => {
                 Value::Loss(matches!(why, LossWhy::Venue), *events)
@@ -160,9 +174,9 @@ impl PackedEvent {
                 let correction = Correction { symbol, id, source, change, te, tr, of };
                 Body::Tick(Tick::Correction(Box::new(correction)))
             }
-            Value::Quote(bid, ask, source, te, tr) => {
+            Value::Quote(bid, ask, source, te, tr, is_snapshot) => {
                 let (bid, ask) = (level(bid), level(ask));
-                Body::Tick(Tick::Quote(Quote { symbol, bid, ask, source, te, tr }))
+                Body::Tick(Tick::Quote(Quote { symbol, bid, ask, source, te, tr, is_snapshot }))
             }
             Value::Loss(by_venue, events) => {
                 let why = if by_venue { LossWhy::Venue } else { LossWhy::Reconnect };

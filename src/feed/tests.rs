@@ -52,7 +52,7 @@ impl Desk {
 
     fn quote(&mut self) {
         let (symbol, source, tr) = (symbol("HEARD"), self.publisher.name(), UnixMicros(self.now));
-        let quote = Quote { symbol, bid: None, ask: None, source, te: None, tr };
+        let quote = Quote { symbol, bid: None, ask: None, source, te: None, tr, is_snapshot: false };
         self.publisher.publish(&mut vec![Tick::Quote(quote)]);
     }
 

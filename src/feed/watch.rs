@@ -68,7 +68,15 @@ mod tests {
         publisher.declare(symbols).unwrap();
         let quote = |symbol, at: i64| {
             let (te, tr) = (None, UnixMicros(at));
-            vec![Tick::Quote(Quote { symbol, bid: None, ask: None, source: feed, te, tr })]
+            vec![Tick::Quote(Quote {
+                symbol,
+                bid: None,
+                ask: None,
+                source: feed,
+                te,
+                tr,
+                is_snapshot: false,
+            })]
         };
         let states = || symbols.map(|symbol| hub.topic(symbol).unwrap().state());
         let at = |second: i64| {

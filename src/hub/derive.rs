@@ -319,6 +319,7 @@ mod tests {
             source: Source::new("x").unwrap(),
             te: None,
             tr: UnixMicros(1),
+            is_snapshot: false,
         };
         for (bid, changes) in [("1.0", true), ("1.0", false), ("1.00", true), ("1.01", true)] {
             assert_eq!(derived.quote(&quote(bid)).changed.contains(Channel::Ticker), changes, "{bid}");

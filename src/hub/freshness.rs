@@ -227,7 +227,8 @@ mod tests {
                 ),
                 Happens::Quote(behind) => {
                     let te = te(behind);
-                    let quote = Quote { symbol, bid: None, ask: None, source, te, tr: now };
+                    let quote =
+                        Quote { symbol, bid: None, ask: None, source, te, tr: now, is_snapshot: false };
                     freshness.heard(&Tick::Quote(quote), (0, steady))
                 }
                 Happens::Told(state) => {

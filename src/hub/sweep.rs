@@ -170,8 +170,15 @@ mod tests {
         let lane = hub.open_lane().unwrap();
         for symbol in &symbols {
             let topic = hub.declare(*symbol, feed).unwrap();
-            let quote =
-                Quote { symbol: *symbol, bid: None, ask: None, source: feed, te: None, tr: UnixMicros(1) };
+            let quote = Quote {
+                symbol: *symbol,
+                bid: None,
+                ask: None,
+                source: feed,
+                te: None,
+                tr: UnixMicros(1),
+                is_snapshot: false,
+            };
             hub.publish(feed, [Tick::Quote(quote)]);
             let _head = topic.join(lane.index(), Channel::Status);
         }

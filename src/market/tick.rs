@@ -63,6 +63,8 @@ pub struct Quote {
     pub te: Option<UnixMicros>,
     /// Time the gateway received it.
     pub tr: UnixMicros,
+    /// Whether it says how things stood when they were asked for, and not that something has just changed.
+    pub is_snapshot: bool,
 }
 
 /// Whether a symbol's data can be trusted to be current.

@@ -318,5 +318,6 @@ pub(crate) fn quote(i: usize) -> Tick {
         source: source(),
         te: None,
         tr: UnixMicros(1),
+        is_snapshot: false,
     })
 }

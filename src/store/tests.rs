@@ -156,6 +156,7 @@ fn quote(symbol: &str, bid: &str, at: i64) -> Tick {
         source: source(),
         te: None,
         tr: UnixMicros(at),
+        is_snapshot: false,
     })
 }
 

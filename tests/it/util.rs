@@ -369,6 +369,7 @@ pub(crate) fn quote(name: &str, bid: &str) -> Tick {
         source: source(),
         te: None,
         tr: Clock::system().now(),
+        is_snapshot: false,
     })
 }
 

@@ -139,6 +139,7 @@ fn quote(ticker: &Ticker<'_>, te: Option<UnixMicros>, at: Received<'_>) -> Resul
         source: source(),
         te,
         tr: at.tr,
+        is_snapshot: false,
     });
     Ok(Message::Tick { tick, sequence: None })
 }

@@ -117,6 +117,7 @@ fn quote(pair: &str, ticker: &Ticker<'_>, at: Received<'_>) -> Result<Message, P
         source: source(),
         te: None,
         tr: at.tr,
+        is_snapshot: false,
     });
     Ok(Message::Tick { tick, sequence: None })
 }

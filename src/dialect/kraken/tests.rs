@@ -42,9 +42,9 @@ fn trades_keep_the_literal_text_of_their_numbers() {
 
 #[test]
 fn a_ticker_is_a_quote_with_or_without_a_time() {
-    let ticker = |time: &str, bid: &str| {
+    let ticker = |kind: &str, time: &str, bid: &str| {
         format!(
-            r#"{{"channel":"ticker","type":"snapshot","data":[{{"symbol":"ALGO/USD","bid":{bid},"bid_qty":740.0,"ask":0.10035,"ask_qty":1361.44813780,"last":0.10035,"volume":997038.98383185,"vwap":0.10148,"low":0.09979,"high":0.10285,"change":-0.00017,"change_pct":-0.17{time}}}]}}"#
+            r#"{{"channel":"ticker","type":"{kind}","data":[{{"symbol":"ALGO/USD","bid":{bid},"bid_qty":740.0,"ask":0.10035,"ask_qty":1361.44813780,"last":0.10035,"volume":997038.98383185,"vwap":0.10148,"low":0.09979,"high":0.10285,"change":-0.00017,"change_pct":-0.17{time}}}]}}"#
         )
     };
     let read = |frame: &str| {
@@ -52,11 +52,12 @@ fn a_ticker_is_a_quote_with_or_without_a_time() {
         let [(Tick::Quote(quote), None)] = found.as_slice() else { panic!("{found:?}") };
         quote.clone()
     };
-    let old = read(&ticker("", "0.10025"));
+    let old = read(&ticker("snapshot", "", "0.10025"));
     assert_eq!((shown(old.bid), shown(old.ask)), ("0.10025 740.0".into(), "0.10035 1361.44813780".into()));
-    assert_eq!(old.te, None);
-    let new = read(&ticker(r#","timestamp":"2025-09-25T09:04:31.742648Z""#, "null"));
+    assert_eq!((old.te, old.is_snapshot), (None, true));
+    let new = read(&ticker("update", r#","timestamp":"2025-09-25T09:04:31.742648Z""#, "null"));
     assert_eq!((new.bid, new.te), (None, Some(UnixMicros(1_758_791_071_742_648))));
+    assert!(!new.is_snapshot, "a change");
 }
 
 #[test]

@@ -69,7 +69,8 @@ struct CorrectionMessage<'a> {
     tr: UnixMicros,
 }
 
-/// `{"T":"q","S":"BTC-USD","n":18240,"bp":"…","bs":"…","ap":"…","as":"…","x":"binance","te":US,"tr":US}`
+/// `{"T":"q","S":"BTC-USD","n":18240,"bp":"…","bs":"…","ap":"…","as":"…","x":"binance","te":US,"tr":US}`; one that the
+/// venue was asked for has `snap`.
 #[derive(Serialize)]
 pub(super) struct QuoteMessage {
     #[serde(rename = "T")]
@@ -89,6 +90,8 @@ pub(super) struct QuoteMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     te: Option<UnixMicros>,
     tr: UnixMicros,
+    #[serde(skip_serializing_if = "is_false")]
+    snap: bool,
 }
 
 /// `{"T":"status","S":"BTC-USD","n":2,"state":"live","x":"binance","since":US,"why":"receiving"}`
@@ -253,6 +256,7 @@ pub(super) fn quote_message(n: u64, quote: &Quote) -> QuoteMessage {
         x: quote.source,
         te: quote.te,
         tr: quote.tr,
+        snap: quote.is_snapshot,
     }
 }
 
@@ -389,6 +393,7 @@ mod tests {
             source: Source::new("fxcm").unwrap(),
             te: None,
             tr: UnixMicros(2),
+            is_snapshot: false,
         }));
         assert_eq!(text(1, &quote), r#"{"T":"q","S":"EUR/USD","n":1,"bp":"1.38727","x":"fxcm","tr":2}"#);
     }

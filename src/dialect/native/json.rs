@@ -50,7 +50,8 @@ pub(super) fn quote(n: u64, quote: &Quote) -> Vec<u8> {
     message.decimal(",\"bs\":\"", quote.bid.and_then(|bid| bid.size).map(Size::decimal));
     message.decimal(",\"ap\":\"", quote.ask.map(|ask| ask.price.decimal()));
     message.decimal(",\"as\":\"", quote.ask.and_then(|ask| ask.size).map(Size::decimal));
-    message.raw(",\"x\":\"").raw(quote.source.as_str()).raw("\"").times(quote.te, quote.tr).raw("}");
+    message.raw(",\"x\":\"").raw(quote.source.as_str()).raw("\"").times(quote.te, quote.tr);
+    message.raw(if quote.is_snapshot { ",\"snap\":true}" } else { "}" });
     message.0
 }
 
@@ -140,9 +141,9 @@ mod tests {
         #[test]
         fn a_quote_is_what_serde_writes(
             (symbol, source, n) in (symbols(), sources(), any::<u64>()),
-            (bid, ask, (te, tr)) in (levels(), levels(), times()),
+            (bid, ask, (te, tr), is_snapshot) in (levels(), levels(), times(), any::<bool>()),
         ) {
-            let it = Quote { symbol, bid, ask, source, te, tr };
+            let it = Quote { symbol, bid, ask, source, te, tr, is_snapshot };
             prop_assert_eq!(text(quote(n, &it)), text(Encoding::Json.encode(&quote_message(n, &it))));
         }
 

@@ -51,6 +51,8 @@ pub struct TickMessage<'a> {
     why: Option<Text<'a>>,
     #[serde(borrow)]
     nid: Option<Text<'a>>,
+    #[serde(default)]
+    snap: bool,
     #[serde(rename = "of")]
     _of: Option<u64>,
 }
@@ -95,7 +97,10 @@ impl TickMessage<'_> {
         let (trade, quote) = (self.p.is_some() || self.s.is_some(), self.bp.is_some() || self.ap.is_some());
         match (self.kind.as_deref(), trade, quote) {
             (None | Some("t"), true, false) => {
-                self.without("a trade", &[("bs", self.bs.is_some()), ("as", self.r#as.is_some())])?;
+                self.without(
+                    "a trade",
+                    &[("bs", self.bs.is_some()), ("as", self.r#as.is_some()), ("snap", self.snap)],
+                )?;
                 Ok(Tick::Trade(Trade {
                     symbol,
                     price: field::price("p", self.p.as_deref().ok_or_else(|| missing("p"))?)?,
@@ -119,7 +124,7 @@ impl TickMessage<'_> {
                 self.without("a quote", &keys)?;
                 let bid = level(("bp", self.bp.as_deref()), ("bs", self.bs.as_deref()))?;
                 let ask = level(("ap", self.ap.as_deref()), ("as", self.r#as.as_deref()))?;
-                Ok(Tick::Quote(Quote { symbol, bid, ask, source, te, tr }))
+                Ok(Tick::Quote(Quote { symbol, bid, ask, source, te, tr, is_snapshot: self.snap }))
             }
             (Some("t"), _, _) => Err(shape("a trade has p and s, and neither bp nor ap")),
             (Some("q"), _, _) => Err(shape("a quote has bp or ap, and neither p nor s")),
@@ -215,6 +220,7 @@ mod tests {
         for line in [
             r#"{"T":"t","S":"BTC-USD","n":9,"p":"67210.10","s":"0.015","side":"buy","id":"995098700","x":"binance","te":1700000000000000,"tr":7}"#,
             r#"{"T":"q","S":"EUR/USD","n":9,"bp":"1.38727","x":"fxcm","tr":7}"#,
+            r#"{"T":"q","S":"EUR/USD","n":9,"bp":"1.38727","x":"fxcm","tr":7,"snap":true}"#,
             r#"{"T":"t","S":"AAPL","n":9,"p":"1.5","s":"2","id":"7","x":"D","tr":7,"nc":"last,hilo"}"#,
             r#"{"T":"t","S":"AAPL","n":9,"p":"1.5","s":"2","id":"7","x":"D","tr":7,"nc":"vol","busted":true,"corrected":true}"#,
             r#"{"T":"c","S":"AAPL","n":9,"id":"7","why":"busted","p":"1.5","s":"2","x":"D","te":1700000000000000,"tr":7}"#,
@@ -244,6 +250,7 @@ mod tests {
             (r#"{"S":"A","bp":"1","as":"1"}"#, "ap is missing"),
             (r#"{"S":"A","p":"1","s":"1","as":"1"}"#, "a trade has no as"),
             (r#"{"S":"A","bp":"1","id":"1"}"#, "a quote has no id"),
+            (r#"{"S":"A","p":"1","s":"1","snap":true}"#, "a trade has no snap"),
             (r#"{"T":"status","S":"A"}"#, "none of t, q and c"),
             (r#"{"S":"A","p":"1","s":"1","nc":"all"}"#, "nc is a list"),
             (r#"{"T":"c","S":"A","why":"busted"}"#, "id is missing"),

@@ -176,7 +176,7 @@ fn three() -> [Tick; 3] {
         Some(Level { price: price.parse().unwrap(), size: Some(size.parse().unwrap()) })
     };
     let (bid, ask) = (level("67209.90", "0.1000"), level("67210.00", "2.0000"));
-    let quote = Tick::Quote(Quote { symbol, bid, ask, source, te: Some(tr), tr });
+    let quote = Tick::Quote(Quote { symbol, bid, ask, source, te: Some(tr), tr, is_snapshot: false });
     [trade("67210.10", "0.0150", Side::Sell, 7), quote, trade("67209.00", "1.0000", Side::Buy, 8)]
 }
 

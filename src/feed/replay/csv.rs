@@ -261,7 +261,7 @@ impl Rows {
             }),
             Values::Quote { bid, ask } => {
                 let (bid, ask) = (row.level(bid, scale)?, row.level(ask, scale)?);
-                Tick::Quote(Quote { symbol, bid, ask, source, te, tr })
+                Tick::Quote(Quote { symbol, bid, ask, source, te, tr, is_snapshot: false })
             }
         });
         Ok(Decoded::Ticks(Some(tr)))

@@ -237,6 +237,7 @@ fn quote(stamp: Stamp, bid: Offer, ask: Offer) -> Tick {
         source,
         te,
         tr: tr.or(te).unwrap_or(UnixMicros(0)),
+        is_snapshot: false,
     })
 }
 

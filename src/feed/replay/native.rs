@@ -40,6 +40,8 @@ struct Message<'a> {
     busted: bool,
     #[serde(default)]
     corrected: bool,
+    #[serde(default)]
+    snap: bool,
     nid: Option<Text<'a>>,
 }
 
@@ -94,6 +96,7 @@ fn message(
             source,
             te,
             tr: now,
+            is_snapshot: message.snap,
         }),
         "status" => {
             let since = time("since", message.since.ok_or_else(|| missing("since"))?)?;
@@ -172,7 +175,7 @@ mod tests {
         let lines = [
             r#"{"T":"t","S":"BTC-USD","n":9001,"p":"67210.10","s":"0.015","side":"buy","id":"995098700","x":"binance","te":1700000000000000,"tr":1700000000000001}"#,
             r#"{"T":"q","S":"BTC-USD","n":2,"bp":"1.10","bs":"2","ap":"1.20","as":"3.0","x":"binance","te":1700000000000000,"tr":1700000000000001}"#,
-            r#"{"T":"q","S":"EUR/USD","n":2,"bp":"1.10","x":"fxcm","tr":1700000000000001}"#,
+            r#"{"T":"q","S":"EUR/USD","n":2,"bp":"1.10","x":"fxcm","tr":1700000000000001,"snap":true}"#,
             r#"{"T":"status","S":"A","n":2,"state":"halted","x":"sim","since":1700000000000001,"why":"circuit breaker"}"#,
             r#"{"T":"t","S":"AAPL","n":2,"p":"1.5","s":"2","x":"D","tr":1700000000000001,"nc":"last,hilo","busted":true}"#,
             r#"{"T":"c","S":"AAPL","n":2,"id":"7","why":"busted","p":"1.5","s":"2","x":"D","tr":1700000000000001}"#,

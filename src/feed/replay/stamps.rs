@@ -147,7 +147,15 @@ mod tests {
         let quote = |at: &i64| {
             let (symbol, source) = ("S".parse().unwrap(), "x".parse().unwrap());
             let te = Some(UnixMicros(*at));
-            Tick::Quote(crate::market::Quote { symbol, bid: None, ask: None, source, te, tr: UnixMicros(0) })
+            Tick::Quote(crate::market::Quote {
+                symbol,
+                bid: None,
+                ask: None,
+                source,
+                te,
+                tr: UnixMicros(0),
+                is_snapshot: false,
+            })
         };
         Batch { marks, ticks: at.iter().map(quote).collect(), ..Batch::default() }
     }

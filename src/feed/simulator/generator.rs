@@ -121,6 +121,7 @@ impl Generator {
                     source,
                     te,
                     tr,
+                    is_snapshot: false,
                 })
             }
         }

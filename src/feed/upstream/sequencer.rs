@@ -249,7 +249,15 @@ mod tests {
     fn quote(bid: &str, te: Option<i64>) -> Tick {
         let bid = Some(Level { price: bid.parse().unwrap(), size: None });
         let (source, te) = (Source::new("v").unwrap(), te.map(UnixMicros));
-        Tick::Quote(Quote { symbol: symbol(), bid, ask: None, source, te, tr: UnixMicros(0) })
+        Tick::Quote(Quote {
+            symbol: symbol(),
+            bid,
+            ask: None,
+            source,
+            te,
+            tr: UnixMicros(0),
+            is_snapshot: false,
+        })
     }
 
     fn loss(channel: Channel, why: LossWhy, events: Option<u64>) -> Verdict {

@@ -118,7 +118,15 @@ impl Pair {
                 let bid = Some(Level { price: format!("{price}").parse().unwrap(), size: None });
                 let te = Some(UnixMicros(now.0 - 40_000));
                 told(
-                    Tick::Quote(Quote { symbol: symbol(s), bid, ask: None, source: feed(i), te, tr: now }),
+                    Tick::Quote(Quote {
+                        symbol: symbol(s),
+                        bid,
+                        ask: None,
+                        source: feed(i),
+                        te,
+                        tr: now,
+                        is_snapshot: false,
+                    }),
                     i,
                 );
             }

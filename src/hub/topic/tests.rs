@@ -54,6 +54,7 @@ fn quote(at: i64) -> Tick {
         source: source(),
         te: None,
         tr: UnixMicros(at),
+        is_snapshot: false,
     })
 }
 

@@ -58,6 +58,22 @@ fn events_come_back_as_they_were() {
     assert!(unpack(&bytes[1..], "S".parse().unwrap(), Channel::Trades).is_err());
 }
 
+/// Most quotes are none, and have the bytes that they always had.
+#[test]
+fn a_quote_comes_back_with_its_mark_of_a_snapshot() {
+    let symbol = "S".parse().unwrap();
+    let of = |is_snapshot| Body::from(Tick::Quote(Quote { is_snapshot, ..plain_quote(symbol) }));
+    let [plain, marked] = [false, true].map(|is_snapshot| pack([(1, &of(is_snapshot))]));
+    assert_eq!(marked.len(), plain.len() + 1);
+    for (bytes, is_snapshot) in [(plain, false), (marked, true)] {
+        assert_eq!(unpack(&bytes, symbol, Channel::Quotes).unwrap(), [(1, of(is_snapshot))]);
+    }
+}
+
+fn plain_quote(symbol: Symbol) -> Quote {
+    Quote { symbol, bid: None, ask: None, source: source(), te: None, tr: UnixMicros(5), is_snapshot: false }
+}
+
 /// Other bytes are another format: then `FORMAT` must rise, or files that exist would be misread.
 #[test]
 fn the_bytes_of_a_format_do_not_change() {
