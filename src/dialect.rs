@@ -2,7 +2,7 @@
 //!
 //! [`native`] is tickcast's own protocol (JSON and MessagePack). The others are venues' formats: [`Venue::parse`] reads
 //! what a venue says, on a live connection or in a recording, [`Venue::subscribe`] writes what it is asked, and
-//! [`Venue::products`] reads what it trades.
+//! [`Venue::products`] reads what it trades, [`Venue::first_values`] the quotes of symbols whose stream tells changes only.
 //!
 //! Refuses to keep state: gaps, duplicates and reconnecting are the feed's business, which [`Sequence`] is made for.
 
@@ -24,6 +24,7 @@ mod dispatch;
 mod encoding;
 mod error;
 pub(crate) mod field;
+mod first_values;
 mod form;
 pub mod kraken;
 mod mark;

@@ -8,15 +8,16 @@
 mod connection;
 mod counter;
 mod fault;
+mod http;
 mod mock;
 mod peers;
 mod products;
 mod protocol;
 mod rules;
-
 mod tape;
+mod values;
 
-pub use fault::{Fault, Planned};
+pub use fault::{Fault, Planned, ValueFault};
 
 pub use mock::{Counts, MockVenue, Script};
 pub use peers::ListFault;
@@ -52,6 +53,9 @@ pub struct VenueArgs {
     /// What goes wrong with the product list: one request after the other; may be repeated. After that all is well
     #[arg(long = "list-fault", value_enum, value_name = "FAULT")]
     list_faults: Vec<ListFault>,
+    /// What goes wrong with first values: one request after the other; may be repeated. After that all is well
+    #[arg(long = "value-fault", value_enum, value_name = "FAULT")]
+    value_faults: Vec<ValueFault>,
     /// How the venue behaves where sources disagree; may be repeated
     #[arg(long = "reading", value_enum, value_name = "READING")]
     readings: Vec<Reading>,
@@ -113,6 +117,7 @@ pub fn run(args: &VenueArgs) -> anyhow::Result<()> {
             readings: args.readings.clone(),
             places: args.places,
             rate: args.rate,
+            value_faults: args.value_faults.clone(),
             ..Rules::default()
         },
     };
@@ -124,7 +129,11 @@ pub fn run(args: &VenueArgs) -> anyhow::Result<()> {
         let venue = MockVenue::start(listener, script)?;
         print(|out| {
             writeln!(out, "ws://{}/ plays {count} data frames", venue.address())?;
-            writeln!(out, "http://{}{} lists their products", venue.address(), venue.list_path())
+            writeln!(out, "http://{}{} lists their products", venue.address(), venue.list_path())?;
+            match venue.values_path() {
+                Some(path) => writeln!(out, "http://{}{path} has their newest quotes", venue.address()),
+                None => Ok(()),
+            }
         })?;
         signals.next().await;
         Ok(())

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::{Venue, alpaca, binance, coinbase, kraken, venue_request::VenueRequest};
+use crate::market::Quote;
 
 impl Venue {
     /// Reads what a client sent.
@@ -41,6 +42,37 @@ impl Venue {
         }
     }
 
+    /// The symbols whose first values the query of a request asks for.
+    #[must_use]
+    pub fn first_values_asked(self, query: &str) -> Vec<String> {
+        let list = query.split('&').find_map(|part| part.strip_prefix("symbols=")).map(decoded);
+        let list = list.unwrap_or_default();
+        match self {
+            Self::Binance => serde_json::from_str(&list).unwrap_or_default(),
+            Self::Coinbase | Self::Kraken | Self::Alpaca => list.split(',').map(ToOwned::to_owned).collect(),
+        }
+    }
+
+    /// The answer: the newest quotes of these symbols.
+    #[must_use]
+    pub fn first_values_list<'a>(self, quotes: impl Iterator<Item = (&'a str, &'a Quote)>) -> String {
+        match self {
+            Self::Binance => binance::serve::book_tickers(quotes),
+            Self::Alpaca => alpaca::serve::latest_quotes(quotes),
+            Self::Coinbase | Self::Kraken => String::new(),
+        }
+    }
+
+    /// The path at which the venue tells its newest quotes beside the stream, if it has to be asked for them.
+    #[must_use]
+    pub const fn first_values_path(self) -> Option<&'static str> {
+        match self {
+            Self::Binance => Some("/api/v3/ticker/bookTicker"),
+            Self::Alpaca => Some("/v2/stocks/quotes/latest"),
+            Self::Coinbase | Self::Kraken => None,
+        }
+    }
+
     /// The path of the venue's product list.
     #[must_use]
     pub const fn products_path(self) -> &'static str {
@@ -53,12 +85,31 @@ impl Venue {
     }
 }
 
+/// A part of a query as it was before it was written there; what is no UTF-8 is nothing.
+fn decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part;
+    while let Some((before, behind)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let Some(byte) = behind.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) else {
+            return String::new();
+        };
+        bytes.push(byte);
+        rest = &behind[2..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::{
-        Listing,
-        venue_request::{Topic, both},
+    use crate::{
+        dialect::{
+            Listing, Naming,
+            venue_request::{Topic, both},
+        },
+        market::{Level, Source, Symbol, UnixMicros},
     };
 
     #[test]
@@ -97,6 +148,36 @@ mod tests {
         assert_eq!(Venue::Alpaca.request_of(&auth), let_in);
         for venue in Venue::ALL {
             assert_eq!(venue.request_of("no json"), VenueRequest::Unknown { id: None });
+        }
+    }
+
+    #[test]
+    fn our_reading_side_finds_the_first_values_that_it_asked_for() {
+        for venue in Venue::ALL.into_iter().filter(|venue| venue.has_first_values()) {
+            let theirs = ["BTC-USD", "币USD"].map(|ours| venue.symbol(ours));
+            let names: Vec<_> = theirs.iter().map(String::as_str).collect();
+            let asked = venue.first_values_of("http://127.0.0.1/x?feed=iex", &names);
+            assert_eq!(venue.first_values_asked(asked.split_once('?').unwrap().1), names, "{venue:?}");
+            let quote = Quote {
+                symbol: "BTC-USD".parse().unwrap(),
+                bid: Some(Level { price: "1.50".parse().unwrap(), size: Some("2.0".parse().unwrap()) }),
+                ask: None,
+                source: Source::new(venue.as_str()).unwrap(),
+                te: (venue == Venue::Alpaca).then_some(UnixMicros(1_700_000_000_000_001)),
+                tr: UnixMicros(7),
+                is_snapshot: true,
+            };
+            let list = venue.first_values_list([(names[0], &quote), (names[1], &quote)].into_iter());
+            let read = venue.first_values(list.as_bytes(), UnixMicros(7), &OnlyBitcoin).unwrap();
+            assert_eq!(read, [quote], "{venue:?}");
+        }
+    }
+
+    struct OnlyBitcoin;
+
+    impl Naming for OnlyBitcoin {
+        fn ours(&self, theirs: &str) -> Option<Symbol> {
+            theirs.starts_with("BTC").then(|| "BTC-USD".parse().unwrap())
         }
     }
 

@@ -9,6 +9,7 @@
 //!     ├─ Intake: our names, Sequencer: no repetition, and a loss where ticks are missing
 //!     └─ Lists ── fetch ── the venue's product list, over HTTPS
 //!          Catalogue: what the patterns find in it
+//!     └─ FirstValues ── fetch ── quotes of symbols whose stream tells changes only
 //! ```
 //!
 //! The venue's words are [`crate::dialect`]'s business. The supervisor connects again after a [`Break`]; everything
@@ -20,6 +21,7 @@ mod connected;
 mod definition;
 mod desired;
 mod fetch;
+mod first_values;
 mod found;
 mod hold;
 mod intake;
@@ -50,13 +52,14 @@ use self::{
     catalogue::Catalogue,
     connected::{Connected, LinkExit},
     desired::Desired,
-    fetch::ProductSource,
+    fetch::{OUTCOMES, ProductSource},
+    first_values::FirstValues,
     hold::Hold,
     intake::Intake,
     link::Link,
     names::Names,
     products::Lists,
-    socket::{Addresses, Tls},
+    socket::{Address, Addresses, Tls},
 };
 use super::{Backoff, End, Feed, FeedError, Publisher};
 use crate::{
@@ -78,6 +81,8 @@ struct UpstreamPlan {
     /// Grows when patterns find something; the lock is held for no longer than a copy of the pointer.
     names: RwLock<Arc<Names>>,
     product_source: Option<Arc<ProductSource>>,
+    /// Where first quotes are asked for, where the stream brings none.
+    first_values: Option<Address>,
     /// Symbols that one connection carries.
     places: usize,
     source: Option<Source>,
@@ -106,6 +111,7 @@ pub struct Upstream {
     plan: Arc<UpstreamPlan>,
     catalogue: Option<Catalogue>,
     lists: Option<Lists>,
+    first_values: FirstValues,
     desired: Desired,
     /// Symbols that are wanted since the last look, and were not.
     asked: Vec<Symbol>,
@@ -120,6 +126,7 @@ impl Upstream {
     fn new(plan: UpstreamPlan, catalogue: Option<Catalogue>) -> Self {
         Self {
             desired: Desired::new(plan.linger, plan.places),
+            first_values: FirstValues::new(Backoff::new(plan.retry.0, plan.retry.1)),
             plan: Arc::new(plan),
             catalogue,
             lists: None,
@@ -155,6 +162,8 @@ impl Upstream {
         if let Some(plan) = Arc::get_mut(&mut self.plan) {
             plan.tap = Some(tap);
             plan.is_on_demand = false;
+            // A recording has what the stream says.
+            plan.first_values = None;
         }
     }
 
@@ -173,6 +182,9 @@ impl Upstream {
         let symbols = || names.all();
         out.declare(symbols())?;
         self.has_started = true;
+        if self.plan.first_values.is_some() {
+            out.upstream_metrics().first_values_outcomes(&OUTCOMES);
+        }
         if let Some(product_source) = &self.plan.product_source {
             self.lists = Some(Lists::start(Arc::clone(&self.plan), Arc::clone(product_source), out.clone()));
         }
@@ -185,17 +197,6 @@ impl Upstream {
             self.desired.update(symbol, true, now);
         }
         Ok(())
-    }
-
-    /// The next product list; never, when there are no patterns.
-    ///
-    /// # Cancel safety
-    /// A list is not lost when the future is dropped.
-    async fn list(&mut self) -> ProductList {
-        match &mut self.lists {
-            Some(lists) => lists.next().await,
-            None => std::future::pending().await,
-        }
     }
 
     /// Takes changed demand, and lets go of symbols without any. Returns the symbols to subscribe now, and those to
@@ -232,6 +233,17 @@ impl Upstream {
     }
 }
 
+/// The next product list; never, when there are no patterns.
+///
+/// # Cancel safety
+/// A list is not lost when the future is dropped.
+async fn next_list(lists: &mut Option<Lists>) -> ProductList {
+    match lists {
+        Some(lists) => lists.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Feed for Upstream {
     async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
         self.start(out)?;
@@ -247,7 +259,7 @@ impl Feed for Upstream {
                 tokio::select! {
                     () = out.cancelled() => return Ok(End::Cancelled),
                     () = demand.woken() => {}
-                    list = self.list() => {
+                    list = next_list(&mut self.lists) => {
                         self.found(out, list).await;
                     }
                 }

@@ -83,7 +83,8 @@ impl Freshness {
     pub(super) fn heard(&mut self, tick: &Tick, (ahead, steady): (i64, Duration)) -> Option<Change> {
         let (channel, te, tr) = match tick {
             Tick::Trade(trade) => (0, trade.te, trade.tr),
-            Tick::Quote(quote) => (1, quote.te, quote.tr),
+            // How old a snapshot is says nothing of the feed.
+            Tick::Quote(quote) => (1, quote.te.filter(|_| !quote.is_snapshot), quote.tr),
             Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => return None,
         };
         let shown = self.shown();

@@ -142,6 +142,22 @@ pub const PRODUCTS_REFRESH_MS_RANGE: RangeInclusive<u64> = 1_000..=86_400_000;
 /// has failed.
 pub const PRODUCTS_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long after a symbol was subscribed its first quote is asked for, where the stream tells changes only: most have come by then,
+/// and what the venue answers from its memory is as new as the subscription.
+pub const FIRST_VALUES_AFTER: Duration = Duration::from_millis(500);
+
+/// Symbols of one such request: the answer is small and so is the address. The others come with the next request.
+pub const FIRST_VALUES_SYMBOLS: usize = 100;
+
+/// Such requests of one feed in any minute. The next one waits. At Binance they weigh 120 of the 6,000 that an address has.
+pub const FIRST_VALUES_PER_MINUTE: usize = 30;
+
+/// Longest answer to such a request, in bytes, as sent and after decompression. Longer: the attempt has failed.
+pub const FIRST_VALUES_BYTES: usize = 256 * 1024;
+
+/// Attempts in a row that may fail. At one more the symbols that wait are left to the stream.
+pub const FIRST_VALUES_ATTEMPTS: u32 = 5;
+
 /// Most symbols in one request to a venue; a longer list becomes several. Our own choice: no venue states a number.
 pub const VENUE_REQUEST_SYMBOLS: usize = 250;
 

@@ -24,6 +24,7 @@ pub(super) struct UpstreamFamilies {
     products: IntGaugeVec,
     left_out: IntGaugeVec,
     lists: IntCounterVec,
+    first_values: IntCounterVec,
     latency: HistogramVec,
 }
 
@@ -41,6 +42,15 @@ fn labelled(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Int
     let family = IntGaugeVec::new(Opts::new(name, help), labels).expect("the name and labels are valid");
     registry.register(Box::new(family.clone())).expect("the name is used once");
     family
+}
+
+fn first_values(registry: &Registry) -> IntCounterVec {
+    counters(
+        registry,
+        "tickcast_upstream_first_values_total",
+        "Requests for the first quotes of symbols whose stream had brought none.",
+        &["feed", "outcome"],
+    )
 }
 
 fn latency(registry: &Registry) -> HistogramVec {
@@ -119,6 +129,7 @@ impl UpstreamFamilies {
                 "Attempts to fetch the venue's product list.",
                 &["feed", "outcome"],
             ),
+            first_values: first_values(r),
             latency: latency(r),
         }
     }
@@ -144,6 +155,7 @@ impl UpstreamFamilies {
             products: self.products.clone(),
             left_out: self.left_out.clone(),
             lists: self.lists.clone(),
+            first_values: self.first_values.clone(),
             feed: name.to_owned(),
         }
     }
@@ -181,6 +193,7 @@ pub struct UpstreamMetrics {
     products: IntGaugeVec,
     left_out: IntGaugeVec,
     lists: IntCounterVec,
+    first_values: IntCounterVec,
     feed: String,
 }
 
@@ -210,6 +223,18 @@ impl UpstreamMetrics {
     /// A product list was fetched, or why not.
     pub fn product_list(&self, outcome: &str) {
         self.lists.with_label_values(&[&self.feed, outcome]).inc();
+    }
+
+    /// How requests for first quotes may end: these read 0 from now on.
+    pub fn first_values_outcomes(&self, outcomes: &[&str]) {
+        for outcome in outcomes {
+            let _at_zero = self.first_values.with_label_values(&[self.feed.as_str(), *outcome]);
+        }
+    }
+
+    /// First quotes were asked for, and came, or why not.
+    pub fn first_values(&self, outcome: &str) {
+        self.first_values.with_label_values(&[&self.feed, outcome]).inc();
     }
 
     /// Events of a channel were lost; how many, if that is known.

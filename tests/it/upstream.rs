@@ -10,6 +10,7 @@ mod limits;
 mod rotation;
 pub(crate) mod tape;
 mod tls;
+mod values;
 mod venues;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -155,6 +156,7 @@ impl Setup {
         let gateway = TestGateway::with(ServerConfig::default(), session);
         let own = format!("ws://{}/", mock.address());
         let urls: Vec<_> = others.iter().copied().chain([own.as_str()]).collect();
+        let keys = keys.replace("{address}", &mock.address().to_string());
         let keys =
             format!("url = {}\nsymbols = {names}\nretry_ms = 20\nretry_max_ms = 40\n{keys}", json!(urls));
         let feed = build(venue, &keys);

@@ -19,6 +19,8 @@ pub struct Counts {
     pub breaches: usize,
     /// Requests for the product list.
     pub lists: usize,
+    /// Requests for first values: how many symbols each asked for.
+    pub first_values: Vec<usize>,
     /// Data frames that were played.
     pub played: usize,
 }

@@ -39,6 +39,19 @@ impl Fault {
     }
 }
 
+/// What can go wrong with first values, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ValueFault {
+    /// They are answered with 429 and `Retry-After: 1`.
+    TooMany,
+    /// A page that is no JSON comes.
+    Garbage,
+    /// Nothing comes.
+    Slow,
+    /// They are as old as the request, and come when the tape has played another quote.
+    Old,
+}
+
 /// A fault at a data frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Planned {

@@ -20,15 +20,18 @@ use tokio::{
 use super::{
     connection,
     fault::{Fault, Planned},
+    http,
     peers::{ListFault, NextFault, Peer, PeerCommand, PeerState},
     products, protocol,
     rules::Rules,
     tape::Recorded,
+    values,
 };
 use crate::{
     clock::Instant,
     dialect::{Topic, Venue},
     limits::REPLAY_JITTER,
+    market::Quote,
 };
 
 pub use super::counter::Counts;
@@ -78,6 +81,8 @@ impl MockVenue {
             arrivals: Mutex::default(),
             products: Mutex::new(known.iter().map(|name| (name.clone(), true)).collect()),
             list_faults: Mutex::new(script.list_faults.iter().copied().collect()),
+            value_faults: Mutex::new(script.rules.value_faults.iter().copied().collect()),
+            values: Mutex::default(),
             known,
             peers: Mutex::default(),
             counts: Mutex::default(),
@@ -85,6 +90,7 @@ impl MockVenue {
             changed: watch::Sender::new(0),
             held: watch::Sender::new(script.held),
         });
+        *shared.values.lock() = values::first(&script.frames, &shared);
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         let playing =
             tokio::spawn(Tape { shared: Arc::clone(&shared), script, required: BTreeSet::new() }.play());
@@ -106,6 +112,17 @@ impl MockVenue {
     #[must_use]
     pub fn list_path(&self) -> &'static str {
         self.shared.venue.products_path()
+    }
+
+    /// Where its newest quotes are, if the venue has any beside the stream.
+    #[must_use]
+    pub fn values_path(&self) -> Option<&'static str> {
+        self.shared.venue.first_values_path()
+    }
+
+    /// From here on a client that asks for first values hears this of the symbol of that name at the venue.
+    pub fn quote(&self, theirs: &str, quote: Quote) {
+        self.shared.values.lock().insert(theirs.to_owned(), quote);
     }
 
     /// From here on these products are listed, under the venue's names and with whether they trade now. Before, it is
@@ -143,13 +160,18 @@ async fn accept(listener: TcpListener, shared: Arc<PeerState>) {
     }
 }
 
-/// Tells those who want the product list from those who want the stream.
+/// Tells those who want the product list or first values from those who want the stream.
 async fn meet(stream: TcpStream, shared: Arc<PeerState>) {
     let in_trouble = *shared.next_fault.lock() == Some(NextFault::NoAnswer);
-    if !in_trouble && products::is_asked(&stream, shared.venue).await {
-        shared.counts.lock().lists += 1;
-        let fault = shared.list_faults.lock().pop_front();
-        return products::serve(stream, shared, fault).await;
+    if !in_trouble && let Some(asked) = http::asked(&stream).await {
+        if asked.path == shared.venue.products_path() {
+            shared.counts.lock().lists += 1;
+            let fault = shared.list_faults.lock().pop_front();
+            return products::serve(stream, shared, fault).await;
+        }
+        if Some(asked.path.as_str()) == shared.venue.first_values_path() {
+            return values::serve(stream, shared, asked).await;
+        }
     }
     let (key, next_fault) = {
         let mut counts = shared.counts.lock();
@@ -212,6 +234,7 @@ impl Tape {
             }
             at += 1;
             self.shared.counts.lock().played = at;
+            self.shared.tell();
             tokio::task::yield_now().await;
         }
     }
@@ -231,6 +254,9 @@ impl Tape {
     }
 
     async fn send(&self, frame: &Recorded) {
+        if self.shared.venue.has_first_values() {
+            self.shared.values.lock().extend(frame.quotes(self.shared.venue));
+        }
         let commands: Vec<_> = {
             let peers = self.shared.peers.lock();
             let text =

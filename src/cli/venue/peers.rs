@@ -12,12 +12,13 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     counter::Counts,
-    fault::Fault,
+    fault::{Fault, ValueFault},
     rules::{Arrivals, Rules},
 };
 use crate::{
     clock::Instant,
     dialect::{Topic, Venue},
+    market::Quote,
 };
 
 /// Frames that wait for one client; the tape waits when there are more.
@@ -88,6 +89,9 @@ pub(super) struct PeerState {
     pub(super) held: watch::Sender<bool>,
     pub(super) products: Mutex<Products>,
     pub(super) list_faults: Mutex<VecDeque<ListFault>>,
+    pub(super) value_faults: Mutex<VecDeque<ValueFault>>,
+    /// The newest quote of each symbol, by the venue's name.
+    pub(super) values: Mutex<BTreeMap<String, Quote>>,
 }
 
 impl Peer {
@@ -171,7 +175,8 @@ impl PeerState {
         self.tell();
     }
 
-    fn tell(&self) {
+    /// What the peers and the tape have done has changed.
+    pub(super) fn tell(&self) {
         self.changed.send_modify(|version| *version += 1);
     }
 

@@ -4,6 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use clap::ValueEnum;
 
+use super::fault::ValueFault;
 use crate::{clock::Instant, dialect::Venue};
 
 /// One of several ways in which a venue is said to behave.
@@ -44,6 +45,8 @@ pub struct Rules {
     pub ping_every: Option<Duration>,
     /// Requests that are refused for the venue's own fault, before it is well again.
     pub faulty: usize,
+    /// What goes wrong with first values, one request after the other.
+    pub value_faults: Vec<ValueFault>,
 }
 
 /// What a venue's documentation limits, over a rolling second.

@@ -8,7 +8,7 @@ use crate::{
     cli::logging,
     dialect::{Message, Naming, Topic, Venue},
     feed::replay::Frames,
-    market::{Symbol, UnixMicros},
+    market::{Quote, Symbol, Tick, UnixMicros},
 };
 
 /// One data frame.
@@ -26,6 +26,14 @@ impl Recorded {
     pub fn new(venue: Venue, at: Option<UnixMicros>, text: String) -> Option<Self> {
         let topics = topics(venue, text.as_bytes());
         (!topics.is_empty()).then_some(Self { at, text, topics })
+    }
+
+    /// The quotes of the frame, each with the venue's name of its symbol.
+    pub(super) fn quotes(&self, venue: Venue) -> impl Iterator<Item = (String, Quote)> {
+        ticks(venue, self.text.as_bytes()).into_iter().filter_map(|(theirs, tick)| match tick {
+            Tick::Quote(quote) => Some((theirs, quote)),
+            Tick::Trade(_) | Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => None,
+        })
     }
 
     /// The frame as a client with those subscriptions gets it: whole, in part, or not at all.
@@ -69,14 +77,15 @@ impl Places {
     }
 }
 
-fn topics(venue: Venue, frame: &[u8]) -> BTreeSet<Topic> {
+/// The ticks of a frame, each with the venue's name of its symbol.
+fn ticks(venue: Venue, frame: &[u8]) -> Vec<(String, Tick)> {
     let (mut messages, places) = (Vec::new(), Places::default());
     // What this gateway cannot read, it cannot be asked for either.
     if venue.parse_as(frame, UnixMicros(0), &places, &mut messages).is_err() {
-        return BTreeSet::new();
+        return Vec::new();
     }
-    let topic = |message| match message {
-        Message::Tick { tick, .. } => places.theirs(tick.symbol()).map(|theirs| (tick.channel(), theirs)),
+    let tick = |message| match message {
+        Message::Tick { tick, .. } => places.theirs(tick.symbol()).map(|theirs| (theirs, tick)),
         Message::Ack(_)
         | Message::Refused(_)
         | Message::Heartbeat
@@ -87,7 +96,11 @@ fn topics(venue: Venue, frame: &[u8]) -> BTreeSet<Topic> {
         | Message::Ignored(_)
         | Message::Unknown => None,
     };
-    messages.into_iter().filter_map(topic).collect()
+    messages.into_iter().filter_map(tick).collect()
+}
+
+fn topics(venue: Venue, frame: &[u8]) -> BTreeSet<Topic> {
+    ticks(venue, frame).into_iter().map(|(theirs, tick)| (tick.channel(), theirs)).collect()
 }
 
 /// Reads a recording whole.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     dialect::venue_request::{Topic, VenueRequest, texts},
-    market::Channel,
+    market::{Channel, Level, Quote, UnixMicros},
 };
 
 /// `{"action":"subscribe","trades":["AAPL"],"quotes":["AAPL"]}`, or `{"action":"auth","key":"…","secret":"…"}`
@@ -55,6 +55,33 @@ pub fn subscription<'a>(topics: impl Iterator<Item = &'a Topic> + Clone, states:
         }
     }
     json!([list]).to_string()
+}
+
+/// `GET /v2/stocks/quotes/latest` of these symbols. An empty side is zero.
+pub(in crate::dialect) fn latest_quotes<'a>(quotes: impl Iterator<Item = (&'a str, &'a Quote)>) -> String {
+    let price = |level: Option<Level>| level.map_or("0".into(), |level| level.price.to_string());
+    let size =
+        |level: Option<Level>| level.and_then(|level| level.size).map_or("0".into(), |size| size.to_string());
+    let entry = |(name, quote): (&str, &Quote)| {
+        format!(
+            r#"{}:{{"t":"{}","ax":"V","ap":{},"as":{},"bx":"V","bp":{},"bs":{},"c":["R"],"z":"C"}}"#,
+            json!(name),
+            rfc3339(quote.te.unwrap_or(quote.tr)),
+            price(quote.ask),
+            size(quote.ask),
+            price(quote.bid),
+            size(quote.bid)
+        )
+    };
+    format!(r#"{{"quotes":{{{}}}}}"#, quotes.map(entry).collect::<Vec<_>>().join(","))
+}
+
+/// A time as the venue writes it.
+fn rfc3339(time: UnixMicros) -> String {
+    jiff::Timestamp::from_microsecond(time.0)
+        .unwrap_or_default()
+        .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
+        .to_string()
 }
 
 /// `GET /v2/assets`, with the fields that matter.

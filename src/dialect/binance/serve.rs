@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     dialect::venue_request::{Topic, VenueRequest, texts},
-    market::{Channel, Price, Size},
+    market::{Channel, Level, Price, Quote, Size},
 };
 
 /// Quote assets that symbols end with. They do not say where the base ends; this is a guess.
@@ -59,6 +59,19 @@ pub(in crate::dialect) fn products<'a>(products: impl Iterator<Item = (&'a str, 
                 {"filterType": "LOT_SIZE", "minQty": "0.01000000", "stepSize": "0.01000000"}]})
     };
     json!({"timezone": "UTC", "symbols": products.map(entry).collect::<Vec<_>>()}).to_string()
+}
+
+/// `ticker/bookTicker` of these symbols. An empty side is all zeros.
+pub(in crate::dialect) fn book_tickers<'a>(quotes: impl Iterator<Item = (&'a str, &'a Quote)>) -> String {
+    let price = |level: Option<Level>| level.map_or("0.00000000".into(), |level| level.price.to_string());
+    let size = |level: Option<Level>| {
+        level.and_then(|level| level.size).map_or("0.00000000".into(), |size| size.to_string())
+    };
+    let entry = |(name, quote): (&str, &Quote)| {
+        json!({"symbol": name, "bidPrice": price(quote.bid), "bidQty": size(quote.bid),
+            "askPrice": price(quote.ask), "askQty": size(quote.ask)})
+    };
+    Value::Array(quotes.map(entry).collect()).to_string()
 }
 
 /// A frame of a combined stream.

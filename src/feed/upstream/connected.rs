@@ -6,6 +6,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 use super::{
     Upstream, UpstreamPlan,
     broken::Break,
+    first_values::Answer,
     intake::Origin,
     link::{Link, LinkUpdate},
     requests::Requests,
@@ -50,6 +51,7 @@ enum LinkEvent {
     List(ProductList),
     Frame(Result<Received, Break>),
     Successor(Arrival),
+    FirstValues(Answer),
 }
 
 impl<'a> Connected<'a> {
@@ -83,6 +85,7 @@ impl<'a> Connected<'a> {
         // What came before the break is worth as much as what comes after it.
         self.digest();
         self.feed.intake.interrupt(self.link.requests.symbols(), LossWhy::Reconnect);
+        self.feed.first_values.clear();
         if let Some(successor) = self.successor.take() {
             successor.abandon();
         }
@@ -108,6 +111,7 @@ impl<'a> Connected<'a> {
                 Err(broken) => Some(broken),
             };
             self.tend_successor().await;
+            self.ask_first_values();
             self.measure();
             if let Some(broken) = broken {
                 self.succeed_now(broken)?;
@@ -128,6 +132,7 @@ impl<'a> Connected<'a> {
                     }
                 }
                 LinkEvent::Successor(arrival) => self.arrived(arrival).await,
+                LinkEvent::FirstValues(answer) => self.first_values(answer),
             }
         }
     }
@@ -146,11 +151,12 @@ impl<'a> Connected<'a> {
             self.feed.desired.next(),
             self.rotate_at.filter(|_| self.successor.is_none()),
             self.successor.as_ref().map(|successor| successor.next(&self.plan)),
+            self.feed.first_values.next(&self.plan, Instant::now()),
         ];
         for other in others.into_iter().flatten() {
             wake = wake.min(other);
         }
-        let demand = Arc::clone(&self.feed.demand);
+        let Upstream { demand, lists, first_values, .. } = &mut *self.feed;
         let arrival = async {
             match &mut self.successor {
                 Some(successor) => successor.arrival().await,
@@ -160,10 +166,11 @@ impl<'a> Connected<'a> {
         tokio::select! {
             () = self.out.cancelled() => LinkEvent::Cancelled,
             () = demand.woken() => LinkEvent::Demand,
-            list = self.feed.list() => LinkEvent::List(list),
+            list = super::next_list(lists) => LinkEvent::List(list),
             () = tokio::time::sleep_until(wake) => LinkEvent::Time,
             frame = self.link.frame() => LinkEvent::Frame(frame),
             arrival = arrival => LinkEvent::Successor(arrival),
+            answer = first_values.arrival() => LinkEvent::FirstValues(answer),
         }
     }
 
@@ -182,6 +189,9 @@ impl<'a> Connected<'a> {
         }
         if !update.on.is_empty() {
             out.connected();
+            if plan.first_values.is_some() {
+                feed.first_values.expect(update.on.iter().copied(), Instant::now());
+            }
             out.change_state(
                 update.on.drain(..),
                 &[State::Stale, State::Closed],
@@ -217,6 +227,20 @@ impl<'a> Connected<'a> {
         if is_full {
             self.follow();
         }
+    }
+
+    /// Asks for the first quotes of symbols of which the stream has brought none.
+    fn ask_first_values(&mut self) {
+        let Upstream { first_values, intake, desired, .. } = &mut *self.feed;
+        let has_quote = |symbol| !desired.symbols().contains(&symbol) || intake.has_quote(symbol);
+        first_values.ask(&self.plan, self.out, has_quote);
+    }
+
+    fn first_values(&mut self, answer: Answer) {
+        let quotes = self.feed.first_values.take(answer, &self.plan, self.out);
+        let Self { feed, plan, out, metrics, .. } = self;
+        let wanted = feed.desired.symbols();
+        feed.intake.first_values((plan, out, metrics), quotes, |ours| wanted.contains(&ours));
     }
 
     /// Demand for a symbol began or ended: the connections follow.
@@ -329,6 +353,9 @@ impl<'a> Connected<'a> {
         self.feed.intake.interrupt(symbols, LossWhy::Reconnect);
         if !self.take_over() {
             return Err(broken);
+        }
+        if self.plan.first_values.is_some() {
+            self.feed.first_values.expect(self.link.requests.on(), Instant::now());
         }
         tracing::warn!(feed = %self.out.name(), "the new connection has taken over early: {broken}");
         self.out.metrics().restart(broken.reason.as_str());

@@ -43,6 +43,10 @@ pub struct Definition {
     products_url: Option<String>,
     products_refresh_ms: Option<u64>,
     products_timeout_ms: Option<u64>,
+    /// Whether the first quotes of quiet symbols are asked for, where the stream brings none.
+    first_values: Option<FirstValuesMode>,
+    /// Where they are asked for, instead of the usual place.
+    first_values_url: Option<String>,
     /// How many symbols one connection carries, where that is less than the venue's own number.
     symbols_per_connection: Option<usize>,
     /// Where the venue is, instead of its usual place; of several the next one is tried when one cannot be reached.
@@ -81,6 +85,13 @@ enum DemandMode {
     On,
     /// From the start.
     Always,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FirstValuesMode {
+    On,
+    Off,
 }
 
 /// What is usual at a venue.
@@ -142,6 +153,7 @@ impl Definition {
         let chosen = self.symbols.clone().check(venue, self.names.clone())?;
         let finds = chosen.catalogue.is_some();
         let product_source = self.list(finds, venue.products_url(stream), is_own_host)?;
+        let first_values = self.first_values(venue, stream, is_own_host)?;
         let always = self.demand == DemandMode::Always;
         let most = places(venue, self.symbols_per_connection)?;
         if always && chosen.names.len() > most {
@@ -180,6 +192,7 @@ impl Definition {
             tls,
             names: RwLock::new(Arc::new(chosen.names)),
             product_source: product_source.map(Arc::new),
+            first_values,
             places: most,
             source: self.source,
             credentials: own.or_else(|| credentials.cloned()).filter(|_| usual.needs_credentials),
@@ -222,6 +235,37 @@ impl Definition {
     }
 }
 
+impl Definition {
+    /// Where first quotes are asked for: the usual place, unless the stream is another host's.
+    fn first_values(
+        &self,
+        venue: Venue,
+        stream: &str,
+        is_own_host: bool,
+    ) -> Result<Option<Address>, DefinitionError> {
+        use FirstValuesMode::{Off, On};
+        let wrong = |key: &str, why: &str| Err(DefinitionError::new(key, why));
+        let at = |url: &str| address("first_values_url", url, Scheme::Http).map(Some);
+        let itself = "is of no use: the venue's stream begins with a quote of each symbol";
+        match (self.first_values, &self.first_values_url) {
+            (Some(Off), Some(_)) => wrong("first_values_url", "is of no use: first_values is off"),
+            (Some(Off), None) => Ok(None),
+            (_, Some(_)) if !venue.has_first_values() => wrong("first_values_url", itself),
+            (Some(On), None) if !venue.has_first_values() => wrong("first_values", itself),
+            (_, Some(url)) => at(url),
+            (Some(On), None) if !is_own_host => {
+                wrong("first_values_url", "must be given: the url is not the venue's")
+            }
+            (None, None) if !is_own_host => Ok(None),
+            (mode, None) => match venue.first_values_url(stream) {
+                Some(url) => at(&url),
+                None if mode == Some(On) => wrong("first_values", "the venue has none of this stream"),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
 /// Where the venue is: at least one address.
 fn urls<'u>(own: Option<&'u Urls>, usual: &'u [&'u str]) -> Result<Vec<&'u str>, DefinitionError> {
     let wrong = |why: String| Err(DefinitionError::new("url", why));
@@ -256,7 +300,6 @@ fn product_source(
 ) -> Result<ProductSource, DefinitionError> {
     let url = address("products_url", url, Scheme::Http)?;
     Ok(ProductSource {
-        is_tls: url.url.starts_with("https:"),
         url,
         refresh: millis("products_refresh_ms", refresh, &PRODUCTS_REFRESH_MS_RANGE, PRODUCTS_REFRESH)?,
         patience: millis("products_timeout_ms", patience, &UPSTREAM_MS_RANGE, PRODUCTS_TIMEOUT)?,

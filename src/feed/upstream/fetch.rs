@@ -1,4 +1,4 @@
-//! One GET of a product list.
+//! One GET: of a product list, or of first quotes.
 
 use std::{convert::Infallible, io::Read as _, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 
 use super::{UpstreamPlan, hold, socket::Address};
 use crate::{
-    dialect::{ProductList, ProductListError, Venue},
+    dialect::{ParseError, ProductList, ProductListError},
     limits::{MAX_VENUE_WORDS, PRODUCT_LIST_BYTES},
 };
 
@@ -28,7 +28,6 @@ const AGENT: &str = concat!("tickcast/", env!("CARGO_PKG_VERSION"));
 pub(super) struct ProductSource {
     /// `https://…`, or `http://…` on this machine.
     pub(super) url: Address,
-    pub(super) is_tls: bool,
     pub(super) refresh: Duration,
     pub(super) patience: Duration,
 }
@@ -46,6 +45,8 @@ pub(super) enum FetchError {
     Oversize(usize),
     #[error("{0}")]
     Unreadable(#[from] ProductListError),
+    #[error("{0}")]
+    Strange(#[from] ParseError),
 }
 
 /// Outcomes of attempts, as metric labels.
@@ -59,7 +60,7 @@ impl FetchError {
             Self::Late(_) => "timeout",
             Self::Status { .. } => "status",
             Self::Oversize(_) => "oversize",
-            Self::Unreadable(_) => "unreadable",
+            Self::Unreadable(_) | Self::Strange(_) => "unreadable",
         }
     }
 
@@ -83,33 +84,45 @@ pub(super) async fn fetch(
     plan: &UpstreamPlan,
     product_source: &ProductSource,
 ) -> Result<ProductList, FetchError> {
-    let body = connect(plan, product_source).await?;
+    let body = connect(plan, &product_source.url, PRODUCT_LIST_BYTES).await?;
     let venue = plan.venue;
     // A list of some megabytes would keep this thread's other feeds waiting.
-    let read = tokio::task::spawn_blocking(move || read(venue, body));
+    let read = tokio::task::spawn_blocking(move || Ok(venue.products(&plain(body, PRODUCT_LIST_BYTES)?)?));
     read.await.unwrap_or_else(|why| Err(FetchError::Connect(why.to_string())))
 }
 
-async fn connect(plan: &UpstreamPlan, product_source: &ProductSource) -> Result<Body, FetchError> {
+/// Fetches a short answer of at most `most` bytes.
+///
+/// # Cancel safety
+/// As [`fetch`].
+pub(super) async fn fetch_bytes(
+    plan: &UpstreamPlan,
+    address: &Address,
+    most: usize,
+) -> Result<Vec<u8>, FetchError> {
+    plain(connect(plan, address, most).await?, most)
+}
+
+async fn connect(plan: &UpstreamPlan, address: &Address, most: usize) -> Result<Body, FetchError> {
     let failed = |why: &dyn std::fmt::Display| FetchError::Connect(why.to_string());
-    let host = product_source.url.bare_host();
-    let stream = TcpStream::connect((host, product_source.url.port)).await.map_err(|why| failed(&why))?;
+    let host = address.bare_host();
+    let stream = TcpStream::connect((host, address.port)).await.map_err(|why| failed(&why))?;
     stream.set_nodelay(true).map_err(|why| failed(&why))?;
-    if !product_source.is_tls {
-        return get(stream, plan, product_source).await;
+    if !address.url.starts_with("https:") {
+        return get(stream, plan, address, most).await;
     }
     let name = ServerName::try_from(host.to_owned()).map_err(|why| failed(&why))?;
     let connector = TlsConnector::from(Arc::clone(&plan.tls.0));
     let stream = connector.connect(name, stream).await.map_err(|why| failed(&why))?;
-    get(stream, plan, product_source).await
+    get(stream, plan, address, most).await
 }
 
-async fn get<S>(stream: S, plan: &UpstreamPlan, product_source: &ProductSource) -> Result<Body, FetchError>
+async fn get<S>(stream: S, plan: &UpstreamPlan, address: &Address, most: usize) -> Result<Body, FetchError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let failed = |why: &dyn std::fmt::Display| FetchError::Connect(why.to_string());
-    let request = request(plan, product_source).map_err(|why| failed(&why))?;
+    let request = request(plan, address).map_err(|why| failed(&why))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|why| failed(&why))?;
     // What goes wrong with the connection the answer tells; what has come of that may be read after its end.
@@ -119,7 +132,7 @@ where
     };
     let exchanged = async {
         let answer = sender.send_request(request).await.map_err(|why| failed(&why))?;
-        read_answer(answer, plan).await
+        read_answer(answer, plan, most).await
     };
     tokio::select! {
         done = exchanged => done,
@@ -127,10 +140,14 @@ where
     }
 }
 
-async fn read_answer(answer: Response<Incoming>, plan: &UpstreamPlan) -> Result<Body, FetchError> {
+async fn read_answer(
+    answer: Response<Incoming>,
+    plan: &UpstreamPlan,
+    most: usize,
+) -> Result<Body, FetchError> {
     let status = answer.status();
     if status.is_success() {
-        return body(answer, PRODUCT_LIST_BYTES).await;
+        return body(answer, most).await;
     }
     let retry_after = hold::asked_by(status.as_u16(), answer.headers(), plan.clock.now());
     // The venue's words, as far as they are some.
@@ -149,11 +166,8 @@ async fn read_answer(answer: Response<Incoming>, plan: &UpstreamPlan) -> Result<
     Err(FetchError::Status { status: status.as_u16(), words, retry_after })
 }
 
-fn request(
-    plan: &UpstreamPlan,
-    product_source: &ProductSource,
-) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
-    let uri: hyper::Uri = product_source.url.url.parse()?;
+fn request(plan: &UpstreamPlan, address: &Address) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
+    let uri: hyper::Uri = address.url.parse()?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let host = uri.authority().map_or("", |authority| authority.as_str());
     let mut request = Request::get(path)
@@ -182,19 +196,18 @@ async fn body(answer: Response<Incoming>, most: usize) -> Result<Body, FetchErro
     Ok(Body { bytes, is_packed })
 }
 
-fn read(venue: Venue, body: Body) -> Result<ProductList, FetchError> {
-    let mut bytes = body.bytes;
-    if body.is_packed {
-        let most = PRODUCT_LIST_BYTES as u64 + 1;
-        let mut plain = Vec::new();
-        let unpacked = MultiGzDecoder::new(bytes.as_slice()).take(most).read_to_end(&mut plain);
-        unpacked.map_err(|why| FetchError::Connect(format!("the answer cannot be decompressed: {why}")))?;
-        if plain.len() > PRODUCT_LIST_BYTES {
-            return Err(FetchError::Oversize(PRODUCT_LIST_BYTES));
-        }
-        bytes = plain;
+/// The answer's bytes, decompressed.
+fn plain(body: Body, most: usize) -> Result<Vec<u8>, FetchError> {
+    if !body.is_packed {
+        return Ok(body.bytes);
     }
-    Ok(venue.products(&bytes)?)
+    let mut plain = Vec::new();
+    let unpacked = MultiGzDecoder::new(body.bytes.as_slice()).take(most as u64 + 1).read_to_end(&mut plain);
+    unpacked.map_err(|why| FetchError::Connect(format!("the answer cannot be decompressed: {why}")))?;
+    if plain.len() > most {
+        return Err(FetchError::Oversize(most));
+    }
+    Ok(plain)
 }
 
 #[cfg(test)]
@@ -213,12 +226,11 @@ mod tests {
 
     #[test]
     fn a_small_answer_cannot_become_a_huge_one() {
-        let list = read(Venue::Coinbase, packed(br#"[{"id":"A-B","status":"online"}]"#)).unwrap();
-        assert_eq!(list.products.len(), 1);
+        assert_eq!(plain(packed(b"[7]"), PRODUCT_LIST_BYTES).unwrap(), b"[7]");
         let body = packed(&vec![b' '; PRODUCT_LIST_BYTES + 1]);
         assert!(body.bytes.len() < PRODUCT_LIST_BYTES / 100);
-        assert!(matches!(read(Venue::Coinbase, body), Err(FetchError::Oversize(_))));
+        assert!(matches!(plain(body, PRODUCT_LIST_BYTES), Err(FetchError::Oversize(_))));
         let broken = Body { bytes: b"no gzip".to_vec(), is_packed: true };
-        assert!(matches!(read(Venue::Coinbase, broken), Err(FetchError::Connect(_))));
+        assert!(matches!(plain(broken, PRODUCT_LIST_BYTES), Err(FetchError::Connect(_))));
     }
 }

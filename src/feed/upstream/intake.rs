@@ -8,7 +8,7 @@ use super::{
 use crate::{
     feed::Publisher,
     limits::RECORDED_AFTER,
-    market::{LossWhy, Symbol, Tick},
+    market::{LossWhy, Quote, Symbol, Tick},
     metrics::UpstreamMetrics,
 };
 
@@ -45,6 +45,39 @@ impl Intake {
                 metrics.loss(loss.channel, loss.why, loss.events);
                 self.burst.push(Tick::Loss(loss));
             }
+        }
+        out.publish(&mut self.burst);
+    }
+
+    /// Whether the stream has brought a quote of the symbol since it was interrupted last.
+    pub(super) fn has_quote(&self, symbol: Symbol) -> bool {
+        self.sequencer.has_quote(symbol)
+    }
+
+    /// Publishes quotes that were asked for beside the stream, of the symbols of which it has brought none.
+    pub(super) fn first_values(
+        &mut self,
+        (plan, out, metrics): (&UpstreamPlan, &Publisher, &UpstreamMetrics),
+        quotes: Vec<Quote>,
+        is_wanted: impl Fn(Symbol) -> bool,
+    ) {
+        for mut quote in quotes {
+            if !is_wanted(quote.symbol) {
+                continue;
+            }
+            match self.sequencer.snapshot(&quote) {
+                Verdict::New => {}
+                Verdict::NewAfter(loss) => {
+                    metrics.loss(loss.channel, loss.why, loss.events);
+                    self.burst.push(Tick::Loss(loss));
+                }
+                Verdict::Repeated | Verdict::Late => {
+                    metrics.late.inc();
+                    continue;
+                }
+            }
+            quote.source = plan.source.unwrap_or(quote.source);
+            self.burst.push(Tick::Quote(quote));
         }
         out.publish(&mut self.burst);
     }
@@ -103,6 +136,8 @@ impl Intake {
 fn finish(tick: &mut Tick, plan: &UpstreamPlan) -> Option<i64> {
     let (source, way) = match tick {
         Tick::Trade(trade) => (&mut trade.source, trade.te.map(|te| trade.tr.0.saturating_sub(te.0))),
+        // A snapshot was not on its way since then.
+        Tick::Quote(quote) if quote.is_snapshot => (&mut quote.source, None),
         Tick::Quote(quote) => (&mut quote.source, quote.te.map(|te| quote.tr.0.saturating_sub(te.0))),
         Tick::Status(status) => (&mut status.source, None),
         Tick::Correction(correction) => (&mut correction.source, None),

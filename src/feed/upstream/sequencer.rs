@@ -45,6 +45,8 @@ struct Tracks {
     trades: Track,
     quotes: Track,
     quote: Option<Quote>,
+    /// Whether the stream has brought a quote since the last interruption.
+    has_quote: bool,
     recent: Recent,
 }
 
@@ -74,6 +76,7 @@ impl Sequencer {
             let tracks = self.symbols.entry(symbol).or_default();
             tracks.trades.interrupted = Some(why);
             tracks.quotes.interrupted = Some(why);
+            tracks.has_quote = false;
         }
     }
 
@@ -94,6 +97,30 @@ impl Sequencer {
         track.window = window.unwrap_or(0);
         track.number = Some(before);
         Some(Loss { symbol, channel: Channel::Trades, why, events: Some(missing) })
+    }
+
+    /// Whether the stream has brought a quote of the symbol since it was interrupted last.
+    pub(super) fn has_quote(&self, symbol: Symbol) -> bool {
+        self.symbols.get(&symbol).is_some_and(|tracks| tracks.has_quote)
+    }
+
+    /// Looks at a quote that the stream did not bring. It has no place among those of the stream, and none comes after them.
+    pub(super) fn snapshot(&mut self, quote: &Quote) -> Verdict {
+        let tracks = self.symbols.entry(quote.symbol).or_default();
+        let before = (tracks.quotes.te, quote.te);
+        let is_older = matches!(before, (Some(before), Some(te)) if te < before);
+        if tracks.has_quote || is_older {
+            return Verdict::Late;
+        }
+        tracks.quotes.te = quote.te.max(tracks.quotes.te);
+        tracks.quote = Some(quote.clone());
+        match tracks.quotes.interrupted.take() {
+            None => Verdict::New,
+            Some(why) => {
+                let (symbol, channel) = (quote.symbol, Channel::Quotes);
+                Verdict::NewAfter(Loss { symbol, channel, why, events: None })
+            }
+        }
     }
 
     /// Looks at a tick, under our name of its symbol, and remembers it when it is new.
@@ -118,6 +145,7 @@ impl Tracks {
 
     fn quote(&mut self, quote: &Quote, sequence: Option<Sequence>) -> Verdict {
         let place = Place { symbol: quote.symbol, channel: Channel::Quotes, te: quote.te };
+        self.has_quote = true;
         if let Some(sequence) = sequence {
             return self.quotes.numbered(place, sequence);
         }
@@ -262,6 +290,36 @@ mod tests {
 
     fn loss(channel: Channel, why: LossWhy, events: Option<u64>) -> Verdict {
         Verdict::NewAfter(Loss { symbol: symbol(), channel, why, events })
+    }
+
+    #[test]
+    fn a_snapshot_is_never_published_behind_the_stream_and_tells_a_loss_before_it() {
+        let snapshot = |bid, te| {
+            let Tick::Quote(quote) = quote(bid, te) else { unreachable!() };
+            Quote { is_snapshot: true, ..quote }
+        };
+        let mut sequencer = Sequencer::default();
+        assert!(!sequencer.has_quote(symbol()));
+        assert_eq!(sequencer.snapshot(&snapshot("1", None)), Verdict::New);
+        let rising = |number| Some(Sequence::Rising(number));
+        assert_eq!(sequencer.check(&quote("1", None), rising(7)), Verdict::New, "it has no number");
+        assert!(sequencer.has_quote(symbol()));
+        assert_eq!(sequencer.snapshot(&snapshot("2", None)), Verdict::Late);
+        sequencer.interrupt([symbol()], LossWhy::Reconnect);
+        let lost = loss(Channel::Quotes, LossWhy::Reconnect, None);
+        assert_eq!(sequencer.snapshot(&snapshot("2", None)), lost);
+        assert_eq!(sequencer.check(&quote("3", None), rising(7)), Verdict::Repeated, "numbers go on");
+        // By its time, where it tells one.
+        let mut sequencer = Sequencer::default();
+        assert_eq!(sequencer.check(&quote("1", Some(50)), None), Verdict::New);
+        sequencer.interrupt([symbol()], LossWhy::Reconnect);
+        assert_eq!(sequencer.snapshot(&snapshot("2", Some(49))), Verdict::Late);
+        assert_eq!(sequencer.snapshot(&snapshot("2", Some(50))), lost);
+        assert_eq!(
+            sequencer.check(&quote("2", Some(50)), None),
+            Verdict::Repeated,
+            "the stream says it again"
+        );
     }
 
     #[test]

@@ -193,12 +193,11 @@ impl Candidates {
     }
 }
 
-/// When a tick was said and received, if that was told.
+/// When a tick was said and received, if that was told. A snapshot was said at any time before it was asked for.
 const fn times(tick: &Tick) -> Option<(UnixMicros, UnixMicros)> {
     match tick {
-        Tick::Trade(Trade { te: Some(te), tr, .. }) | Tick::Quote(Quote { te: Some(te), tr, .. }) => {
-            Some((*te, *tr))
-        }
+        Tick::Trade(Trade { te: Some(te), tr, .. })
+        | Tick::Quote(Quote { te: Some(te), tr, is_snapshot: false, .. }) => Some((*te, *tr)),
         Tick::Trade(_) | Tick::Quote(_) | Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => None,
     }
 }

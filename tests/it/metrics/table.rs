@@ -114,6 +114,7 @@ pub(super) const TABLE: &[Row] = &[
         Returns(1),
     ),
     row(Script::Products, "tickcast_upstream_product_lists_total{feed=\"feed\",outcome=\"ok\"}", Grows),
+    row(Script::Products, "tickcast_upstream_first_values_total{feed=\"feed\",outcome=\"ok\"}", Grows),
     row(Script::Products, "tickcast_upstream_waiting{feed=\"feed\"}", Returns(1)),
     row(
         Script::Failover,

@@ -40,7 +40,7 @@ pub(super) async fn venue() -> Three {
 /// A list of three products, of which a connection carries two.
 pub(super) async fn products() -> Three {
     let names = ["A-USD", "B-USD", "C-USD"];
-    let keys = "symbols = [\"*\"]\nsymbols_per_connection = 2\nproducts_refresh_ms = 1000";
+    let keys = "symbols = [\"*\"]\nsymbols_per_connection = 2\nproducts_refresh_ms = 1000\nfirst_values_url = \"http://{address}/api/v3/ticker/bookTicker\"";
     let setup = discovery::setup(Venue::Binance, &names, &[], &[], keys).await;
     let gateway = &setup.gateway;
     gateway.metric_is("tickcast_upstream_waiting{feed=\"feed\"}", |_| true).await;
@@ -54,6 +54,9 @@ pub(super) async fn products() -> Three {
     client.send(json!({"op": "subscribe", "channel": "trades", "symbols": names})).await;
     client.expect("subscribed").await;
     gateway.metric_is("tickcast_upstream_waiting{feed=\"feed\"}", |count| count > 0.9).await;
+    gateway
+        .metric_is("tickcast_upstream_first_values_total{feed=\"feed\",outcome=\"ok\"}", |n| n > 0.9)
+        .await;
     scrapes.take();
     client.send(json!({"op": "unsubscribe", "channel": "trades", "symbols": ["A-USD", "B-USD"]})).await;
     gateway.metric_is("tickcast_upstream_waiting{feed=\"feed\"}", |count| count < 0.1).await;

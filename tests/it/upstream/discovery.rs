@@ -47,6 +47,7 @@ pub(crate) async fn setup(
     let keys = format!(
         "url = \"ws://{address}/\"\nproducts_url = \"{list}\"\nretry_ms = 20\nretry_max_ms = 40\n{keys}"
     );
+    let keys = keys.replace("{address}", &address.to_string());
     let stop = CancellationToken::new();
     let hub = Arc::clone(&gateway.gateway.hub);
     let publisher = Publisher::new(Source::new("feed").unwrap(), hub, stop.clone());

@@ -62,12 +62,53 @@ fn mistakes_are_named_with_their_key() {
     let why = build(Venue::Kraken, "symbols = [\"A\"]\nretry_ms = 50\nretry_max_ms = 20").unwrap_err();
     assert_eq!(why, "retry_max_ms: is shorter than retry_ms");
 }
+
+#[test]
+fn first_values_are_asked_for_where_the_stream_brings_none() {
+    let asked = |venue, keys: &str| {
+        let feed = build(venue, &format!("symbols = [\"A\"]\n{keys}"))?;
+        Ok::<_, String>(feed.plan.first_values.as_ref().map(|address| address.url.clone()))
+    };
+    let usual = Some("https://api.binance.com/api/v3/ticker/bookTicker".to_owned());
+    let own = "first_values_url = \"https://api.example/x\"";
+    let elsewhere = "url = \"wss://stream.example/\"";
+    for (venue, keys, url) in [
+        (Venue::Binance, "", usual.clone()),
+        (Venue::Binance, "first_values = \"on\"", usual),
+        (Venue::Binance, "first_values = \"off\"", None),
+        (Venue::Binance, elsewhere, None),
+        (Venue::Binance, &format!("{elsewhere}\n{own}"), Some("https://api.example/x".to_owned())),
+        (Venue::Kraken, "", None),
+        (Venue::Coinbase, "first_values = \"off\"", None),
+        (Venue::Alpaca, "", Some("https://data.alpaca.markets/v2/stocks/quotes/latest?feed=iex".to_owned())),
+        (Venue::Alpaca, "url = \"wss://stream.data.alpaca.markets/v2/test\"", None),
+    ] {
+        assert_eq!(asked(venue, keys).unwrap(), url, "{venue:?} {keys}");
+    }
+    for (venue, keys, start) in [
+        (Venue::Kraken, "first_values = \"on\"", "first_values: is of no use: the venue's stream"),
+        (Venue::Coinbase, own, "first_values_url: is of no use: the venue's stream"),
+        (Venue::Binance, &format!("first_values = \"off\"\n{own}"), "first_values_url: is of no use: first"),
+        (Venue::Binance, &format!("first_values = \"on\"\n{elsewhere}"), "first_values_url: must be given"),
+        (Venue::Binance, "first_values_url = \"http://example.com/\"", "first_values_url: \"http://exa"),
+        (Venue::Binance, "first_values = \"maybe\"", "unknown variant `maybe`"),
+        (
+            Venue::Alpaca,
+            "first_values = \"on\"\nurl = \"wss://stream.data.alpaca.markets/v2/test\"",
+            "first_values: the venue has none",
+        ),
+    ] {
+        let why = asked(venue, keys).unwrap_err();
+        assert!(why.starts_with(start), "{why}\n{start}");
+    }
+}
+
 #[test]
 fn patterns_names_and_the_product_list() {
     let feed = build(Venue::Kraken, "symbols = [\"BTC-USD\", \"*-EUR\", \"!DOGE-*\"]").unwrap();
     assert_eq!((feed.symbols(), feed.catalogue.is_some()), (1, true));
     let product_source = feed.plan.product_source.as_ref().unwrap();
-    assert!(product_source.is_tls && product_source.url.url.starts_with("https://api.kraken.com/"));
+    assert!(product_source.url.url.starts_with("https://api.kraken.com/"));
     assert!(
         build(Venue::Kraken, "symbols = [\"BTC-USD\"]").unwrap().plan.product_source.is_none(),
         "nobody asks for it"
