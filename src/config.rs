@@ -31,7 +31,7 @@ use crate::{
         push::Push,
         replay::Replay,
         simulator::Simulator,
-        upstream::{Credentials, Secret, Upstream},
+        upstream::{Credentials, Secret, Surroundings, Upstream, network},
     },
     hub::{FreshnessLimits, HubConfig},
     market::Source,
@@ -193,7 +193,7 @@ impl Config {
     ) -> Result<Self, ConfigErrors> {
         let environment: Vec<_> = environment.into_iter().collect();
         let mut feeds = Feeds::default();
-        feeds.credentials = credentials(&environment);
+        feeds.surroundings = surroundings(&environment);
         let Layers { mut settings, base, replaced } =
             layers::read(flags, environment, directory, Some(&mut feeds));
         open_feeds(flags, &mut settings, &mut feeds, if replaced { directory } else { &base });
@@ -231,7 +231,7 @@ impl Config {
     ) -> Result<Vec<FeedConfig>, ConfigErrors> {
         let environment: Vec<_> = environment.into_iter().collect();
         let mut feeds = Feeds::default();
-        feeds.credentials = credentials(&environment);
+        feeds.surroundings = surroundings(&environment);
         feeds.open(&path.display().to_string(), Path::new(""), None);
         if feeds.errors.is_empty() { Ok(feeds.built) } else { Err(ConfigErrors(feeds.errors)) }
     }
@@ -254,6 +254,10 @@ impl Config {
         let Feeds { built: feeds, is_demonstration, .. } = feeds;
         Ok(Self { server, session, hub, store, auth, log, feeds, is_demonstration })
     }
+}
+
+fn surroundings(environment: &[(OsString, OsString)]) -> Surroundings {
+    Surroundings { credentials: credentials(environment), proxies: network::Environment::read(environment) }
 }
 
 /// What Alpaca's own clients read, by the same names.

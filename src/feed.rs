@@ -96,6 +96,9 @@ impl FeedError {
                 upstream::Reason::Auth => "could not connect yet: the source refuses the credentials",
                 upstream::Reason::Blocked => "could not connect yet: the source refuses this address",
                 upstream::Reason::RateLimited => "could not connect yet: the source asks for a pause",
+                upstream::Reason::Proxy | upstream::Reason::ProxyAuth => {
+                    "could not connect yet: the proxy lets nothing through"
+                }
                 upstream::Reason::Connect
                 | upstream::Reason::ConnectTimeout
                 | upstream::Reason::Closed

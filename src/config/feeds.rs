@@ -16,7 +16,7 @@ use crate::{
     dialect::Venue,
     feed::{
         DefinitionError, push, replay, simulator,
-        upstream::{self, Credentials},
+        upstream::{self, Surroundings},
     },
     hub::FreshnessLimits,
     limits::{DEFAULT_PREFERENCE, FRESH_MS, PREFERENCE_RANGE},
@@ -34,8 +34,8 @@ const DEMO_TEXT: &str = include_str!("../../feeds/demo.toml");
 pub(super) struct Feeds {
     pub(super) built: Vec<FeedConfig>,
     pub(super) errors: Vec<ConfigError>,
-    /// The environment's, for venues that ask for some.
-    pub(super) credentials: Option<Credentials>,
+    /// What the environment says to feeds of venues.
+    pub(super) surroundings: Surroundings,
     names: Vec<(Source, Origin)>,
     /// Tables seen, whether they could be built or not.
     pub(super) tables: usize,
@@ -131,7 +131,7 @@ impl Feeds {
             Kind::Push => table.definition::<push::Definition>()?.build().map(AnyFeed::Push),
             Kind::Venue(venue) => table
                 .definition::<upstream::Definition>()?
-                .build(venue, base, self.credentials.as_ref())
+                .build(venue, base, &self.surroundings)
                 .map(|it| AnyFeed::Upstream(Box::new(it))),
         };
         let feed = built.map_err(|why| table.refused(why))?;

@@ -10,6 +10,8 @@
 //!     └─ Lists ── fetch ── the venue's product list, over HTTPS
 //!          Catalogue: what the patterns find in it
 //!     └─ FirstValues ── fetch ── quotes of symbols whose stream tells changes only
+//!
+//!  Socket and fetch connect by the network: proxy, both families of addresses, TLS
 //! ```
 //!
 //! The venue's words are [`crate::dialect`]'s business. The supervisor connects again after a [`Break`]; everything
@@ -27,6 +29,7 @@ mod hold;
 mod intake;
 mod link;
 mod names;
+pub mod network;
 mod pacer;
 mod patterns;
 mod products;
@@ -40,7 +43,7 @@ mod symbols;
 mod tap;
 
 pub use broken::{Break, Reason};
-pub use definition::Definition;
+pub use definition::{Definition, Surroundings};
 pub use secret::{Credentials, Secret};
 pub use tap::{Frame, Tap, tap};
 
@@ -58,8 +61,9 @@ use self::{
     intake::Intake,
     link::Link,
     names::Names,
+    network::{Address, Network},
     products::Lists,
-    socket::{Address, Addresses, Tls},
+    socket::Addresses,
 };
 use super::{Backoff, End, Feed, FeedError, Publisher};
 use crate::{
@@ -77,7 +81,7 @@ struct UpstreamPlan {
     /// Until when the venue wants to be left alone.
     hold: Hold,
     clock: Clock,
-    tls: Tls,
+    network: Network,
     /// Grows when patterns find something; the lock is held for no longer than a copy of the pointer.
     names: RwLock<Arc<Names>>,
     product_source: Option<Arc<ProductSource>>,
@@ -142,6 +146,24 @@ impl Upstream {
     #[must_use]
     pub fn venue(&self) -> Venue {
         self.plan.venue
+    }
+
+    /// How its connections are made.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.plan.network
+    }
+
+    /// Where its stream is; of several the first is tried first.
+    #[must_use]
+    pub fn addresses(&self) -> &[Address] {
+        self.plan.addresses.all()
+    }
+
+    /// Where its product list is, if it asks for one.
+    #[must_use]
+    pub fn list_address(&self) -> Option<&Address> {
+        self.plan.product_source.as_ref().map(|product_source| &product_source.url)
     }
 
     /// How many symbols it has so far: those of its definition, and those that were found.

@@ -106,6 +106,30 @@ pub const RETRY_AFTER_MOST: Duration = Duration::from_secs(3 * 86_400);
 /// Addresses of one venue's feed that are tried in turn. More: the definition is refused.
 pub const UPSTREAM_URLS: usize = 8;
 
+/// An address of a venue that does not answer costs this much: then the next one is tried beside it, as RFC 8305 recommends.
+pub const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+/// Addresses of one host that are tried. The rest is left out.
+pub const UPSTREAM_ADDRESSES: usize = 16;
+
+/// Hosts whose addresses one feed's `resolve` names. More: the definition is refused.
+pub const PINNED_HOSTS: usize = 16;
+
+/// Steps of one attempt to connect that are remembered. What comes behind them goes untold.
+pub const JOURNEY_STEPS: usize = 128;
+
+/// Longest head of a proxy's answer, in bytes. Longer: the attempt has failed.
+pub const PROXY_HEAD_BYTES: usize = 16 * 1024;
+
+/// Longest user name and longest password for a proxy, in bytes: what SOCKS5 can carry. Longer: the definition is refused.
+pub const PROXY_CREDENTIALS_BYTES: usize = 255;
+
+/// Entries of `NO_PROXY` that are read. Those behind them are passed over.
+pub const NO_PROXY_ENTRIES: usize = 1_000;
+
+/// How often a deadline of a connection is looked at, so that the time in which the process stood still is not counted.
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// `linger_ms` of a venue's feed: zero drops a symbol at once, a day at most.
 pub const LINGER_MS_RANGE: RangeInclusive<u64> = 0..=86_400_000;
 

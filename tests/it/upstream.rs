@@ -21,7 +21,7 @@ use tickcast::{
     dialect::Venue,
     feed::{
         Publisher, supervise,
-        upstream::{Credentials, Definition, Secret, Upstream},
+        upstream::{Credentials, Definition, Secret, Surroundings, Upstream},
     },
     market::Source,
     server::ServerConfig,
@@ -35,7 +35,8 @@ use crate::util::{Client, TestGateway};
 pub(crate) fn build(venue: Venue, keys: &str) -> Upstream {
     let credentials = Credentials { key: Secret::new("PK1".into()), secret: Secret::new("hush".into()) };
     let definition: Definition = toml::from_str(keys).unwrap_or_else(|why| panic!("{keys}: {why}"));
-    definition.build(venue, Path::new("/"), Some(&credentials)).unwrap_or_else(|why| panic!("{keys}: {why}"))
+    let surroundings = Surroundings { credentials: Some(credentials), ..Surroundings::default() };
+    definition.build(venue, Path::new("/"), &surroundings).unwrap_or_else(|why| panic!("{keys}: {why}"))
 }
 
 /// A venue, a feed that is connected to it, and a gateway for its ticks.

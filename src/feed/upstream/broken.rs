@@ -19,6 +19,10 @@ pub enum Reason {
     Connect,
     /// It was not made in time.
     ConnectTimeout,
+    /// The proxy does not let us through, or does not answer.
+    Proxy,
+    /// The proxy asks who we are, or does not believe it.
+    ProxyAuth,
     /// The venue does not accept the credentials.
     Auth,
     /// The venue does not let this address in: it may not be used from here, or something before it refuses us.
@@ -43,9 +47,11 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Connect,
         Self::ConnectTimeout,
+        Self::Proxy,
+        Self::ProxyAuth,
         Self::Auth,
         Self::Blocked,
         Self::RateLimited,
@@ -64,6 +70,8 @@ impl Reason {
         match self {
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
+            Self::Proxy => "proxy",
+            Self::ProxyAuth => "proxy_auth",
             Self::Auth => "auth",
             Self::Blocked => "blocked",
             Self::RateLimited => "rate_limited",
@@ -77,16 +85,17 @@ impl Reason {
         }
     }
 
-    /// Whether the venue has said that it wants to be left alone for a while.
+    /// Whether the venue has said that it wants to be left alone for a while; or a proxy, where accounts are locked that are tried
+    /// too often with a wrong password.
     #[must_use]
     pub const fn wants_peace(self) -> bool {
-        matches!(self, Self::Auth | Self::Blocked | Self::RateLimited)
+        matches!(self, Self::ProxyAuth | Self::Auth | Self::Blocked | Self::RateLimited)
     }
 
     /// Whether another address of the venue may be better.
     #[must_use]
     pub const fn is_about_the_way(self) -> bool {
-        matches!(self, Self::Connect | Self::ConnectTimeout | Self::Blocked)
+        matches!(self, Self::Connect | Self::ConnectTimeout | Self::Proxy | Self::Blocked)
     }
 
     /// A break for this reason.

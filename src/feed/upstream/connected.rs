@@ -9,6 +9,7 @@ use super::{
     first_values::Answer,
     intake::Origin,
     link::{Link, LinkUpdate},
+    network::HeldUp,
     requests::Requests,
     socket::Received,
     successor::{Arrival, Successor},
@@ -42,6 +43,8 @@ pub(super) struct Connected<'a> {
     rotate_at: Option<Instant>,
     update: LinkUpdate,
     is_offline: bool,
+    /// While a second connection has its time.
+    held_up: Option<HeldUp>,
 }
 
 enum LinkEvent {
@@ -70,6 +73,7 @@ impl<'a> Connected<'a> {
             rotate_at,
             update: LinkUpdate::default(),
             is_offline: false,
+            held_up: None,
         }
     }
 
@@ -152,6 +156,7 @@ impl<'a> Connected<'a> {
             self.rotate_at.filter(|_| self.successor.is_none()),
             self.successor.as_ref().map(|successor| successor.next(&self.plan)),
             self.feed.first_values.next(&self.plan, Instant::now()),
+            self.held_up.as_ref().map(HeldUp::next),
         ];
         for other in others.into_iter().flatten() {
             wake = wake.min(other);
@@ -305,7 +310,15 @@ impl<'a> Connected<'a> {
     }
 
     async fn tend_successor(&mut self) {
-        let Some(successor) = &mut self.successor else { return };
+        let Some(successor) = &mut self.successor else {
+            self.held_up = None;
+            return;
+        };
+        let now = Instant::now();
+        let late = self.held_up.get_or_insert_with(|| HeldUp::new(now)).look(now);
+        if !late.is_zero() {
+            successor.excuse(late);
+        }
         match successor.tend(&self.plan).await {
             Ok(false) => {}
             Ok(true) => {

@@ -1,7 +1,10 @@
 //! What the configuration says of a venue's feed, and its check.
 
+mod way;
+
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -15,8 +18,9 @@ use super::{
     Upstream, UpstreamPlan,
     fetch::ProductSource,
     hold::Hold,
+    network::{Address, Environment, Trust, is_loopback},
     secret::Credentials,
-    socket::{Address, Addresses, Tls},
+    socket::Addresses,
     symbols::Symbols,
 };
 use crate::{
@@ -68,6 +72,24 @@ pub struct Definition {
     credentials_file: Option<PathBuf>,
     /// A PEM file with the certificate authorities to trust, instead of the usual ones.
     tls_ca_file: Option<PathBuf>,
+    /// Whether the usual ones are trusted beside them.
+    tls_ca_mode: Option<Trust>,
+    /// The proxy to go by, or `none`; instead of what the environment says.
+    proxy: Option<String>,
+    /// A file with `user:password` for the proxy.
+    proxy_credentials_file: Option<PathBuf>,
+    /// Addresses of hosts, instead of what the system says.
+    #[serde(default)]
+    resolve: BTreeMap<String, Vec<IpAddr>>,
+}
+
+/// What a definition does not say itself.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The environment's credentials, for venues that ask for some.
+    pub credentials: Option<Credentials>,
+    /// The environment's proxies, for feeds that name none.
+    pub proxies: Environment,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -133,8 +155,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Definition {
-    /// Checks the definition. Relative paths are relative to `base`; `credentials` are the environment's. Without any,
-    /// a feed that needs them can be built but not run. Blocks on the files.
+    /// Checks the definition. Relative paths are relative to `base`. Without any credentials, a feed that needs them can be built
+    /// but not run. Blocks on the files.
     ///
     /// # Errors
     /// Names the key and what was expected.
@@ -142,7 +164,7 @@ impl Definition {
         self,
         venue: Venue,
         base: &Path,
-        credentials: Option<&Credentials>,
+        surroundings: &Surroundings,
     ) -> Result<Upstream, DefinitionError> {
         let usual = usual(venue);
         let streams = urls(self.url.as_ref(), usual.urls)?;
@@ -160,8 +182,8 @@ impl Definition {
             let why = format!("{} are more than the {most} of one connection", chosen.names.len());
             return Err(DefinitionError::new("symbols", why));
         }
-        let authorities = self.tls_ca_file.map(|path| base.join(path));
-        let tls = Tls::new(authorities.as_deref()).map_err(|why| DefinitionError::new("tls_ca_file", why))?;
+        let list_address = product_source.as_ref().map(|product_source| &product_source.url);
+        let network = self.network(base, surroundings, addresses.iter().chain(list_address).chain(&first_values))?;
         let own = match &self.credentials_file {
             Some(_) if !usual.needs_credentials => {
                 return Err(DefinitionError::new("credentials_file", "the venue asks for no credentials"));
@@ -189,13 +211,13 @@ impl Definition {
             addresses: Addresses::new(addresses),
             hold: Hold::default(),
             clock: Clock::system(),
-            tls,
+            network,
             names: RwLock::new(Arc::new(chosen.names)),
             product_source: product_source.map(Arc::new),
             first_values,
             places: most,
             source: self.source,
-            credentials: own.or_else(|| credentials.cloned()).filter(|_| usual.needs_credentials),
+            credentials: own.or_else(|| surroundings.credentials.clone()).filter(|_| usual.needs_credentials),
             needs_credentials: usual.needs_credentials,
             is_on_demand: !always,
             linger: millis("linger_ms", self.linger_ms, &LINGER_MS_RANGE, LINGER)?,
@@ -340,12 +362,12 @@ fn address(key: &str, url: &str, scheme: Scheme) -> Result<Address, DefinitionEr
     if port == 80 && !is_loopback(host) {
         return Err(wrong(&format!("is not encrypted; {plain}:// is for this machine only")));
     }
-    Ok(Address { url: url.to_owned(), host: host.to_owned(), port: uri.port_u16().unwrap_or(port) })
-}
-
-fn is_loopback(host: &str) -> bool {
-    let literal = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || literal.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    Ok(Address {
+        url: url.to_owned(),
+        host: host.to_owned(),
+        port: uri.port_u16().unwrap_or(port),
+        is_tls: port == 443,
+    })
 }
 
 fn millis(

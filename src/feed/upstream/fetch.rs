@@ -1,27 +1,21 @@
 //! One GET: of a product list, or of first quotes.
 
-use std::{convert::Infallible, io::Read as _, sync::Arc, time::Duration};
+use std::{convert::Infallible, io::Read as _, time::Duration};
 
 use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{Request, Response, body::Incoming, header};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
-use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Bytes;
 
-use super::{UpstreamPlan, hold, socket::Address};
+use super::{
+    UpstreamPlan, hold,
+    network::{self, AGENT, Address, ConnectError, Journey, Stage, Stream, within},
+};
 use crate::{
     dialect::{ParseError, ProductList, ProductListError},
     limits::{MAX_VENUE_WORDS, PRODUCT_LIST_BYTES},
 };
-
-/// Some venues answer only clients that say who they are.
-const AGENT: &str = concat!("tickcast/", env!("CARGO_PKG_VERSION"));
 
 /// Where the list is and when it is fetched.
 #[derive(Debug)]
@@ -37,8 +31,10 @@ pub(super) struct ProductSource {
 pub(super) enum FetchError {
     #[error("{0}")]
     Connect(String),
-    #[error("it took longer than {0} ms")]
-    Late(u128),
+    #[error("{0}")]
+    Late(ConnectError),
+    #[error("{0}")]
+    Proxy(ConnectError),
     #[error("HTTP {status}{words}")]
     Status { status: u16, words: String, retry_after: Option<Duration> },
     #[error("it is longer than {0} bytes")]
@@ -50,7 +46,8 @@ pub(super) enum FetchError {
 }
 
 /// Outcomes of attempts, as metric labels.
-pub(super) const OUTCOMES: [&str; 6] = ["ok", "connect", "timeout", "status", "oversize", "unreadable"];
+pub(super) const OUTCOMES: [&str; 7] =
+    ["ok", "connect", "proxy", "timeout", "status", "oversize", "unreadable"];
 
 impl FetchError {
     /// As a metric label.
@@ -58,6 +55,7 @@ impl FetchError {
         match self {
             Self::Connect(_) => "connect",
             Self::Late(_) => "timeout",
+            Self::Proxy(_) => "proxy",
             Self::Status { .. } => "status",
             Self::Oversize(_) => "oversize",
             Self::Unreadable(_) | Self::Strange(_) => "unreadable",
@@ -66,7 +64,16 @@ impl FetchError {
 
     /// Whether the venue would rather not see another attempt soon. 418 is how Binance bans an address.
     pub(super) const fn wants_peace(&self) -> bool {
-        matches!(self, Self::Status { status: 401 | 403 | 418 | 429 | 451, .. })
+        match self {
+            Self::Status { status, .. } => matches!(status, 401 | 403 | 418 | 429 | 451),
+            Self::Proxy(ConnectError::Proxy(why)) => why.is_about_credentials,
+            Self::Connect(_)
+            | Self::Late(_)
+            | Self::Proxy(_)
+            | Self::Oversize(_)
+            | Self::Unreadable(_)
+            | Self::Strange(_) => false,
+        }
     }
 }
 
@@ -84,43 +91,67 @@ pub(super) async fn fetch(
     plan: &UpstreamPlan,
     product_source: &ProductSource,
 ) -> Result<ProductList, FetchError> {
-    let body = connect(plan, &product_source.url, PRODUCT_LIST_BYTES).await?;
+    let body = ask(plan, &product_source.url, (PRODUCT_LIST_BYTES, product_source.patience)).await?;
     let venue = plan.venue;
     // A list of some megabytes would keep this thread's other feeds waiting.
     let read = tokio::task::spawn_blocking(move || Ok(venue.products(&plain(body, PRODUCT_LIST_BYTES)?)?));
     read.await.unwrap_or_else(|why| Err(FetchError::Connect(why.to_string())))
 }
 
-/// Fetches a short answer of at most `most` bytes.
+/// Fetches a short answer of at most `most` bytes, within that time.
 ///
 /// # Cancel safety
 /// As [`fetch`].
 pub(super) async fn fetch_bytes(
     plan: &UpstreamPlan,
     address: &Address,
-    most: usize,
+    (most, patience): (usize, Duration),
 ) -> Result<Vec<u8>, FetchError> {
-    plain(connect(plan, address, most).await?, most)
+    plain(ask(plan, address, (most, patience)).await?, most)
 }
 
-async fn connect(plan: &UpstreamPlan, address: &Address, most: usize) -> Result<Body, FetchError> {
-    let failed = |why: &dyn std::fmt::Display| FetchError::Connect(why.to_string());
-    let host = address.bare_host();
-    let stream = TcpStream::connect((host, address.port)).await.map_err(|why| failed(&why))?;
-    stream.set_nodelay(true).map_err(|why| failed(&why))?;
-    if !address.url.starts_with("https:") {
-        return get(stream, plan, address, most).await;
+impl From<ConnectError> for FetchError {
+    fn from(why: ConnectError) -> Self {
+        match why {
+            why if why.is_proxy() => Self::Proxy(why),
+            ConnectError::Late { .. } => Self::Late(why),
+            ConnectError::Resolve { .. }
+            | ConnectError::Unreachable { .. }
+            | ConnectError::Proxy(_)
+            | ConnectError::Tls { .. } => Self::Connect(why.to_string()),
+        }
     }
-    let name = ServerName::try_from(host.to_owned()).map_err(|why| failed(&why))?;
-    let connector = TlsConnector::from(Arc::clone(&plan.tls.0));
-    let stream = connector.connect(name, stream).await.map_err(|why| failed(&why))?;
-    get(stream, plan, address, most).await
 }
 
-async fn get<S>(stream: S, plan: &UpstreamPlan, address: &Address, most: usize) -> Result<Body, FetchError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn ask(
+    plan: &UpstreamPlan,
+    address: &Address,
+    (most, patience): (usize, Duration),
+) -> Result<Body, FetchError> {
+    let journey = Journey::default();
+    match within(patience, Box::pin(get(plan, address, most, &journey))).await {
+        Ok(body) => body,
+        Err(_late) => Err(journey.late(patience).into()),
+    }
+}
+
+async fn get(
+    plan: &UpstreamPlan,
+    address: &Address,
+    most: usize,
+    journey: &Journey,
+) -> Result<Body, FetchError> {
+    let stream = network::connect(&plan.network, address, journey).await?;
+    let step = journey.begin(Stage::Talk, format!("GET from {}", address.host()), false);
+    step.end(exchange(stream, plan, address, most).await)
+}
+
+async fn exchange(
+    stream: Stream,
+    plan: &UpstreamPlan,
+    address: &Address,
+    most: usize,
+) -> Result<Body, FetchError> {
     let failed = |why: &dyn std::fmt::Display| FetchError::Connect(why.to_string());
     let request = request(plan, address).map_err(|why| failed(&why))?;
     let (mut sender, connection) =

@@ -14,12 +14,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::task::JoinHandle;
 
 use super::{
     UpstreamPlan,
     fetch::{FetchError, fetch_bytes},
-    socket::Address,
+    network::Address,
 };
 use crate::{
     clock::Instant,
@@ -131,9 +131,8 @@ impl FirstValues {
         }
         let (plan, out) = (Arc::clone(plan), out.clone());
         let answer = tokio::spawn(async move {
-            let late = |_elapsed| FetchError::Late(plan.answer_timeout.as_millis());
-            let fetched = timeout(plan.answer_timeout, fetch_bytes(&plan, &address, FIRST_VALUES_BYTES));
-            let bytes = fetched.await.map_err(late)??;
+            let limits = (FIRST_VALUES_BYTES, plan.answer_timeout);
+            let bytes = fetch_bytes(&plan, &address, limits).await?;
             Ok(plan.venue.first_values(&bytes, out.clock().now(), &*names)?)
         });
         self.under_way = Some(UnderWay { symbols, answer });

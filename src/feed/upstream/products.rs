@@ -1,14 +1,13 @@
 //! The venue's product list: fetched over HTTPS in the background, again and again, and handed to the feed.
 //!
 //! An attempt that fails leaves everything as it is: it is told, counted, and made again after a growing pause. There
-//! is one request a connection: no redirects, no proxies, no cookies.
+//! is one request a connection: no redirects, no cookies.
 
 use std::{panic::resume_unwind, sync::Arc};
 
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinHandle},
-    time::timeout,
 };
 
 use super::{
@@ -87,12 +86,7 @@ async fn keep_fetching(
             () = plan.hold.passed() => {}
             () = out.cancelled() => return,
         }
-        let late = |_elapsed| FetchError::Late(product_source.patience.as_millis());
-        let fetched = timeout(product_source.patience, fetch(&plan, &product_source))
-            .await
-            .map_err(late)
-            .and_then(|it| it);
-        let pause = match fetched {
+        let pause = match fetch(&plan, &product_source).await {
             Ok(list) => {
                 metrics.product_list("ok");
                 backoff.reset();
@@ -112,7 +106,7 @@ async fn keep_fetching(
                     backoff.next(&mut rand::rng())
                 };
                 let pause = plan.hold.left(Instant::now()).map_or(pause, |left| left.max(pause));
-                let (feed, url, pause_ms) = (out.name(), &product_source.url.url, pause.as_millis());
+                let (feed, url, pause_ms) = (out.name(), product_source.url.url(), pause.as_millis());
                 tracing::warn!(%feed, %url, pause_ms, "no product list, what is known stays: {why}");
                 pause
             }

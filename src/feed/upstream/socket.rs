@@ -1,28 +1,21 @@
-//! The WebSocket to a venue: connecting with or without TLS, reading, and writing with a deadline.
+//! The WebSocket to a venue: the handshake, reading, and writing with a deadline.
 //!
-//! Compression is not offered: it would cost more latency than it saves bandwidth. Certificates are checked against
-//! the authorities that are built in, or those of a file.
+//! Compression is not offered: it would cost more latency than it saves bandwidth.
 
 use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
+    WebSocketStream, client_async_with_config,
     tungstenite::{
         self, Bytes, Message,
+        client::IntoClientRequest as _,
         error::{CapacityError, ProtocolError},
+        http::{HeaderValue, header::USER_AGENT},
         protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -31,28 +24,13 @@ use super::{
     UpstreamPlan,
     broken::{Break, Reason},
     hold,
+    network::{self, AGENT, Address, ConnectError, Journey, Stage, Stream, within},
 };
 use crate::{
     clock::Instant,
     dialect::Venue,
     limits::{UPSTREAM_MESSAGE_BYTES, UPSTREAM_WRITE_TIMEOUT},
 };
-
-/// Where a venue is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
-    /// With its scheme.
-    pub(super) url: String,
-    pub(super) host: String,
-    pub(super) port: u16,
-}
-
-impl Address {
-    /// The host without the brackets of an IPv6 address.
-    pub(super) fn bare_host(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
-    }
-}
 
 /// The addresses of a venue, of which one is in use: another one after the way to it has failed.
 #[derive(Debug)]
@@ -67,6 +45,11 @@ impl Addresses {
         Self { all, at: AtomicUsize::new(0) }
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> &[Address] {
+        &self.all
+    }
+
     /// The one in use.
     pub(super) fn current(&self) -> &Address {
         &self.all[self.at.load(Ordering::Relaxed) % self.all.len()]
@@ -75,42 +58,6 @@ impl Addresses {
     /// The next one is tried.
     fn advance(&self) {
         self.at.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// How certificates are checked.
-#[derive(Clone)]
-pub(super) struct Tls(pub(super) Arc<ClientConfig>);
-
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tls")
-    }
-}
-
-impl Tls {
-    /// Trusts the authorities that browsers trust, or those of a PEM file instead.
-    pub(super) fn new(authorities: Option<&Path>) -> Result<Self, String> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(path) = authorities {
-            let shown = path.display();
-            roots = RootCertStore::empty();
-            let found = CertificateDer::pem_file_iter(path).map_err(|why| format!("{shown}: {why}"))?;
-            for certificate in found {
-                let certificate = certificate.map_err(|why| format!("{shown}: {why}"))?;
-                roots.add(certificate).map_err(|why| format!("{shown}: {why}"))?;
-            }
-            if roots.is_empty() {
-                return Err(format!("{shown}: has no certificate"));
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|why| why.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self(Arc::new(config)))
     }
 }
 
@@ -126,7 +73,7 @@ pub(super) enum Received {
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: WebSocketStream<Stream>,
     /// A ping came. The library answers it with the next read, write or flush, so none of these may happen before an
     /// answer may leave.
     owes_pong: bool,
@@ -138,28 +85,30 @@ impl Socket {
     /// # Cancel safety
     /// A connection half made is dropped.
     pub(super) async fn connect(plan: &UpstreamPlan) -> Result<Self, Break> {
-        let address = plan.addresses.current();
-        let late = |_elapsed| Reason::ConnectTimeout.because(format!("{} took too long", address.url));
-        let opened = timeout(plan.connect_timeout, Self::open(plan, address)).await.map_err(late);
-        let opened = opened.and_then(|opened| opened);
+        let (address, journey) = (plan.addresses.current(), Journey::default());
+        let opened = match within(plan.connect_timeout, Self::open(plan, address, &journey)).await {
+            Ok(opened) => opened,
+            Err(_late) => Err(unreached(address, &journey.late(plan.connect_timeout))),
+        };
         if opened.as_ref().is_err_and(|broken| broken.reason.is_about_the_way()) {
             plan.addresses.advance();
         }
         opened
     }
 
-    async fn open(plan: &UpstreamPlan, address: &Address) -> Result<Self, Break> {
+    async fn open(plan: &UpstreamPlan, address: &Address, journey: &Journey) -> Result<Self, Break> {
         let refused =
-            |why: &dyn std::fmt::Display| Reason::Connect.because(format!("{}: {why}", address.url));
-        let stream =
-            TcpStream::connect((address.bare_host(), address.port)).await.map_err(|why| refused(&why))?;
-        stream.set_nodelay(true).map_err(|why| refused(&why))?;
+            |why: &dyn std::fmt::Display| Reason::Connect.because(format!("{}: {why}", address.url()));
+        let stream = network::connect(&plan.network, address, journey).await;
+        let stream = stream.map_err(|why| unreached(address, &why))?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(UPSTREAM_MESSAGE_BYTES))
             .max_frame_size(Some(UPSTREAM_MESSAGE_BYTES));
-        let connector = Some(Connector::Rustls(Arc::clone(&plan.tls.0)));
-        let opened = client_async_tls_with_config(&address.url, stream, Some(config), connector).await;
-        match opened {
+        let mut request = address.url().into_client_request().map_err(|why| refused(&why))?;
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let step = journey.begin(Stage::Talk, format!("WebSocket handshake with {}", address.host()), false);
+        let opened = client_async_with_config(request, stream, Some(config)).await;
+        match step.end(opened) {
             Ok((stream, _answer)) => Ok(Self { stream, owes_pong: false }),
             Err(tungstenite::Error::Http(answer)) => {
                 let status = answer.status().as_u16();
@@ -171,7 +120,7 @@ impl Socket {
                 if let Some(time) = asked {
                     what.push_str(&format!("; it asks to be left alone for {} s", time.as_secs()));
                 }
-                Err(reason.because(format!("{}: {what}", address.url)))
+                Err(reason.because(format!("{}: {what}", address.url())))
             }
             Err(why) => Err(refused(&why)),
         }
@@ -256,6 +205,20 @@ impl Socket {
         })
         .await;
     }
+}
+
+/// Why there is no connection, with its class.
+fn unreached(address: &Address, why: &ConnectError) -> Break {
+    let reason = match why {
+        ConnectError::Proxy(why) if why.is_about_credentials => Reason::ProxyAuth,
+        why if why.is_proxy() => Reason::Proxy,
+        ConnectError::Late { .. } => Reason::ConnectTimeout,
+        ConnectError::Resolve { .. }
+        | ConnectError::Unreachable { .. }
+        | ConnectError::Proxy(_)
+        | ConnectError::Tls { .. } => Reason::Connect,
+    };
+    reason.because(format!("{}: {why}", address.url()))
 }
 
 /// What a status says that is no handshake.

@@ -2,7 +2,7 @@
 //! read for a while, then it alone. Until then its ticks are kept; afterwards the venue's numbers tell which of them
 //! the first one brought already.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio::task::JoinHandle;
 
@@ -123,6 +123,12 @@ impl Successor {
             return Err("it did not get all its subscriptions in time".into());
         }
         Ok(self.settled.is_some_and(|settled| now >= settled + plan.overlap))
+    }
+
+    /// It has its time without the part in which the process stood still.
+    pub(super) fn excuse(&mut self, late: Duration) {
+        self.deadline += late;
+        self.settled = self.settled.map(|settled| settled + late);
     }
 
     /// When [`tend`](Self::tend) has something to do next.

@@ -3,7 +3,7 @@ use crate::limits::MAX_VENUE_SYMBOL_BYTES;
 
 fn build(venue: Venue, keys: &str) -> Result<Upstream, String> {
     let definition: Definition = toml::from_str(keys).map_err(|why| why.message().to_owned())?;
-    definition.build(venue, Path::new("/nowhere"), None).map_err(|why| why.to_string())
+    definition.build(venue, Path::new("/nowhere"), &Surroundings::default()).map_err(|why| why.to_string())
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn patterns_names_and_the_product_list() {
     let feed = build(Venue::Kraken, "symbols = [\"BTC-USD\", \"*-EUR\", \"!DOGE-*\"]").unwrap();
     assert_eq!((feed.symbols(), feed.catalogue.is_some()), (1, true));
     let product_source = feed.plan.product_source.as_ref().unwrap();
-    assert!(product_source.url.url.starts_with("https://api.kraken.com/"));
+    assert!(product_source.url.is_tls && product_source.url.url.starts_with("https://api.kraken.com/"));
     assert!(
         build(Venue::Kraken, "symbols = [\"BTC-USD\"]").unwrap().plan.product_source.is_none(),
         "nobody asks for it"

@@ -97,7 +97,7 @@ async fn a_refused_batch_is_halved_and_failures_come_to_an_end() {
     assert!(pause >= 2 * SECOND && pause <= 4 * SECOND, "{pause:?}: the longest");
     for i in values.failures..FIRST_VALUES_ATTEMPTS {
         assert_eq!(values.waiting.len(), 4, "{i}");
-        values.failed(symbols[1..].to_vec(), &FetchError::Late(1), &plan, &out);
+        values.failed(symbols[1..].to_vec(), &FetchError::Connect("late".into()), &plan, &out);
     }
     assert!(values.waiting.is_empty(), "left to the stream");
 }
