@@ -86,7 +86,8 @@ impl Socket {
     /// A connection half made is dropped.
     pub(super) async fn connect(plan: &UpstreamPlan) -> Result<Self, Break> {
         let (address, journey) = (plan.addresses.current(), Journey::default());
-        let opened = match within(plan.connect_timeout, Self::open(plan, address, &journey)).await {
+        let opening = Box::pin(Self::open(plan, address, &journey));
+        let opened = match within(plan.connect_timeout, opening).await {
             Ok(opened) => opened,
             Err(_late) => Err(unreached(address, &journey.late(plan.connect_timeout))),
         };

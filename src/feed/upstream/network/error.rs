@@ -96,7 +96,10 @@ impl ProxyError {
     pub(super) fn from_connect(error: ConnectError) -> Self {
         match error {
             ConnectError::Proxy(why) => why,
-            other => Self::new("itself", other),
+            other @ (ConnectError::Resolve { .. }
+            | ConnectError::Unreachable { .. }
+            | ConnectError::Tls { .. }
+            | ConnectError::Late { .. }) => Self::new("itself", other),
         }
     }
 

@@ -129,7 +129,8 @@ mod tests {
             (vec![(300, true), (1_000, true)], 300, 300),
             (vec![(100, true), (1, true)], 100, 100),
         ] {
-            let (start, addresses) = (Instant::now(), (0..kinds.len()).map(|i| ([127, 0, 0, 1], i as u16)));
+            let (start, addresses) =
+                (Instant::now(), (0..kinds.len()).map(|i| ([127, 0, 0, 1], u16::try_from(i).unwrap())));
             let won = race(addresses.map(SocketAddr::from).collect(), |address| {
                 let (ms, answers) = kinds[usize::from(address.port())];
                 after(ms, answers)

@@ -64,11 +64,14 @@ pub(super) async fn ask<S>(mut stream: S, proxy: &Proxy, target: &Target) -> Res
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let ended = |why: io::Error| match why.kind() {
-        io::ErrorKind::UnexpectedEof => {
-            ProxyError::garbled(proxy, "ends the connection in the middle of SOCKS5")
-        }
-        _ => ProxyError::garbled(proxy, format!("breaks the connection off: {why}")),
+    let ended = |why: io::Error| {
+        let is_over = why.kind() == io::ErrorKind::UnexpectedEof;
+        let how = if is_over {
+            "ends the connection in the middle of SOCKS5".to_owned()
+        } else {
+            format!("breaks the connection off: {why}")
+        };
+        ProxyError::garbled(proxy, how)
     };
     let strange = || ProxyError::garbled(proxy, "does not answer in SOCKS5");
     let methods: &[u8] = if proxy.credentials.is_some() {
