@@ -183,7 +183,8 @@ impl Definition {
             return Err(DefinitionError::new("symbols", why));
         }
         let list_address = product_source.as_ref().map(|product_source| &product_source.url);
-        let network = self.network(base, surroundings, addresses.iter().chain(list_address).chain(&first_values))?;
+        let network =
+            self.network(base, surroundings, addresses.iter().chain(list_address).chain(&first_values))?;
         let own = match &self.credentials_file {
             Some(_) if !usual.needs_credentials => {
                 return Err(DefinitionError::new("credentials_file", "the venue asks for no credentials"));

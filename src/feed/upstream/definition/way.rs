@@ -11,7 +11,7 @@ use crate::{
     limits::{PINNED_HOSTS, UPSTREAM_ADDRESSES},
 };
 
-/// What `proxy` says where no proxy is to be asked, whatever the environment says.
+/// The value of `proxy` that switches the environment's off.
 const NONE: &str = "none";
 
 impl Definition {

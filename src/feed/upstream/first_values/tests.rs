@@ -2,7 +2,10 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{super::Definition, *};
+use super::{
+    super::{Definition, Surroundings},
+    *,
+};
 use crate::{
     clock::Clock,
     dialect::Venue,
@@ -20,7 +23,7 @@ fn symbols(count: usize) -> Vec<Symbol> {
 fn plan() -> Arc<UpstreamPlan> {
     let keys = "symbols = [\"S0-USDT\"]\nfirst_values_url = \"http://127.0.0.1:1/\"";
     let definition: Definition = toml::from_str(keys).unwrap();
-    definition.build(Venue::Binance, Path::new("/"), None).unwrap().plan
+    definition.build(Venue::Binance, Path::new("/"), &Surroundings::default()).unwrap().plan
 }
 
 fn publisher() -> Publisher {

@@ -49,7 +49,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether the proxy is to be looked at, and not the venue.
+    /// Whether the fault is the proxy's and not the venue's.
     #[must_use]
     pub const fn is_proxy(&self) -> bool {
         matches!(self, Self::Proxy(_) | Self::Late { is_proxy: true, .. })

@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(in_turn(many).len(), UPSTREAM_ADDRESSES, "a name with a hundred addresses costs no more");
     }
 
-    /// What an address does: answers or fails after so many milliseconds.
+    /// What an address does: answers or fails after `ms` milliseconds.
     async fn after(ms: u64, answers: bool) -> Result<u64, String> {
         sleep(Duration::from_millis(ms)).await;
         if answers { Ok(ms) } else { Err(format!("failed after {ms}")) }

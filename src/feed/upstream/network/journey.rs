@@ -42,10 +42,10 @@ pub struct Step {
 
 /// The steps of an attempt, in the order in which they began.
 #[derive(Debug, Default)]
-pub struct Journey(Mutex<Vec<Kept>>);
+pub struct Journey(Mutex<Vec<Timed>>);
 
 #[derive(Debug)]
-struct Kept {
+struct Timed {
     step: Step,
     began: Instant,
 }
@@ -64,7 +64,7 @@ impl Journey {
     pub fn steps(&self) -> Vec<Step> {
         let now = Instant::now();
         let kept = self.0.lock();
-        let so_far = |one: &Kept| match one.step.result {
+        let so_far = |one: &Timed| match one.step.result {
             Some(_) => one.step.clone(),
             None => Step { took: now.saturating_duration_since(one.began), ..one.step.clone() },
         };
@@ -97,7 +97,7 @@ impl Journey {
         let step = Step { stage, what, is_proxy, result: None, took: Duration::ZERO };
         let mut kept = self.0.lock();
         let at = (kept.len() < JOURNEY_STEPS).then(|| {
-            kept.push(Kept { step, began: Instant::now() });
+            kept.push(Timed { step, began: Instant::now() });
             kept.len() - 1
         });
         Begun { journey: self, at }

@@ -27,7 +27,7 @@ impl HeldUp {
         self.looked + LOOK_EVERY
     }
 
-    /// Looks. Returns for how long nobody could look, where that was longer than it may be.
+    /// Looks. Returns how late that is, where it is more than [`LATE`].
     pub(in crate::feed::upstream) fn look(&mut self, now: Instant) -> Duration {
         let late = now.saturating_duration_since(self.next());
         self.looked = now;

@@ -77,7 +77,7 @@ async fn opened_by(
     let parts = upgraded.downcast::<TokioIo<Carrier>>();
     match parts {
         Ok(parts) if parts.read_buf.is_empty() => Ok(parts.io.into_inner()),
-        // Whoever we are to be connected with waits for us to speak.
+        // A venue waits for us to speak.
         Ok(_) | Err(_) => Err(ProxyError::garbled(proxy, "says more than was asked")),
     }
 }
