@@ -62,6 +62,9 @@ pub struct VenueArgs {
     /// Most symbols of one connection (Alpaca's plan), or streams (Binance)
     #[arg(long, value_name = "N")]
     places: Option<usize>,
+    /// Most connections of one account at a time (Alpaca's plan)
+    #[arg(long, value_name = "N")]
+    connections: Option<usize>,
     /// Most messages of one connection in a second, where the venue documents no number (Kraken)
     #[arg(long, value_name = "N")]
     rate: Option<usize>,
@@ -117,6 +120,7 @@ pub fn run(args: &VenueArgs) -> anyhow::Result<()> {
             readings: args.readings.clone(),
             places: args.places,
             rate: args.rate,
+            connections: args.connections,
             value_faults: args.value_faults.clone(),
             ..Rules::default()
         },

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::{Venue, alpaca, binance, coinbase, kraken, venue_request::VenueRequest};
-use crate::market::Quote;
+use super::{Sequence, Venue, alpaca, binance, coinbase, kraken, venue_request::VenueRequest};
+use crate::market::{Quote, Tick};
 
 impl Venue {
     /// Reads what a client sent.
@@ -28,6 +28,19 @@ impl Venue {
             Self::Binance | Self::Coinbase => None,
             Self::Kraken => Some(kraken::serve::status("online")),
             Self::Alpaca => Some(alpaca::serve::success("connected")),
+        }
+    }
+
+    /// The frame in which the venue says a tick of the symbol of that name, with its place among others. `None` where the
+    /// venue's format has none for it: [`Venue::parse`] of what is written is the tick again, of the venue's source and
+    /// received then.
+    #[must_use]
+    pub fn frame_of(self, theirs: &str, tick: &Tick, sequence: Option<Sequence>) -> Option<String> {
+        match self {
+            Self::Binance => binance::serve::tick(theirs, tick, sequence),
+            Self::Coinbase => coinbase::serve::tick(theirs, tick, sequence),
+            Self::Kraken => kraken::serve::tick(theirs, tick, sequence),
+            Self::Alpaca => alpaca::serve::tick(theirs, tick, sequence),
         }
     }
 

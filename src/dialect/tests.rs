@@ -2,6 +2,7 @@
 //! error, and no more kept than the frame was long. The same for product lists, for commands of clients and for ticks of
 //! producers. `fuzz/` goes on from here for as long as one likes.
 
+mod frames;
 mod texts;
 
 use rand::{RngExt as _, SeedableRng as _};

@@ -36,6 +36,11 @@ pub(crate) fn plausible(micros: i64) -> Option<UnixMicros> {
     PLAUSIBLE.contains(&micros).then_some(UnixMicros(micros))
 }
 
+/// A time as venues write it: RFC 3339, in UTC, to the microsecond.
+pub(super) fn rfc3339_text(time: UnixMicros) -> String {
+    Timestamp::from_microsecond(time.0).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
 /// A time in RFC 3339, to the microsecond, unless it cannot be meant.
 pub(super) fn rfc3339(text: &str) -> Option<UnixMicros> {
     plausible(text.parse::<Timestamp>().ok()?.as_microsecond())

@@ -21,7 +21,7 @@ use super::{
     fault::Fault,
     peers::{NextFault, PeerCommand, PeerState},
     protocol::{self, Present},
-    rules::BINANCE_FRAME_BYTES,
+    rules::{BINANCE_FRAME_BYTES, COINBASE_SUBSCRIBE_WITHIN},
 };
 use crate::dialect::{Venue, VenueRequest};
 
@@ -78,6 +78,9 @@ async fn work(
     let mut let_in = shared.venue != Venue::Alpaca;
     let every = shared.rules.ping_every;
     let mut pings = tokio::time::interval(every.unwrap_or(Duration::from_secs(3_600)));
+    let mut must_subscribe = shared.venue == Venue::Coinbase;
+    let deadline = tokio::time::sleep(COINBASE_SUBSCRIBE_WITHIN);
+    tokio::pin!(deadline);
     loop {
         tokio::select! {
             message = socket.next() => {
@@ -90,6 +93,7 @@ async fn work(
                 // Other frames are the library's business.
                 if let Message::Text(text) = message {
                     let_in |= answer(socket, key, shared, (&text, let_in)).await?;
+                    must_subscribe &= shared.subscriptions(key).0.is_empty();
                 }
             }
             command = commands.recv() => match command {
@@ -97,6 +101,10 @@ async fn work(
                 Some(PeerCommand::End(fault, frame)) => return end(socket, fault, &frame).await,
                 None => return Ok(()),
             },
+            () = &mut deadline, if must_subscribe => {
+                shared.counts.lock().breaches += 1;
+                return socket.close(None).await;
+            }
             _ = pings.tick(), if every.is_some() => {
                 socket.send(Message::Ping(tungstenite::Bytes::from_static(b"1"))).await?;
             }
@@ -133,6 +141,11 @@ async fn answer(
     if !let_in && !outcome.let_in {
         socket.send(Message::Text(protocol::not_authenticated().into())).await?;
         return Ok(false);
+    }
+    if outcome.let_in && !shared.let_in(key) {
+        socket.send(Message::Text(protocol::too_many_connections().into())).await?;
+        socket.close(None).await?;
+        return Err(tungstenite::Error::ConnectionClosed);
     }
     for answer in outcome.answers {
         socket.send(Message::Text(answer.into())).await?;

@@ -68,6 +68,7 @@ pub(super) struct Peer {
     /// Symbols whose trading states it gets.
     states: Vec<String>,
     arrivals: Arrivals,
+    is_let_in: bool,
     /// Whether its newest message was one too many.
     is_over: bool,
 }
@@ -97,7 +98,14 @@ pub(super) struct PeerState {
 impl Peer {
     const fn new(commands: mpsc::Sender<PeerCommand>) -> Self {
         let arrivals = Arrivals::new();
-        Self { commands, topics: BTreeSet::new(), states: Vec::new(), arrivals, is_over: false }
+        Self {
+            commands,
+            topics: BTreeSet::new(),
+            states: Vec::new(),
+            arrivals,
+            is_let_in: false,
+            is_over: false,
+        }
     }
 }
 
@@ -139,6 +147,19 @@ impl PeerState {
             self.counts.lock().breaches += 1;
         }
         peer.is_over
+    }
+
+    /// The client's credentials are right. Returns whether its account may have one more connection.
+    pub(super) fn let_in(&self, key: usize) -> bool {
+        let mut peers = self.peers.lock();
+        let others = peers.iter().filter(|(other, peer)| **other != key && peer.is_let_in).count();
+        if self.rules.connections.is_some_and(|most| others >= most) {
+            return false;
+        }
+        if let Some(peer) = peers.get_mut(&key) {
+            peer.is_let_in = true;
+        }
+        true
     }
 
     /// Whether the client's newest message was one too many.

@@ -43,6 +43,11 @@ pub(super) fn not_let_in() -> String {
     alpaca::serve::refusal(402, "auth failed")
 }
 
+/// The refusal of a connection too many of one account.
+pub(super) fn too_many_connections() -> String {
+    alpaca::serve::refusal(406, "connection limit exceeded")
+}
+
 /// The refusal of requests before credentials.
 pub(super) fn not_authenticated() -> String {
     alpaca::serve::refusal(401, "not authenticated")
@@ -260,6 +265,20 @@ mod tests {
             }
             assert_eq!((topics.len(), acks), (4, if venue == Venue::Kraken { 4 } else { 1 }));
         }
+    }
+
+    #[test]
+    fn a_connection_to_binance_has_as_many_streams_as_documented_and_no_more() {
+        let names: Vec<_> = (0..=BINANCE_STREAMS / 2).map(|i| format!("S{i}USDT")).collect();
+        let symbols: Vec<_> = names.iter().map(String::as_str).collect();
+        let (known, rules, mut topics) = (BTreeSet::new(), Rules::default(), BTreeSet::new());
+        for (i, symbol) in symbols.iter().enumerate() {
+            let request = Venue::Binance.request_of(&Venue::Binance.subscribe(&[*symbol], 1)[0]);
+            let outcome = answer(Venue::Binance, request, present(&topics, &known, &rules));
+            assert_eq!(outcome.add.is_empty(), i == BINANCE_STREAMS / 2, "{i}");
+            topics.extend(outcome.add);
+        }
+        assert_eq!(topics.len(), BINANCE_STREAMS);
     }
 
     #[test]

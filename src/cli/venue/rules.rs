@@ -41,6 +41,8 @@ pub struct Rules {
     pub places: Option<usize>,
     /// Most messages of one connection in a second, where the venue documents none: Kraken.
     pub rate: Option<usize>,
+    /// Most connections of one account at a time, where that is a rule of the plan: Alpaca.
+    pub connections: Option<usize>,
     /// How often the venue sends a ping.
     pub ping_every: Option<Duration>,
     /// Requests that are refused for the venue's own fault, before it is well again.
@@ -51,6 +53,9 @@ pub struct Rules {
 
 /// What a venue's documentation limits, over a rolling second.
 const WINDOW: Duration = Duration::from_secs(1);
+
+/// A client of Coinbase must have subscribed to something within this time, or it is disconnected.
+pub(super) const COINBASE_SUBSCRIBE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Frames of more bytes Binance never answers.
 pub(super) const BINANCE_FRAME_BYTES: usize = 4_088;

@@ -1,12 +1,15 @@
-//! Alpaca's streams, the venue's side: answers and product list, as JSON.
+//! Alpaca's streams, the venue's side: answers, product list, and the messages of trades and quotes, as JSON.
 //!
 //! Formats: "WebSocket Stream" of Alpaca's documentation.
 
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::venue_request::{Topic, VenueRequest, texts},
-    market::{Channel, Level, Quote, UnixMicros},
+    dialect::{
+        Sequence, units,
+        venue_request::{Topic, VenueRequest, texts},
+    },
+    market::{Channel, Level, Print, Quote, Side, Tick, Trade, TradeId},
 };
 
 /// `{"action":"subscribe","trades":["AAPL"],"quotes":["AAPL"]}`, or `{"action":"auth","key":"…","secret":"…"}`
@@ -59,29 +62,18 @@ pub fn subscription<'a>(topics: impl Iterator<Item = &'a Topic> + Clone, states:
 
 /// `GET /v2/stocks/quotes/latest` of these symbols. An empty side is zero.
 pub(in crate::dialect) fn latest_quotes<'a>(quotes: impl Iterator<Item = (&'a str, &'a Quote)>) -> String {
-    let price = |level: Option<Level>| level.map_or("0".into(), |level| level.price.to_string());
-    let size =
-        |level: Option<Level>| level.and_then(|level| level.size).map_or("0".into(), |size| size.to_string());
     let entry = |(name, quote): (&str, &Quote)| {
         format!(
             r#"{}:{{"t":"{}","ax":"V","ap":{},"as":{},"bx":"V","bp":{},"bs":{},"c":["R"],"z":"C"}}"#,
             json!(name),
-            rfc3339(quote.te.unwrap_or(quote.tr)),
-            price(quote.ask),
-            size(quote.ask),
-            price(quote.bid),
-            size(quote.bid)
+            units::rfc3339_text(quote.te.unwrap_or(quote.tr)),
+            price(quote.ask.as_ref()),
+            size(quote.ask.as_ref()),
+            price(quote.bid.as_ref()),
+            size(quote.bid.as_ref())
         )
     };
     format!(r#"{{"quotes":{{{}}}}}"#, quotes.map(entry).collect::<Vec<_>>().join(","))
-}
-
-/// A time as the venue writes it.
-fn rfc3339(time: UnixMicros) -> String {
-    jiff::Timestamp::from_microsecond(time.0)
-        .unwrap_or_default()
-        .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
-        .to_string()
 }
 
 /// `GET /v2/assets`, with the fields that matter.
@@ -92,4 +84,51 @@ pub(in crate::dialect) fn products<'a>(products: impl Iterator<Item = (&'a str, 
             "tradable": true, "price_increment": "0.01", "min_trade_increment": "0.01"})
     };
     Value::Array(products.map(entry).collect()).to_string()
+}
+
+/// The frame that says a tick, as one message; `None` where there is none: it must have a time and has no number. A side is
+/// told of crypto only (a name with a slash), an exchange of stocks only.
+pub(in crate::dialect) fn tick(theirs: &str, tick: &Tick, sequence: Option<Sequence>) -> Option<String> {
+    let (symbol, is_crypto) = (json!(theirs), theirs.contains('/'));
+    match (tick, sequence) {
+        (Tick::Trade(trade), None) => {
+            let Trade { price, size, side, id, source, te: Some(te), print, .. } = trade else { return None };
+            let is_of_venue = source.as_str() == "alpaca";
+            if *print != Print::default() || is_crypto != is_of_venue || side.is_some() != is_crypto {
+                return None;
+            }
+            let id = match id {
+                Some(TradeId::Number(id)) => format!(r#""i":{id},"#),
+                Some(TradeId::Text(id)) => format!(r#""i":{},"#, json!(id)),
+                None => String::new(),
+            };
+            let rest = match side {
+                Some(side) => format!(r#""tks":"{}""#, if *side == Side::Buy { "B" } else { "S" }),
+                None => format!(r#""x":{},"c":["@"],"z":"C""#, json!(source.as_str())),
+            };
+            Some(format!(
+                r#"[{{"T":"t","S":{symbol},{id}"p":{price},"s":{size},"t":"{}",{rest}}}]"#,
+                units::rfc3339_text(*te)
+            ))
+        }
+        (Tick::Quote(Quote { bid, ask, te: Some(te), is_snapshot: false, .. }), None) => {
+            let rest = if is_crypto { "" } else { r#","bx":"V","ax":"V","c":["R"],"z":"C""# };
+            let [(bid, bid_size), (ask, ask_size)] =
+                [bid, ask].map(|level| (price(level.as_ref()), size(level.as_ref())));
+            Some(format!(
+                r#"[{{"T":"q","S":{symbol},"bp":{bid},"bs":{bid_size},"ap":{ask},"as":{ask_size},"t":"{}"{rest}}}]"#,
+                units::rfc3339_text(*te)
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// An empty side is zero, and so is a size that is not told.
+fn price(level: Option<&Level>) -> String {
+    level.map_or_else(|| "0".to_owned(), |level| level.price.to_string())
+}
+
+fn size(level: Option<&Level>) -> String {
+    level.and_then(|level| level.size).map_or_else(|| "0".to_owned(), |size| size.to_string())
 }

@@ -2,12 +2,15 @@
 //!
 //! Formats: "WebSocket Streams" of the Binance Spot API.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::venue_request::{Topic, VenueRequest, texts},
-    market::{Channel, Level, Price, Quote, Size},
+    dialect::{
+        Sequence,
+        venue_request::{Topic, VenueRequest, texts},
+    },
+    market::{Channel, Level, Price, Print, Quote, Side, Size, Tick, Trade, TradeId},
 };
 
 /// Quote assets that symbols end with. They do not say where the base ends; this is a guess.
@@ -133,13 +136,62 @@ pub struct BookTickerFrame<'a> {
     /// The symbol.
     pub s: &'a str,
     /// The best bid.
+    #[serde(serialize_with = "or_zero")]
     pub b: Option<Price>,
     /// Its size.
-    #[serde(rename = "B")]
+    #[serde(rename = "B", serialize_with = "or_zero")]
     pub bid_size: Option<Size>,
     /// The best ask.
+    #[serde(serialize_with = "or_zero")]
     pub a: Option<Price>,
     /// Its size.
-    #[serde(rename = "A")]
+    #[serde(rename = "A", serialize_with = "or_zero")]
     pub ask_size: Option<Size>,
+}
+
+/// An empty side is all zeros.
+fn or_zero<V: Serialize, S: Serializer>(value: &Option<V>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => value.serialize(serializer),
+        None => serializer.serialize_str("0.00000000"),
+    }
+}
+
+/// The frame of the combined stream that says a tick of spot; `None` where there is none: a quote has a number and no time, and
+/// a side of it a size.
+pub(in crate::dialect) fn tick(theirs: &str, tick: &Tick, sequence: Option<Sequence>) -> Option<String> {
+    let name = theirs.to_ascii_lowercase();
+    match (tick, sequence) {
+        (Tick::Trade(trade), Some(Sequence::Counted(id))) => {
+            let Trade { price, size, side: Some(side), te: Some(te), print, .. } = trade else { return None };
+            if trade.id != Some(TradeId::Number(id)) || *print != Print::default() {
+                return None;
+            }
+            // The connection may ask for microseconds.
+            let time = if te.0 % 1_000 == 0 { te.0 / 1_000 } else { te.0 };
+            let data = TradeFrame::new(theirs, id, (*price, *size), time, *side == Side::Sell);
+            written(&Combined { stream: format!("{name}@trade"), data })
+        }
+        (Tick::Quote(Quote { bid, ask, te: None, is_snapshot: false, .. }), Some(Sequence::Rising(u))) => {
+            let has_size = |level: &Option<Level>| level.is_none_or(|level| level.size.is_some());
+            if !has_size(bid) || !has_size(ask) {
+                return None;
+            }
+            let (price, size) = (|level: Level| level.price, |level: Level| level.size);
+            let data = BookTickerFrame {
+                u,
+                s: theirs,
+                b: bid.map(price),
+                bid_size: bid.and_then(size),
+                a: ask.map(price),
+                ask_size: ask.and_then(size),
+            };
+            written(&Combined { stream: format!("{name}@bookTicker"), data })
+        }
+        _ => None,
+    }
+}
+
+fn written(frame: &impl Serialize) -> Option<String> {
+    serde_json::to_string(frame).ok()
 }

@@ -2,12 +2,16 @@
 //!
 //! Formats: "WebSocket Channels" of the Coinbase Exchange.
 
+use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::venue_request::{Topic, VenueRequest, both, texts},
-    market::{Channel, Price, Side, Size, Symbol},
+    dialect::{
+        Sequence, units,
+        venue_request::{Topic, VenueRequest, both, texts},
+    },
+    market::{Channel, Level, Price, Print, Quote, Side, Size, Tick, Trade, TradeId},
 };
 
 /// `{"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches","ticker","heartbeat"]}`; the channels are taken
@@ -54,7 +58,7 @@ pub(in crate::dialect) fn products<'a>(products: impl Iterator<Item = (&'a str, 
 
 /// `{"type":"match","trade_id":10,"maker_order_id":"…","taker_order_id":"…","side":"sell","size":"5.2","price":"400.23",…}`
 #[derive(Debug, Serialize)]
-pub struct MatchFrame {
+pub struct MatchFrame<'a> {
     /// `match`.
     pub r#type: &'static str,
     /// Trades of a product are counted.
@@ -70,7 +74,7 @@ pub struct MatchFrame {
     /// At which price.
     pub price: Price,
     /// Of which product.
-    pub product_id: Symbol,
+    pub product_id: &'a str,
     /// The product's event.
     pub sequence: u64,
     /// RFC 3339.
@@ -79,13 +83,13 @@ pub struct MatchFrame {
 
 /// `{"type":"ticker","sequence":…,"product_id":"ETH-USD","price":…,"best_bid":…,"best_ask":…,"side":"buy","time":…,…}`
 #[derive(Debug, Serialize)]
-pub struct TickerFrame {
+pub struct TickerFrame<'a> {
     /// `ticker`.
     pub r#type: &'static str,
     /// The product's event.
     pub sequence: u64,
     /// Of which product.
-    pub product_id: Symbol,
+    pub product_id: &'a str,
     /// The last price.
     pub price: Price,
     /// The first one of the day.
@@ -114,4 +118,63 @@ pub struct TickerFrame {
     pub trade_id: u64,
     /// Its size.
     pub last_size: Size,
+}
+
+/// The frame that says a tick; `None` where there is none: it must have a time, a trade a side and a number, a quote a
+/// number. What a ticker tells of trades beside the quote is made up here, and not read.
+pub(in crate::dialect) fn tick(theirs: &str, tick: &Tick, sequence: Option<Sequence>) -> Option<String> {
+    match (tick, sequence) {
+        (Tick::Trade(trade), Some(Sequence::Counted(trade_id))) => {
+            let Trade { price, size, side: Some(taker), te: Some(te), print, .. } = trade else {
+                return None;
+            };
+            if trade.id != Some(TradeId::Number(trade_id)) || *print != Print::default() {
+                return None;
+            }
+            let order = |n: u64| format!("00000000-0000-4000-8000-{:012x}", n % (1 << 48));
+            written(&MatchFrame {
+                r#type: "match",
+                trade_id,
+                maker_order_id: order(trade_id),
+                taker_order_id: order(trade_id.wrapping_add(1)),
+                side: if *taker == Side::Sell { Side::Buy } else { Side::Sell },
+                size: *size,
+                price: *price,
+                product_id: theirs,
+                sequence: trade_id.saturating_mul(2),
+                time: units::rfc3339_text(*te),
+            })
+        }
+        (
+            Tick::Quote(Quote { bid, ask, te: Some(te), is_snapshot: false, .. }),
+            Some(Sequence::Rising(sequence)),
+        ) => {
+            let (zero, none) = (Price::new(Decimal::ZERO), || "0".to_owned());
+            let price = |level: &Option<Level>| Some(level.map_or(zero, |level| level.price));
+            written(&TickerFrame {
+                r#type: "ticker",
+                sequence,
+                product_id: theirs,
+                price: zero,
+                open_24h: zero,
+                volume_24h: none(),
+                low_24h: zero,
+                high_24h: zero,
+                volume_30d: none(),
+                best_bid: price(bid),
+                best_bid_size: bid.and_then(|level| level.size),
+                best_ask: price(ask),
+                best_ask_size: ask.and_then(|level| level.size),
+                side: Side::Buy,
+                time: units::rfc3339_text(*te),
+                trade_id: 1,
+                last_size: Size::new(Decimal::ZERO).ok()?,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn written(frame: &impl Serialize) -> Option<String> {
+    serde_json::to_string(frame).ok()
 }

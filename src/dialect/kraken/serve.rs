@@ -1,12 +1,15 @@
-//! Kraken's WebSocket v2, the venue's side: answers and product list.
+//! Kraken's WebSocket v2, the venue's side: answers, product list, and the frames of `trade` and `ticker`.
 //!
 //! Formats: "Spot WebSocket API v2" of Kraken's API documentation.
 
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::venue_request::{VenueRequest, texts},
-    market::Channel,
+    dialect::{
+        Sequence, units,
+        venue_request::{VenueRequest, texts},
+    },
+    market::{Channel, Level, Print, Quote, Side, Tick, Trade, TradeId},
 };
 
 /// When every request came, and when it was answered: clients ignore it.
@@ -86,4 +89,43 @@ pub(in crate::dialect) fn products<'a>(products: impl Iterator<Item = (&'a str, 
         (name.replace('/', ""), pair)
     };
     json!({"error": [], "result": products.map(entry).collect::<serde_json::Map<_, _>>()}).to_string()
+}
+
+/// The frame that says a tick; `None` where there is none: a trade must have a side, a time and a number, and a quote has no
+/// number. Prices and amounts are written with all their digits, as the venue does. What a ticker tells of the day is
+/// made up here, and not read.
+pub(in crate::dialect) fn tick(theirs: &str, tick: &Tick, sequence: Option<Sequence>) -> Option<String> {
+    let symbol = json!(theirs);
+    match (tick, sequence) {
+        (Tick::Trade(trade), Some(Sequence::Counted(id))) => {
+            let Trade { price, size, side: Some(side), te: Some(te), print, .. } = trade else { return None };
+            if trade.id != Some(TradeId::Number(id)) || *print != Print::default() {
+                return None;
+            }
+            let side = if *side == Side::Buy { "buy" } else { "sell" };
+            Some(format!(
+                r#"{{"channel":"trade","type":"update","data":[{{"symbol":{symbol},"side":"{side}","price":{price},"qty":{size},"ord_type":"limit","trade_id":{id},"timestamp":"{}"}}]}}"#,
+                units::rfc3339_text(*te)
+            ))
+        }
+        (Tick::Quote(Quote { bid, ask, te, is_snapshot, .. }), None) => {
+            let kind = if *is_snapshot { "snapshot" } else { "update" };
+            let [(bid, bid_size), (ask, ask_size)] = [bid, ask].map(numbers);
+            let time =
+                te.map(|te| format!(r#","timestamp":"{}""#, units::rfc3339_text(te))).unwrap_or_default();
+            Some(format!(
+                r#"{{"channel":"ticker","type":"{kind}","data":[{{"symbol":{symbol},"bid":{bid},"bid_qty":{bid_size},"ask":{ask},"ask_qty":{ask_size},"last":{bid},"volume":1.0,"vwap":1.0,"low":1.0,"high":1.0,"change":0.0,"change_pct":0.0{time}}}]}}"#
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Price and size of a side.
+fn numbers(level: &Option<Level>) -> (String, String) {
+    let null = || "null".to_owned();
+    level.map_or_else(
+        || (null(), null()),
+        |Level { price, size }| (price.to_string(), size.map_or_else(null, |size| size.to_string())),
+    )
 }

@@ -146,7 +146,7 @@ impl Coinbase {
         format!("00000000-0000-4000-8000-{:012x}", self.orders)
     }
 
-    fn deal(&mut self, trade: &Trade, time: String) -> MatchFrame {
+    fn deal<'t>(&mut self, trade: &'t Trade, time: String) -> MatchFrame<'t> {
         let Trade { symbol, price, size, .. } = *trade;
         self.days
             .entry(symbol)
@@ -171,20 +171,20 @@ impl Coinbase {
             side: if trade.side == Some(Side::Sell) { Side::Buy } else { Side::Sell },
             size,
             price,
-            product_id: symbol,
+            product_id: trade.symbol.as_str(),
             sequence: self.sequence(symbol),
             time,
         }
     }
 
-    fn ticker(&mut self, quote: &Quote, time: String) -> Option<TickerFrame> {
+    fn ticker<'q>(&mut self, quote: &'q Quote, time: String) -> Option<TickerFrame<'q>> {
         let symbol = quote.symbol;
         let sequence = self.days.contains_key(&symbol).then(|| self.sequence(symbol))?;
         let day = self.days.get(&symbol)?;
         Some(TickerFrame {
             r#type: "ticker",
             sequence,
-            product_id: symbol,
+            product_id: quote.symbol.as_str(),
             price: day.last.price,
             open_24h: day.open,
             volume_24h: day.volume.to_string(),

@@ -1,7 +1,11 @@
 //! Each fault in turn, at each venue: what the client sees is a gap, a state, or nothing; never a wrong or repeated
 //! price, and afterwards everything is subscribed as before.
 
-use tickcast::dialect::Venue;
+use clap::{ValueEnum, builder::PossibleValue};
+use tickcast::{
+    cli::venue::{Fault, ListFault, ValueFault},
+    dialect::Venue,
+};
 
 use super::{Checked, Setup, tape};
 use crate::util::is_zero;
@@ -160,4 +164,23 @@ async fn a_frame_that_comes_late_is_a_gap_and_not_an_old_price() {
         setup.gateway.metric_reaches(line, 1.0).await;
         setup.end().await;
     }
+}
+
+/// A fault that no test plays is a promise that no test keeps.
+#[test]
+fn every_fault_that_a_mock_venue_can_play_is_played_by_a_test_of_a_feed() {
+    let texts = [include_str!("faults.rs"), include_str!("discovery.rs"), include_str!("values.rs")].concat();
+    let names =
+        |values: &[PossibleValue]| values.iter().map(|value| value.get_name().to_owned()).collect::<Vec<_>>();
+    let faults: Vec<_> = Fault::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+    for name in names(&faults) {
+        assert!(texts.contains(&format!("\"{name}")), "{name}");
+    }
+    for variant in ListFault::value_variants() {
+        assert!(texts.contains(&format!("ListFault::{variant:?}")), "{variant:?}");
+    }
+    for variant in ValueFault::value_variants() {
+        assert!(texts.contains(&format!("ValueFault::{variant:?}")), "{variant:?}");
+    }
+    assert_eq!(faults.len() + ListFault::value_variants().len(), 15);
 }

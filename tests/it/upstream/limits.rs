@@ -38,6 +38,15 @@ async fn settles(setup: &Setup, good: &[&str], bad: &[&str]) {
     .await;
     let counts = setup.mock.counts();
     assert_eq!((counts.connections, counts.present), (1, 1), "{counts:?}");
+    setup.mock.release(true);
+    are_live(setup, good).await;
+    let others = states(setup, bad);
+    assert!(others.iter().all(|state| *state == State::Closed), "{others:?}");
+}
+
+/// Waits until all of them have had a tick, and checks that they are live for it.
+async fn are_live(setup: &Setup, names: &[&str]) {
+    eventually("they are live", || states(setup, names).iter().all(|state| *state == State::Live)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,7 +122,12 @@ async fn symbols_for_which_a_plan_has_no_place_wait_and_stay_open() {
             text.contains(&waiting) && setup.mock.counts().active.len() == fits
         })
         .await;
-        assert!(!states(&setup, &all).contains(&State::Closed), "{venue:?}");
+        let active = setup.mock.counts().active;
+        let (taken, left): (Vec<_>, Vec<_>) =
+            all.iter().partition(|name| active.contains(&venue.symbol(name)));
+        setup.mock.release(true);
+        are_live(&setup, &taken).await;
+        assert_eq!(states(&setup, &left), vec![State::Pending; all.len() - fits], "{venue:?}");
         assert_eq!(setup.mock.counts().connections, 1, "{venue:?}");
         setup.end().await;
     }
@@ -129,4 +143,40 @@ async fn a_fault_of_the_venue_blames_no_symbol() {
         settles(&setup, &all, &[]).await;
         setup.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_connection_to_binance_has_every_stream_that_it_may() {
+    let all = names(512);
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    let setup = Setup::with_rules(Venue::Binance, &all, &all, Rules::default(), "demand = \"always\"").await;
+    settles(&setup, &all, &[]).await;
+    assert_eq!(setup.mock.counts().breaches, 0);
+    setup.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_with_one_connection_keeps_it_when_a_second_is_refused() {
+    let all = ["A-USD", "B-USD"];
+    let rules = Rules { connections: Some(1), ..Rules::default() };
+    let keys = "demand = \"always\"\nrotate_after_ms = 1000";
+    let setup = Setup::with_rules(Venue::Alpaca, &all, &all, rules, keys).await;
+    setup.subscribed(2).await;
+    setup.mock.release(true);
+    are_live(&setup, &all).await;
+    let failed = "tickcast_upstream_rotations_total{feed=\"feed\",outcome=\"failed\"}";
+    setup.gateway.metric_reaches(failed, 1.0).await;
+    assert_eq!((states(&setup, &all), setup.mock.counts().active.len()), (vec![State::Live; 2], 2));
+    setup.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_without_a_connection_left_blames_no_symbol() {
+    let all = ["A-USD", "B-USD"];
+    let rules = Rules { connections: Some(0), ..Rules::default() };
+    let setup = Setup::with_rules(Venue::Alpaca, &all, &all, rules, "demand = \"always\"").await;
+    let again = "tickcast_feed_restarts_total{feed=\"feed\",reason=\"rate_limited\"}";
+    setup.gateway.metric_reaches(again, 2.0).await;
+    assert_eq!(states(&setup, &all), vec![State::Pending; 2]);
+    setup.end().await;
 }

@@ -2,8 +2,12 @@
 
 use std::sync::LazyLock;
 
-use serde_json::json;
-use tickcast::{cli::venue::Recorded, clock::Clock, dialect::Venue};
+use tickcast::{
+    cli::venue::Recorded,
+    clock::Clock,
+    dialect::{Sequence, Venue},
+    market::{Level, Print, Quote, Side, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
+};
 
 /// Trade ids start here.
 pub(crate) const FIRST: u64 = 1_000;
@@ -23,61 +27,55 @@ fn millis(step: u64) -> i64 {
     *START + i64::try_from(step - FIRST).unwrap()
 }
 
-fn time(step: u64) -> String {
-    let time = jiff::Timestamp::from_millisecond(millis(step)).unwrap();
-    time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+/// What the venue says of a tick of a symbol of ours.
+fn frame(venue: Venue, ours: &str, tick: Tick, sequence: Option<Sequence>) -> String {
+    venue.frame_of(&venue.symbol(ours), &tick, sequence).expect("the venue has words for it")
+}
+
+/// Alpaca tells where a stock was traded.
+fn source(venue: Venue, ours: &str) -> Source {
+    let is_stock = venue == Venue::Alpaca && !venue.symbol(ours).contains('/');
+    Source::new(if is_stock { "V" } else { venue.as_str() }).unwrap()
 }
 
 /// One trade.
 pub(crate) fn trade(venue: Venue, symbol: &str, id: u64) -> String {
-    let symbol = venue.symbol(symbol);
-    let (price, millis) = (price(id), millis(id));
-    match venue {
-        Venue::Binance => {
-            let name = symbol.to_ascii_lowercase();
-            let data = json!({"e": "trade", "E": millis, "s": symbol, "t": id, "p": price, "q": "0.50", "T": millis, "m": true, "M": true});
-            json!({"stream": format!("{name}@trade"), "data": data}).to_string()
-        }
-        Venue::Coinbase => json!({"type": "match", "trade_id": id, "maker_order_id": "a", "taker_order_id": "b",
-            "size": "0.50", "price": price, "side": "sell", "product_id": symbol, "sequence": 9_000 + 2 * id, "time": time(id)})
-        .to_string(),
-        Venue::Kraken => format!(
-            r#"{{"channel":"trade","type":"update","data":[{{"symbol":"{symbol}","side":"buy","price":{price},"qty":0.50,"ord_type":"limit","trade_id":{id},"timestamp":"{}"}}]}}"#,
-            time(id)
-        ),
-        Venue::Alpaca => format!(
-            r#"[{{"T":"t","S":"{symbol}","i":{id},"x":"V","p":{price},"s":0.50,"c":["@"],"z":"A","t":"{}"}}]"#,
-            time(id)
-        ),
-    }
+    let source = source(venue, symbol);
+    let tick = Tick::Trade(Trade {
+        // The venue's name is written.
+        symbol: Symbol::new("X").unwrap(),
+        price: price(id).parse().unwrap(),
+        size: "0.50".parse().unwrap(),
+        side: (source.as_str() == venue.as_str()).then_some(Side::Sell),
+        id: Some(TradeId::Number(id)),
+        source,
+        te: Some(UnixMicros(millis(id) * 1_000)),
+        tr: UnixMicros(0),
+        print: Print::default(),
+    });
+    frame(venue, symbol, tick, (venue != Venue::Alpaca).then_some(Sequence::Counted(id)))
 }
 
 /// One quote.
 pub(crate) fn quote(venue: Venue, symbol: &str, id: u64) -> String {
-    let symbol = venue.symbol(symbol);
-    let (bid, ask) = (price(id), "99999.00");
-    match venue {
-        Venue::Binance => {
-            let name = symbol.to_ascii_lowercase();
-            let data = json!({"u": 50_000 + 3 * id, "s": symbol, "b": bid, "B": "1.0", "a": ask, "A": "2.0"});
-            json!({"stream": format!("{name}@bookTicker"), "data": data}).to_string()
-        }
-        Venue::Coinbase => {
-            json!({"type": "ticker", "sequence": 9_001 + 2 * id, "product_id": symbol, "price": bid,
-            "open_24h": "1", "volume_24h": "1", "low_24h": "1", "high_24h": "1", "volume_30d": "1",
-            "best_bid": bid, "best_bid_size": "1.0", "best_ask": ask, "best_ask_size": "2.0", "side": "buy",
-            "time": time(id), "trade_id": id, "last_size": "0.50"})
-            .to_string()
-        }
-        Venue::Kraken => format!(
-            r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"{symbol}","bid":{bid},"bid_qty":1.0,"ask":{ask},"ask_qty":2.0,"last":{bid},"volume":1.0,"vwap":1.0,"low":1.0,"high":1.0,"change":0.0,"change_pct":0.0,"timestamp":"{}"}}]}}"#,
-            time(id)
-        ),
-        Venue::Alpaca => format!(
-            r#"[{{"T":"q","S":"{symbol}","bx":"V","bp":{bid},"bs":1,"ax":"V","ap":{ask},"as":2,"c":["R"],"z":"A","t":"{}"}}]"#,
-            time(id)
-        ),
-    }
+    let level = |price: &str, size: &str| {
+        Some(Level { price: price.parse().unwrap(), size: Some(size.parse().unwrap()) })
+    };
+    let tick = Tick::Quote(Quote {
+        symbol: Symbol::new("X").unwrap(),
+        bid: level(&price(id), "1.0"),
+        ask: level("99999.00", "2.0"),
+        source: source(venue, symbol),
+        te: (venue != Venue::Binance).then(|| UnixMicros(millis(id) * 1_000)),
+        tr: UnixMicros(0),
+        is_snapshot: false,
+    });
+    let sequence = match venue {
+        Venue::Binance => Some(Sequence::Rising(50_000 + 3 * id)),
+        Venue::Coinbase => Some(Sequence::Rising(9_001 + 2 * id)),
+        Venue::Kraken | Venue::Alpaca => None,
+    };
+    frame(venue, symbol, tick, sequence)
 }
 
 /// That many steps.
