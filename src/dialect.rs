@@ -37,7 +37,7 @@ mod recognise;
 mod refusal;
 mod request;
 mod serve;
-
+mod streams;
 mod symbols;
 pub mod talk;
 mod text;

@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | Binance | `exchangeInfo` | `baseAsset-quoteAsset`, and what the symbol has behind both (`_260327` of a dated future) |
 //! | Coinbase Exchange | `products` | the product's id |
-//! | Kraken | `AssetPairs` | `wsname` with its older assets renamed ([`Venue::our_symbol`]): `XBT/USD` is `BTC-USD` |
+//! | Kraken | `AssetPairs` | the name of WebSocket v2 in capital letters ([`Venue::our_symbol`]): `BTC/USD` is `BTC-USD`, `AAPLx/USD` is `AAPLX-USD` |
 //! | Alpaca | `assets` | the symbol; of crypto `BTC/USD` is `BTC-USD` |
 
 mod alpaca;
@@ -122,7 +122,7 @@ impl Venue {
                 "https://api.binance.com/api/v3/exchangeInfo?permissions=SPOT&showPermissionSets=false"
             }
             Self::Coinbase => "https://api.exchange.coinbase.com/products",
-            Self::Kraken => "https://api.kraken.com/0/public/AssetPairs",
+            Self::Kraken => "https://api.kraken.com/0/public/AssetPairs?assetVersion=1",
             Self::Alpaca if stream.contains("/crypto/") => {
                 "https://paper-api.alpaca.markets/v2/assets?status=active&asset_class=crypto"
             }

@@ -239,7 +239,7 @@ impl Venue {
     }
 
     /// Our name of a venue's symbol, where the venue's name tells it: `BTC/USD` and Kraken's older `XBT/USD` are
-    /// `BTC-USD`. At Binance none does (`BTCTUSD` could be cut twice): make a map from [`Venue::symbol`] of the
+    /// `BTC-USD`, its tokenized stock `AAPLx/USD` is `AAPLX-USD`. At Binance none does (`BTCTUSD` could be cut twice): make a map from [`Venue::symbol`] of the
     /// symbols that are asked for.
     ///
     /// # Errors
@@ -249,7 +249,7 @@ impl Venue {
             Self::Binance => None,
             Self::Coinbase => Some(Symbol::new(theirs)),
             Self::Alpaca => Some(Symbol::new(&theirs.replacen('/', "-", 1))),
-            Self::Kraken => Some(Symbol::new(&kraken_pair(theirs).replacen('/', "-", 1))),
+            Self::Kraken => Some(kraken_ours(&kraken_pair(theirs))),
         }
     }
 }
@@ -260,6 +260,11 @@ pub(super) fn kraken_pair(theirs: &str) -> String {
         Some((base, quote)) => format!("{}/{}", kraken_asset(base), kraken_asset(quote)),
         None => theirs.to_owned(),
     }
+}
+
+/// Our name of a pair of Kraken's v2. Its tokenized stocks have a small `x`, and ours no small letters.
+pub(super) fn kraken_ours(pair: &str) -> Result<Symbol, SymbolError> {
+    Symbol::new(&pair.replacen('/', "-", 1).to_ascii_uppercase())
 }
 
 /// The usual name of an asset that Kraken's first interface calls otherwise.

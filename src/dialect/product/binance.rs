@@ -52,7 +52,7 @@ pub(super) fn read(list: &[u8], into: &mut ProductList) -> Result<(), ProductLis
     Ok(entries::of_list(symbols.get().as_bytes(), product, into)?)
 }
 
-fn product(entry: &RawValue) -> Result<Product, ParseError> {
+fn product(_key: &str, entry: &RawValue) -> Result<Product, ParseError> {
     let entry: Entry<'_> = serde_json::from_str(entry.get())?;
     let filter = |kind: &str| entry.filters.iter().find(|filter| &*filter.kind == kind);
     let price = filter("PRICE_FILTER").and_then(|filter| filter.tick.as_deref());

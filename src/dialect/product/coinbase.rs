@@ -41,7 +41,7 @@ pub(super) fn read(list: &[u8], into: &mut ProductList) -> Result<(), ProductLis
     Ok(entries::of_list(list, product, into)?)
 }
 
-fn product(entry: &RawValue) -> Result<Product, ParseError> {
+fn product(_key: &str, entry: &RawValue) -> Result<Product, ParseError> {
     let entry: Entry<'_> = serde_json::from_str(entry.get())?;
     let listing = match &*entry.status {
         "delisted" => Listing::Delisted,

@@ -5,14 +5,14 @@ use std::fmt;
 
 use serde::{
     Deserializer as _,
-    de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{self, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
 use super::{MAX_PRODUCTS, ParseError, Product, ProductList};
 
-/// How one entry is read.
-pub(super) type Reader = fn(&RawValue) -> Result<Product, ParseError>;
+/// How one entry is read; of an object's entry the key is known, too.
+pub(super) type Reader = fn(&str, &RawValue) -> Result<Product, ParseError>;
 
 /// Reads every entry of a JSON list.
 pub(super) fn of_list(list: &[u8], reader: Reader, into: &mut ProductList) -> Result<(), serde_json::Error> {
@@ -34,11 +34,11 @@ struct Entries<'l> {
 }
 
 impl Entries<'_> {
-    fn take<E: de::Error>(&mut self, entry: &RawValue) -> Result<(), E> {
+    fn take<E: de::Error>(&mut self, key: &str, entry: &RawValue) -> Result<(), E> {
         if self.into.products.len() + self.into.skipped >= MAX_PRODUCTS {
             return Err(E::custom(format_args!("more than {MAX_PRODUCTS} products")));
         }
-        self.into.push((self.reader)(entry));
+        self.into.push((self.reader)(key, entry));
         Ok(())
     }
 }
@@ -52,14 +52,14 @@ impl<'de> Visitor<'de> for Entries<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
         while let Some(entry) = entries.next_element::<&RawValue>()? {
-            self.take(entry)?;
+            self.take("", entry)?;
         }
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
-        while let Some((_key, entry)) = entries.next_entry::<IgnoredAny, &RawValue>()? {
-            self.take(entry)?;
+        while let Some((key, entry)) = entries.next_entry::<String, &RawValue>()? {
+            self.take(&key, entry)?;
         }
         Ok(())
     }

@@ -1,5 +1,9 @@
-//! Kraken spot: `GET /0/public/AssetPairs`. It names pairs as WebSocket v1 does (`XBT/USD`); v2, which is spoken here,
-//! has the usual names of assets.
+//! Kraken spot: `GET /0/public/AssetPairs`. By itself it names pairs as WebSocket v1 does (`XBT/USD`, in `wsname`); v2, which is
+//! spoken here, has the usual names of assets (`BTC/USD`). With `assetVersion=1`, which is asked for, it has those, as its keys
+//! (https://github.com/JKorf/Kraken.Net/issues/126, of December 2024; the parameter is in no reference). Both are read: a key
+//! with a slash is the name, else it is `wsname` with the older assets renamed.
+//!
+//! Tokenized stocks are a list of their own (`aclass_base=tokenized_asset`), with small letters: `AAPLx/USD`.
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -9,8 +13,8 @@ use super::{
     Listing, ParseError, Product, ProductList, ProductListError, Text, entries, field, lot, theirs, tick,
 };
 use crate::{
-    dialect::request::kraken_pair,
-    market::{Increments, Symbol},
+    dialect::request::{kraken_ours, kraken_pair},
+    market::Increments,
 };
 
 #[derive(Deserialize)]
@@ -43,9 +47,9 @@ pub(super) fn read(list: &[u8], into: &mut ProductList) -> Result<(), ProductLis
     Ok(entries::of_map(result.get().as_bytes(), product, into)?)
 }
 
-fn product(entry: &RawValue) -> Result<Product, ParseError> {
+fn product(key: &str, entry: &RawValue) -> Result<Product, ParseError> {
     let entry: Entry<'_> = serde_json::from_str(entry.get())?;
-    let Some(name) = entry.wsname.as_deref() else {
+    let Some(name) = Some(key).filter(|key| key.contains('/')).or(entry.wsname.as_deref()) else {
         return Err(ParseError::Missing { field: "wsname", kind: "AssetPairs" });
     };
     let listing = match entry.status.as_deref() {
@@ -58,7 +62,7 @@ fn product(entry: &RawValue) -> Result<Product, ParseError> {
     let step = step.map(|digits| Decimal::new(1, digits).to_string());
     let pair = kraken_pair(name);
     Ok(Product {
-        ours: Symbol::new(&pair.replacen('/', "-", 1)).ok(),
+        ours: kraken_ours(&pair).ok(),
         theirs: theirs(&pair)?,
         listing,
         increments: Increments {

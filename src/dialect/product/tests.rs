@@ -65,6 +65,32 @@ fn coinbase_has_our_names() {
 }
 
 #[test]
+fn kraken_is_read_the_same_with_its_newer_names_and_with_the_older_ones() {
+    let entry = r#""altname":"BTCUSD","lot_decimals":8,"tick_size":"0.1","status":"online""#;
+    for list in [
+        format!(r#"{{"error":[],"result":{{"XXBTZUSD":{{"wsname":"XBT/USD",{entry}}}}}}}"#),
+        format!(r#"{{"error":[],"result":{{"BTC/USD":{{"wsname":"XBT/USD",{entry}}}}}}}"#),
+        format!(r#"{{"error":[],"result":{{"BTC/USD":{{"wsname":"BTC/USD",{entry}}}}}}}"#),
+        format!(r#"{{"error":[],"result":{{"BTC/USD":{{{entry}}}}}}}"#),
+        format!(r#"{{"error":[],"result":{{"BTCUSD":{{"wsname":"BTC/USD",{entry}}}}}}}"#),
+    ] {
+        let products = shown(&read(Venue::Kraken, &list));
+        assert_eq!(products, ["BTC/USD BTC-USD trades Some(0.1) Some(0.00000001)"], "{list}");
+    }
+}
+
+#[test]
+fn tokenized_stocks_of_kraken_have_names_of_ours_and_keep_their_own() {
+    let list = r#"{"error":[],"result":{
+        "AAPLxUSD":{"altname":"AAPLxUSD","wsname":"AAPLx/USD","aclass_base":"tokenized_asset","base":"AAPLx","status":"online"},
+        "BRK.Bx/USD":{"altname":"BRK.BxUSD","aclass_base":"tokenized_asset","base":"BRK.Bx","status":"online"}}}"#;
+    assert_eq!(
+        shown(&read(Venue::Kraken, list)),
+        ["AAPLx/USD AAPLX-USD trades None None", "BRK.Bx/USD BRK.BX-USD trades None None"]
+    );
+}
+
+#[test]
 fn kraken_has_older_names_of_some_assets() {
     let list = r#"{"error":[],"result":{
         "XXBTZUSD":{"altname":"XBTUSD","wsname":"XBT/USD","base":"XXBT","lot_decimals":8,"tick_size":"0.1","status":"online"},

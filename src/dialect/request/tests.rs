@@ -116,5 +116,6 @@ fn symbols_follow_the_rules_that_there_are() {
     {
         assert_eq!(Venue::Kraken.our_symbol(theirs).unwrap().unwrap().as_str(), ours);
     }
-    assert!(Venue::Kraken.our_symbol("btc/usd").unwrap().is_err());
+    assert!(Venue::Kraken.our_symbol("币/USD").unwrap().is_err());
+    assert_eq!(Venue::Kraken.our_symbol("AAPLx/USD").unwrap().unwrap().as_str(), "AAPLX-USD");
 }

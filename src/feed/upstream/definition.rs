@@ -55,6 +55,8 @@ pub struct Definition {
     symbols_per_connection: Option<usize>,
     /// Where the venue is, instead of its usual place; of several the next one is tried when one cannot be reached.
     url: Option<Urls>,
+    /// Which of the venue's streams, by name, instead of an address.
+    stream: Option<String>,
     /// Whether a symbol is subscribed always, or while somebody listens.
     #[serde(default)]
     demand: DemandMode,
@@ -167,7 +169,8 @@ impl Definition {
         surroundings: &Surroundings,
     ) -> Result<Upstream, DefinitionError> {
         let usual = usual(venue);
-        let streams = urls(self.url.as_ref(), usual.urls)?;
+        let named = self.named_stream(venue)?;
+        let streams = urls(self.url.as_ref(), named.as_ref().map_or(usual.urls, std::slice::from_ref))?;
         let stream = streams[0];
         let addresses = streams.iter().map(|url| address("url", url, Scheme::WebSocket));
         let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
@@ -259,6 +262,25 @@ impl Definition {
 }
 
 impl Definition {
+    /// The address of the stream that is named, if one is.
+    fn named_stream(&self, venue: Venue) -> Result<Option<&'static str>, DefinitionError> {
+        let wrong = |why: String| Err(DefinitionError::new("stream", why));
+        match &self.stream {
+            None => Ok(None),
+            Some(_) if self.url.is_some() => wrong("is of no use: there is a url".into()),
+            Some(name) => match venue.stream_url(name) {
+                Some(url) => Ok(Some(url)),
+                None if venue.streams().next().is_none() => {
+                    wrong(format!("{} has one stream only", venue.as_str()))
+                }
+                None => {
+                    let known: Vec<_> = venue.streams().collect();
+                    wrong(format!("{name:?} is none of {}", known.join(", ")))
+                }
+            },
+        }
+    }
+
     /// Where first quotes are asked for: the usual place, unless the stream is another host's.
     fn first_values(
         &self,

@@ -9,7 +9,7 @@ use crate::{
     dialect::Venue,
     feed::DefinitionError,
     limits::{UPSTREAM_PATTERNS, UPSTREAM_SYMBOLS},
-    market::Symbol,
+    market::{Symbol, SymbolError},
 };
 
 /// `symbols`: names and patterns, or the venue's names by ours.
@@ -51,7 +51,7 @@ impl Symbols {
                     }
                     match Symbol::new(&text) {
                         Ok(symbol) => named.push((key, symbol, renamed.get(&symbol).cloned())),
-                        Err(why) => return Err(DefinitionError::new(key, format!("{text:?} {why}"))),
+                        Err(why) => return Err(DefinitionError::new(key, unfit(venue, &text, &why))),
                     }
                 }
             }
@@ -85,6 +85,18 @@ impl Symbols {
         let catalogue =
             (!patterns.take_nothing()).then(|| Catalogue::new(venue, patterns, by_theirs, UPSTREAM_SYMBOLS));
         Ok(Chosen { names, catalogue })
+    }
+}
+
+/// Why a text is no symbol of ours, and how a venue's symbol of that name is had.
+fn unfit(venue: Venue, text: &str, why: &SymbolError) -> String {
+    let venue = venue.as_str();
+    match why {
+        SymbolError::BadCharacter(_) | SymbolError::TooLong { .. } => format!(
+            "{text:?} {why}. If {venue} calls it so, give it a name of your own: names = {{ NAME = {text:?} }}, and \
+             list NAME"
+        ),
+        SymbolError::Empty => format!("{text:?} {why}"),
     }
 }
 

@@ -98,6 +98,21 @@ async fn patterns_find_products_and_their_prices_flow() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokenized_stocks_of_kraken_are_found_and_their_prices_flow() {
+    // The venue's names: AAPLx/USD and TSLAx/USD.
+    let theirs = ["AAPLx-USD", "TSLAx-USD"];
+    let setup = setup(Venue::Kraken, &theirs, &theirs, &[], "symbols = [\"*X-USD\"]").await;
+    let ours = ["AAPLX-USD", "TSLAX-USD"];
+    known(&setup, &ours).await;
+    let mut client = setup.streaming(&ours).await;
+    setup.play(2).await;
+    let mut checked = Checked::default();
+    checked.follow(&mut client, &ours, tape::FIRST + STEPS - 1).await;
+    assert_eq!((checked.trades, checked.quotes, checked.gaps), (2 * STEPS, 2 * STEPS, 0));
+    setup.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_wrong_with_the_list_the_feed_goes_on() {
     let names = ["BTC-USD", "ETH-USD"];
     let faults = [ListFault::Unavailable, ListFault::Garbage, ListFault::Huge, ListFault::Slow];

@@ -104,6 +104,33 @@ fn first_values_are_asked_for_where_the_stream_brings_none() {
 }
 
 #[test]
+fn a_stream_has_a_name_instead_of_an_address() {
+    let built = |venue, keys: &str| build(venue, &format!("symbols = [\"*\"]\n{keys}"));
+    for (stream, ends, list) in [
+        ("sip", "/v2/sip", "us_equity"),
+        ("overnight", "/v1beta1/overnight", "us_equity"),
+        ("crypto/us-1", "/v1beta3/crypto/us-1", "crypto"),
+    ] {
+        let plan = built(Venue::Alpaca, &format!("stream = \"{stream}\"")).unwrap().plan;
+        assert!(plan.addresses.current().url.ends_with(ends), "{stream}");
+        assert!(plan.product_source.as_ref().unwrap().url.url.ends_with(list), "{stream}");
+        assert!(plan.first_values.is_some(), "{stream}");
+    }
+    for (venue, keys, start) in [
+        (
+            Venue::Alpaca,
+            "stream = \"delayed\"",
+            "stream: \"delayed\" is none of iex, sip, delayed_sip, boats",
+        ),
+        (Venue::Kraken, "stream = \"iex\"", "stream: kraken has one stream only"),
+        (Venue::Alpaca, "stream = \"iex\"\nurl = \"wss://x/\"", "stream: is of no use: there is a url"),
+    ] {
+        let why = built(venue, keys).unwrap_err();
+        assert!(why.starts_with(start), "{why}\n{start}");
+    }
+}
+
+#[test]
 fn patterns_names_and_the_product_list() {
     let feed = build(Venue::Kraken, "symbols = [\"BTC-USD\", \"*-EUR\", \"!DOGE-*\"]").unwrap();
     assert_eq!((feed.symbols(), feed.catalogue.is_some()), (1, true));
@@ -135,6 +162,12 @@ fn patterns_names_and_the_product_list() {
     for (keys, start) in [
         ("symbols = [\"*-eur\"]", "symbols[0]: \"*-eur\" is no pattern"),
         ("symbols = [\"btc\"]", "symbols[0]: \"btc\" has 'b'"),
+        (
+            "symbols = [\"AAPLx/USD\"]",
+            "symbols[0]: \"AAPLx/USD\" has 'x', allowed are A-Z 0-9 . _ - / :. If kraken calls it so, give it a name of \
+             your own: names = { NAME = \"AAPLx/USD\" }, and list NAME",
+        ),
+        ("symbols = [\"币安人生USDT\"]", "symbols[0]: \"币安人生USDT\" has '币'"),
         ("symbols = [\"!BTC-USD\"]", "symbols: there are exclusions and no pattern"),
         ("symbols = [\"A\"]\nnames = { B = \"C\" }", "names.B: is not among the symbols"),
         ("symbols = [\"*\"]\nnames = { A = \"X\", B = \"X\" }", "names.B: \"X\" is the venue's name of A"),
