@@ -2,7 +2,7 @@
 //!
 //! Each command is one file here; none of them decides anything about ticks. Exit codes: 0 for a graceful end, 1 when
 //! something could not be started or reached, 64 for a wrong command line or configuration, 70 when a part of the
-//! gateway has failed, 130 when a signal ended a command before it was done.
+//! gateway has failed, 130 when a signal ended a command before it was done; and those of [`doctor`], one for each step.
 //!
 //! `watch`, `bench` and `venue` belong to the feature `tools`; a server can be built without it.
 
@@ -11,6 +11,7 @@ pub mod absent;
 #[cfg(feature = "tools")]
 pub mod bench;
 pub mod check;
+pub mod doctor;
 pub mod healthcheck;
 pub mod logging;
 mod output;
@@ -51,7 +52,8 @@ pub const EXIT_FAULT: u8 = 70;
     version,
     args_conflicts_with_subcommands = true,
     after_help = "Exit codes: 0 graceful end, 1 could not start, 64 wrong command line or configuration, \
-                  70 a part has failed, 130 interrupted."
+                  70 a part has failed, 130 interrupted; \
+                  `doctor` has one for each step."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -66,6 +68,8 @@ enum Command {
     Serve(ServeArgs),
     /// Check a configuration or feed definition, without starting anything
     Check(check::CheckArgs),
+    /// Examine the way to a venue step by step, and say what to do about what fails
+    Doctor(doctor::DoctorArgs),
     /// Show the live data of a gateway in the terminal, or print it as JSON lines
     #[cfg(feature = "tools")]
     Watch(watch::WatchArgs),
@@ -139,6 +143,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         None => serve::run(&cli.serve),
         Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Check(args)) => check::run(args),
+        Some(Command::Doctor(args)) => doctor::run(args),
         #[cfg(feature = "tools")]
         Some(Command::Watch(args)) => watch::run(args),
         #[cfg(feature = "tools")]
@@ -162,6 +167,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
 /// Tells an error on stderr and which exit code it has.
 #[must_use]
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(failed) = error.downcast_ref::<doctor::Failed>() {
+        // What failed was printed step by step.
+        return failed.exit_code();
+    }
     let text = match error.downcast_ref::<ConfigErrors>() {
         Some(errors) => {
             let count = errors.0.len();

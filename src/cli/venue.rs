@@ -15,6 +15,7 @@ mod products;
 mod protocol;
 mod rules;
 mod tape;
+mod trouble;
 mod values;
 
 pub use fault::{Fault, Planned, ValueFault};
@@ -23,6 +24,7 @@ pub use mock::{Counts, MockVenue, Script};
 pub use peers::ListFault;
 pub use rules::{Reading, Rules};
 pub use tape::{Recorded, read};
+pub use trouble::Trouble;
 
 use std::{net::Ipv4Addr, path::PathBuf};
 
@@ -68,6 +70,12 @@ pub struct VenueArgs {
     /// Most messages of one connection in a second, where the venue documents no number (Kraken)
     #[arg(long, value_name = "N")]
     rate: Option<usize>,
+    /// What is wrong with every connection from the first one on; may be repeated
+    #[arg(long = "trouble", value_enum, value_name = "TROUBLE")]
+    troubles: Vec<Trouble>,
+    /// How many seconds the Date of its answers is off
+    #[arg(long, default_value_t = 0, value_name = "N", allow_negative_numbers = true)]
+    date_off: i64,
     /// Frames that are lost when a fault ends the connection, as on a real venue
     #[arg(long, default_value_t = 0, value_name = "N")]
     lose: usize,
@@ -114,7 +122,7 @@ pub fn run(args: &VenueArgs) -> anyhow::Result<()> {
         faults: args.faults.clone(),
         speed: args.speed,
         lose: args.lose,
-        held: false,
+        held: args.troubles.contains(&Trouble::Quiet),
         list_faults: args.list_faults.clone(),
         rules: Rules {
             readings: args.readings.clone(),
@@ -122,6 +130,8 @@ pub fn run(args: &VenueArgs) -> anyhow::Result<()> {
             rate: args.rate,
             connections: args.connections,
             value_faults: args.value_faults.clone(),
+            troubles: args.troubles.clone(),
+            date_off: args.date_off,
             ..Rules::default()
         },
     };

@@ -10,6 +10,7 @@
 //!     └─ Lists ── fetch ── the venue's product list, over HTTPS
 //!          Catalogue: what the patterns find in it
 //!     └─ FirstValues ── fetch ── quotes of symbols whose stream tells changes only
+//!  examine: the same way, step by step, for `tickcast doctor`
 //!
 //!  Socket and fetch connect by the network: proxy, both families of addresses, TLS
 //! ```
@@ -20,8 +21,10 @@
 mod broken;
 mod catalogue;
 mod connected;
+mod dated;
 mod definition;
 mod desired;
+mod examine;
 mod fetch;
 mod first_values;
 mod found;
@@ -44,6 +47,7 @@ mod tap;
 
 pub use broken::{Break, Reason};
 pub use definition::{Definition, Surroundings};
+pub use examine::{Finding, Outcome, Step};
 pub use secret::{Credentials, Secret};
 pub use tap::{Frame, Tap, tap};
 
@@ -54,6 +58,7 @@ use parking_lot::RwLock;
 use self::{
     catalogue::Catalogue,
     connected::{Connected, LinkExit},
+    dated::Dated,
     desired::Desired,
     fetch::{OUTCOMES, ProductSource},
     first_values::FirstValues,
@@ -80,6 +85,8 @@ struct UpstreamPlan {
     addresses: Addresses,
     /// Until when the venue wants to be left alone.
     hold: Hold,
+    /// How the machine's clock stands beside the venue's.
+    dated: Dated,
     clock: Clock,
     network: Network,
     /// Grows when patterns find something; the lock is held for no longer than a copy of the pointer.

@@ -1,6 +1,10 @@
 //! Caps of feeds: definitions, recordings, simulators, pushed ticks and live venues.
 
+mod doctor;
+
 use std::{ops::RangeInclusive, time::Duration};
+
+pub use doctor::*;
 
 /// Slowest and fastest total rate of a simulator, in ticks a second. Outside: the definition is refused.
 pub const SIMULATOR_RATE: RangeInclusive<f64> = 1.0..=200_000.0;

@@ -18,6 +18,7 @@ mod connections;
 mod corrections;
 mod cost;
 mod derived;
+mod doctor;
 mod documents;
 mod drain;
 mod examples;

@@ -42,8 +42,13 @@ pub(super) async fn serve(
         Some(NextFault::NotLetIn | NextFault::NoAnswer) | None => None,
     };
     #[expect(clippy::result_large_err, reason = "the library's own signature")]
-    let answer = move |_request: &Request, response: Response| match status {
-        None => Ok(response),
+    let answer = |_request: &Request, mut response: Response| match status {
+        None => {
+            if let Ok(date) = shared.rules.date().parse() {
+                response.headers_mut().insert("date", date);
+            }
+            Ok(response)
+        }
         Some(status) => {
             let mut refusal = ErrorResponse::new(None);
             *refusal.status_mut() = tungstenite::http::StatusCode::from_u16(status).unwrap_or_default();
@@ -201,7 +206,7 @@ async fn end(
 }
 
 /// Reads and forgets until the client goes.
-async fn drain(stream: &mut TcpStream) {
+pub(super) async fn drain(stream: &mut TcpStream) {
     let mut scratch = [0; 1_024];
     while matches!(stream.read(&mut scratch).await, Ok(count) if count > 0) {}
 }

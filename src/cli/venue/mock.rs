@@ -25,6 +25,7 @@ use super::{
     products, protocol,
     rules::Rules,
     tape::Recorded,
+    trouble::Trouble,
     values,
 };
 use crate::{
@@ -161,7 +162,13 @@ async fn accept(listener: TcpListener, shared: Arc<PeerState>) {
 }
 
 /// Tells those who want the product list or first values from those who want the stream.
-async fn meet(stream: TcpStream, shared: Arc<PeerState>) {
+async fn meet(mut stream: TcpStream, shared: Arc<PeerState>) {
+    if shared.rules.has(Trouble::Silent) {
+        return connection::drain(&mut stream).await;
+    }
+    if let Some(trouble) = shared.rules.troubles.iter().find(|trouble| trouble.refuses()) {
+        return trouble.refuse(stream, &shared.rules.date()).await;
+    }
     let in_trouble = *shared.next_fault.lock() == Some(NextFault::NoAnswer);
     if !in_trouble && let Some(asked) = http::asked(&stream).await {
         if asked.path == shared.venue.products_path() {
@@ -178,7 +185,8 @@ async fn meet(stream: TcpStream, shared: Arc<PeerState>) {
         counts.connections += 1;
         (counts.connections, shared.next_fault.lock().take())
     };
-    connection::serve(stream, key, shared, next_fault).await;
+    let login_refused = shared.rules.has(Trouble::LoginRefused).then_some(NextFault::NotLetIn);
+    connection::serve(stream, key, shared, next_fault.or(login_refused)).await;
 }
 
 /// Plays the frames.

@@ -34,7 +34,8 @@ async fn answer(stream: &mut TcpStream, shared: &PeerState, fault: Option<ListFa
         }
         Some(ListFault::Slow) => return http::stay_silent(stream).await,
     };
-    http::answer(stream, status, "", &body).await
+    let date = format!("date: {}\r\n", shared.rules.date());
+    http::answer(stream, status, &date, &body).await
 }
 
 fn listed(shared: &PeerState) -> String {

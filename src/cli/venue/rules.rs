@@ -3,9 +3,13 @@
 use std::{collections::VecDeque, time::Duration};
 
 use clap::ValueEnum;
+use jiff::fmt::rfc2822::DateTimePrinter;
 
-use super::fault::ValueFault;
-use crate::{clock::Instant, dialect::Venue};
+use super::{fault::ValueFault, trouble::Trouble};
+use crate::{
+    clock::{Clock, Instant},
+    dialect::Venue,
+};
 
 /// One of several ways in which a venue is said to behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,6 +53,10 @@ pub struct Rules {
     pub faulty: usize,
     /// What goes wrong with first values, one request after the other.
     pub value_faults: Vec<ValueFault>,
+    /// What is wrong from the first connection on.
+    pub troubles: Vec<Trouble>,
+    /// How far the `Date` of its answers is off, in seconds.
+    pub date_off: i64,
 }
 
 /// What a venue's documentation limits, over a rolling second.
@@ -63,6 +71,18 @@ pub(super) const BINANCE_FRAME_BYTES: usize = 4_088;
 impl Rules {
     pub(super) fn plays(&self, reading: Reading) -> bool {
         self.readings.contains(&reading)
+    }
+
+    /// Whether that is wrong from the first connection on.
+    pub(super) fn has(&self, trouble: Trouble) -> bool {
+        self.troubles.contains(&trouble)
+    }
+
+    /// The time of day as an answer tells it.
+    pub(super) fn date(&self) -> String {
+        let now = Clock::system().now().0.div_euclid(1_000_000).saturating_add(self.date_off);
+        let time = jiff::Timestamp::from_second(now).unwrap_or_default();
+        DateTimePrinter::new().timestamp_to_rfc9110_string(&time).unwrap_or_default()
     }
 
     /// Most frames in any second: of one connection, or of one address at Coinbase.

@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::{
     Upstream, UpstreamPlan,
+    dated::Dated,
     fetch::ProductSource,
     hold::Hold,
     network::{Address, Environment, Trust, is_loopback},
@@ -214,6 +215,7 @@ impl Definition {
             venue,
             addresses: Addresses::new(addresses),
             hold: Hold::default(),
+            dated: Dated::default(),
             clock: Clock::system(),
             network,
             names: RwLock::new(Arc::new(chosen.names)),
@@ -309,6 +311,15 @@ impl Definition {
             },
         }
     }
+}
+
+/// Where the product list usually is, for a feed that goes without: nothing, when the stream is another host's.
+pub(super) fn usual_list(plan: &UpstreamPlan) -> Option<ProductSource> {
+    let streams = plan.addresses.all();
+    let own = host(usual(plan.venue).urls[0]);
+    let is_own_host = streams.iter().all(|one| own == Some(&one.host));
+    let url = plan.venue.products_url(&streams.first()?.url);
+    product_source(url, None, None).ok().filter(|_| is_own_host)
 }
 
 /// Where the venue is: at least one address.

@@ -177,6 +177,7 @@ async fn read_answer(
     most: usize,
 ) -> Result<Body, FetchError> {
     let status = answer.status();
+    plan.dated.note(answer.headers(), plan.clock.now());
     if status.is_success() {
         return body(answer, most).await;
     }

@@ -78,6 +78,8 @@ pub(super) struct Link {
     /// A ping waits to be sent.
     ping_due: bool,
     messages: Vec<Message>,
+    /// The venue's newest refusal, in its words.
+    words: Option<String>,
     strange: Strange,
 }
 
@@ -103,6 +105,7 @@ impl Link {
             pinged: false,
             ping_due: false,
             messages: Vec::new(),
+            words: None,
             strange: Strange::default(),
         })
     }
@@ -227,6 +230,7 @@ impl Link {
             Some(code) => format!("{code} {}", refusal.words),
             None => refusal.words.clone(),
         };
+        self.words = Some(shown.clone());
         // A stream without trading states, or a plan, may refuse those alone.
         let is_of_states = self.requests.is_of_states();
         match refusal.class {
@@ -357,9 +361,24 @@ impl Link {
         update.answered(self.requests.decide(Instant::now()));
     }
 
+    /// Whether requests are taken.
+    pub(super) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// The venue's newest refusal, in its words.
+    pub(super) fn words(&self) -> Option<&str> {
+        self.words.as_deref()
+    }
+
+    /// Frames that were sent: all, and most within one window of the venue's limit.
+    pub(super) const fn sent(&self) -> (u64, usize) {
+        self.pacer.counts()
+    }
+
     /// Whether it has all its subscriptions.
     pub(super) fn is_settled(&self) -> bool {
-        self.phase == Phase::Open && self.requests.is_settled()
+        self.is_open() && self.requests.is_settled()
     }
 
     /// What to tell of it at its end.
@@ -367,13 +386,16 @@ impl Link {
         self.strange.end(plan.venue)
     }
 
-    /// Says goodbye in the background, no sooner than a frame may leave.
+    /// Says goodbye in the background.
     pub(super) fn close(self) {
-        tokio::spawn(async move {
-            if let Some(at) = self.pacer.ready(FrameKind::Keepalive) {
-                tokio::time::sleep_until(at).await;
-            }
-            self.socket.close().await;
-        });
+        tokio::spawn(self.say_goodbye());
+    }
+
+    /// Says goodbye, no sooner than a frame may leave.
+    pub(super) async fn say_goodbye(self) {
+        if let Some(at) = self.pacer.ready(FrameKind::Keepalive) {
+            tokio::time::sleep_until(at).await;
+        }
+        self.socket.close().await;
     }
 }

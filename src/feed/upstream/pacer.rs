@@ -24,8 +24,10 @@ pub(super) enum FrameKind {
 #[derive(Debug)]
 pub(super) struct Pacer {
     limit: FrameLimit,
-    /// Ends of the newest sends, at most as many as the limit has frames.
+    /// Ends of the newest sends: one more than the limit has frames.
     sent: VecDeque<Instant>,
+    /// How many there were, and most of them within one window.
+    counts: (u64, usize),
     /// Those of requests: pings never starve them, and they leave room for pings.
     requests: VecDeque<Instant>,
     last_request: Option<Instant>,
@@ -40,6 +42,7 @@ impl Pacer {
         Self {
             limit,
             sent: VecDeque::new(),
+            counts: (0, 0),
             requests: VecDeque::new(),
             last_request: None,
             doubled: 0,
@@ -72,7 +75,9 @@ impl Pacer {
 
     /// A frame was sent, and the send has ended.
     pub(super) fn sent(&mut self, kind: FrameKind, now: Instant) {
-        push(&mut self.sent, self.limit.frames, now);
+        push(&mut self.sent, self.limit.frames + 1, now);
+        let in_window = self.sent.iter().rev().take_while(|at| now < **at + self.limit.window).count();
+        self.counts = (self.counts.0 + 1, self.counts.1.max(in_window));
         if kind == FrameKind::Request {
             let most = self.most_requests();
             push(&mut self.requests, most, now);
@@ -82,6 +87,11 @@ impl Pacer {
                 self.changed = (self.doubled > 0).then_some(now);
             }
         }
+    }
+
+    /// How many frames were sent, and most of them within one window of the venue's limit.
+    pub(super) const fn counts(&self) -> (u64, usize) {
+        self.counts
     }
 
     /// The venue says that there are too many: half as many from now on.
@@ -143,6 +153,9 @@ mod tests {
                 for pair in requests.windows(2) {
                     prop_assert!(pair[1] - pair[0] >= limit.spacing);
                 }
+                let (sent, most) = pacer.counts();
+                prop_assert_eq!(sent, frames.len() as u64);
+                prop_assert!((1..=limit.frames).contains(&most), "{:?}: {}", venue, most);
             }
         }
     }

@@ -110,9 +110,13 @@ impl Socket {
         let step = journey.begin(Stage::Talk, format!("WebSocket handshake with {}", address.host()), false);
         let opened = client_async_with_config(request, stream, Some(config)).await;
         match step.end(opened) {
-            Ok((stream, _answer)) => Ok(Self { stream, owes_pong: false }),
+            Ok((stream, answer)) => {
+                plan.dated.note(answer.headers(), plan.clock.now());
+                Ok(Self { stream, owes_pong: false })
+            }
             Err(tungstenite::Error::Http(answer)) => {
                 let status = answer.status().as_u16();
+                plan.dated.note(answer.headers(), plan.clock.now());
                 let asked = hold::asked_by(status, answer.headers(), plan.clock.now());
                 if let Some(time) = asked {
                     plan.hold.extend(Instant::now(), time);

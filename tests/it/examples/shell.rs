@@ -19,6 +19,7 @@ use crate::{
 const NOT_RUN: &[(&str, &str)] = &[
     ("make test", "this test is a part of it"),
     ("cargo run --release -- --feed feeds/kraken.toml", "a live venue; its definition is checked instead"),
+    ("tickcast doctor --feed feeds/binance.toml", "a live venue; its definition is checked instead"),
     ("tickcast bench", "a measurement of ten seconds with 1,000 clients; its command line is read"),
 ];
 
