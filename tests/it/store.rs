@@ -95,7 +95,7 @@ impl Program {
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
-    async fn metric_reaches(&self, name: &str, value: f64) {
+    pub(crate) async fn metric_reaches(&self, name: &str, value: f64) {
         let deadline = Instant::now() + PATIENCE;
         while self.metric(name).await < value {
             assert!(Instant::now() < deadline, "{name} reaches {value}");

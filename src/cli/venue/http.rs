@@ -1,7 +1,9 @@
 //! What the stand-in speaks of HTTP beside WebSocket's handshake, on the port of the stream: one GET a connection.
 
+use std::{io::ErrorKind, os::fd::AsFd as _};
+
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, Interest},
     net::TcpStream,
 };
 
@@ -21,7 +23,7 @@ pub(super) async fn asked(stream: &TcpStream) -> Option<Asked> {
     let mut line = vec![0; LINE];
     let mut seen = 0;
     loop {
-        let count = stream.peek(&mut line).await.ok()?;
+        let count = more(stream, &mut line, seen).await?;
         if let Some(end) = line[..count].iter().position(|byte| *byte == b'\n') {
             let first = std::str::from_utf8(&line[..end]).ok()?;
             let target = first.strip_prefix("GET ")?.split(' ').next()?;
@@ -31,11 +33,26 @@ pub(super) async fn asked(stream: &TcpStream) -> Option<Asked> {
         if count == 0 || count == LINE {
             return None;
         }
-        if count == seen {
-            // The rest of the line is on its way.
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
         seen = count;
+    }
+}
+
+/// Waits until more than `seen` bytes can be looked at. Returns how many; `None` when no more will come.
+async fn more(stream: &TcpStream, line: &mut [u8], seen: usize) -> Option<usize> {
+    // What is only looked at stays readable: to wait for more, the look itself has to say that it would block.
+    let looking = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned().ok()?);
+    loop {
+        let is_over = stream.ready(Interest::READABLE).await.ok()?.is_read_closed();
+        let looked = stream.try_io(Interest::READABLE, || {
+            let count = looking.peek(line)?;
+            if count == seen && !is_over { Err(ErrorKind::WouldBlock.into()) } else { Ok(count) }
+        });
+        match looked {
+            Ok(count) if count == seen => return None,
+            Ok(count) => return Some(count),
+            Err(why) if why.kind() == ErrorKind::WouldBlock => {}
+            Err(_gone) => return None,
+        }
     }
 }
 
@@ -76,4 +93,35 @@ pub(super) async fn stay_silent(stream: &mut TcpStream) -> std::io::Result<()> {
     let mut scratch = [0; 1_024];
     while stream.read(&mut scratch).await? > 0 {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What a client is taken for that writes this, piece by piece, and then goes.
+    async fn written(pieces: &[&str]) -> Option<Asked> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let looking = tokio::spawn(async move { asked(&stream).await });
+        client.set_nodelay(true).unwrap();
+        for piece in pieces {
+            client.write_all(piece.as_bytes()).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        drop(client);
+        looking.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_line_that_comes_in_pieces_is_waited_for() {
+        let asked = written(&["GE", "T /list", "?a=b HTTP/1.1\r", "\n"]).await.unwrap();
+        assert_eq!((asked.path.as_str(), asked.query.as_str()), ("/list", "a=b"));
+        for pieces in [&[][..], &["GET /li"], &["POST / HTTP/1.1\r\n"]] {
+            assert!(written(pieces).await.is_none(), "{pieces:?}");
+        }
+    }
 }

@@ -189,11 +189,9 @@ async fn read_answer(
     };
     let words: String = words.chars().filter(|c| !c.is_control()).take(MAX_VENUE_WORDS).collect();
     let mut words = if words.is_empty() { words } else { format!(": {words}") };
-    if status == 451
-        && let Some(other) = plan.venue.elsewhere()
-    {
-        words.push_str("; the venue may not be used from this place; ");
-        words.push_str(other);
+    if let Some(meant) = hold::kept_out_by(status.as_u16(), plan.venue, plan.credentials.is_some()) {
+        words.push_str("; ");
+        words.push_str(&meant);
     }
     Err(FetchError::Status { status: status.as_u16(), words, retry_after })
 }

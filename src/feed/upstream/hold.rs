@@ -1,4 +1,4 @@
-//! What a venue asks for when it says "later": kept to by its stream and by its product list, however long it is.
+//! What a venue means when it says "later" or "not from here", to its stream and to its product list alike.
 //!
 //! A venue that is asked again before the time it named takes that for an attack: Binance bans the address, first for
 //! minutes and then for days.
@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822;
 use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::http::HeaderMap;
 
-use crate::{clock::Instant, limits::RETRY_AFTER_MOST, market::UnixMicros};
+use crate::{clock::Instant, dialect::Venue, limits::RETRY_AFTER_MOST, market::UnixMicros};
 
 /// Until when nothing is asked of a venue.
 #[derive(Debug, Default)]
@@ -55,6 +55,19 @@ pub(super) fn retry_after(headers: &HeaderMap, wall: UnixMicros) -> Option<Durat
 pub(super) fn asked_by(status: u16, headers: &HeaderMap, wall: UnixMicros) -> Option<Duration> {
     // 418 is how Binance bans an address.
     matches!(status, 418 | 429 | 503).then(|| retry_after(headers, wall)).flatten()
+}
+
+/// What a status may mean that keeps us out, and where else to go; nothing where it says that itself.
+pub(super) fn kept_out_by(status: u16, venue: Venue, has_credentials: bool) -> Option<String> {
+    let what = match status {
+        451 => "the venue may not be used from this place",
+        401 | 403 if !has_credentials => {
+            "the venue refuses this address, though the feed sends no credentials: it may block the address or its \
+             country, or a proxy on the way does"
+        }
+        _ => return None,
+    };
+    Some(venue.elsewhere().map_or_else(|| what.to_owned(), |other| format!("{what}; {other}")))
 }
 
 #[cfg(test)]

@@ -229,22 +229,15 @@ fn unreached(address: &Address, why: &ConnectError) -> Break {
 /// What a status says that is no handshake.
 pub(super) fn refused_by(status: u16, venue: Venue, has_credentials: bool) -> (Reason, String) {
     let reason = match status {
-        401 => Reason::Auth,
+        401 | 403 if has_credentials => Reason::Auth,
         // Without credentials it is the address that something dislikes.
-        403 if has_credentials => Reason::Auth,
-        403 | 451 => Reason::Blocked,
+        401 | 403 | 451 => Reason::Blocked,
         // 418 is how Binance bans an address.
         418 | 429 => Reason::RateLimited,
         _ => Reason::Connect,
     };
-    let what = match (status, venue.elsewhere()) {
-        (451, Some(other)) => format!("HTTP 451: the venue may not be used from this place; {other}"),
-        (451, None) => "HTTP 451: the venue may not be used from this place".into(),
-        (403, Some(other)) if !has_credentials => {
-            format!("HTTP 403: the venue refuses this address; {other}")
-        }
-        _ => format!("HTTP {status}"),
-    };
+    let words = hold::kept_out_by(status, venue, has_credentials);
+    let what = words.map_or_else(|| format!("HTTP {status}"), |words| format!("HTTP {status}: {words}"));
     (reason, what)
 }
 
@@ -279,8 +272,10 @@ mod tests {
             (451, Venue::Binance, false, Reason::Blocked, "data-stream.binance.vision"),
             (451, Venue::Kraken, false, Reason::Blocked, "may not be used from this place"),
             (403, Venue::Binance, false, Reason::Blocked, "refuses this address"),
+            (403, Venue::Coinbase, false, Reason::Blocked, "or a proxy on the way does"),
             (403, Venue::Alpaca, true, Reason::Auth, "HTTP 403"),
-            (401, Venue::Binance, false, Reason::Auth, "HTTP 401"),
+            (401, Venue::Alpaca, true, Reason::Auth, "HTTP 401"),
+            (401, Venue::Binance, false, Reason::Blocked, "sends no credentials"),
             (418, Venue::Binance, false, Reason::RateLimited, "HTTP 418"),
             (429, Venue::Alpaca, true, Reason::RateLimited, "HTTP 429"),
             (502, Venue::Kraken, false, Reason::Connect, "HTTP 502"),

@@ -171,3 +171,43 @@ impl Successor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::{
+        dialect::Venue,
+        feed::upstream::{Definition, Surroundings},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_of_the_process_is_not_time_of_the_new_connection() {
+        let definition: Definition = toml::from_str("symbols = [\"BTC-USD\"]").unwrap();
+        let feed = definition.build(Venue::Kraken, std::path::Path::new("/"), &Surroundings::default());
+        let plan = feed.unwrap().plan;
+        let mut successor = Successor {
+            stage: Stage::Opening(tokio::spawn(std::future::pending())),
+            deadline: Instant::now() + UPSTREAM_ROTATION_TIMEOUT,
+            settled: None,
+            kept: Vec::new(),
+        };
+        let second = Duration::from_secs(1);
+        advance(UPSTREAM_ROTATION_TIMEOUT - second).await;
+        assert_eq!(successor.tend(&plan).await, Ok(false));
+        // It stands still for ten seconds: the last one is still to come.
+        advance(10 * second).await;
+        successor.excuse(10 * second);
+        assert_eq!(successor.tend(&plan).await, Ok(false));
+        advance(second).await;
+        assert!(successor.tend(&plan).await.is_err(), "and then its time is over");
+        // Both connections are read for the whole overlap, too.
+        successor.settled = Some(Instant::now());
+        advance(plan.overlap).await;
+        successor.excuse(plan.overlap);
+        assert_eq!(successor.tend(&plan).await, Ok(false));
+        advance(plan.overlap).await;
+        assert_eq!(successor.tend(&plan).await, Ok(true));
+    }
+}

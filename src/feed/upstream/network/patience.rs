@@ -84,6 +84,22 @@ mod tests {
         assert_eq!(within(Duration::from_secs(10), sleep(Duration::from_secs(9))).await, Ok(()));
     }
 
+    #[test]
+    fn who_looks_often_enough_knows_of_a_pause() {
+        let start = Instant::now();
+        let mut held_up = HeldUp::new(start);
+        let mut now = start;
+        for _ in 0..10 {
+            now += LOOK_EVERY;
+            assert_eq!(held_up.look(now), Duration::ZERO);
+        }
+        assert_eq!(held_up.next(), now + LOOK_EVERY);
+        assert_eq!(held_up.look(now + LOOK_EVERY + LATE), Duration::ZERO, "somewhat late is usual");
+        let pause = Duration::from_secs(40);
+        now = held_up.next() + pause;
+        assert_eq!(held_up.look(now), pause);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_pause_of_the_process_is_not_counted() {
         // What is waited for takes three turns, and the process stands still in the first.

@@ -35,13 +35,7 @@ impl Tls {
     /// # Errors
     /// Names the file, the certificate and what is wrong with it.
     pub(in crate::feed::upstream) fn new(authorities: Option<&Path>, trust: Trust) -> Result<Self, String> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(path) = authorities {
-            if trust == Trust::Only {
-                roots = RootCertStore::empty();
-            }
-            add(&mut roots, path).map_err(|why| format!("{}: {why}", path.display()))?;
-        }
+        let roots = roots(authorities, trust)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -50,6 +44,17 @@ impl Tls {
             .with_no_client_auth();
         Ok(Self(Arc::new(config)))
     }
+}
+
+fn roots(authorities: Option<&Path>, trust: Trust) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = authorities {
+        if trust == Trust::Only {
+            roots = RootCertStore::empty();
+        }
+        add(&mut roots, path).map_err(|why| format!("{}: {why}", path.display()))?;
+    }
+    Ok(roots)
 }
 
 fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
@@ -68,6 +73,19 @@ fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn authorities_of_a_file_stand_alone_or_beside_those_that_are_built_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&path, own.cert.pem()).unwrap();
+        let count = |file, trust| roots(file, trust).unwrap().len();
+        let usual = webpki_roots::TLS_SERVER_ROOTS.len();
+        assert_eq!(count(None, Trust::default()), usual);
+        assert_eq!(count(Some(path.as_path()), Trust::default()), 1);
+        assert_eq!(count(Some(path.as_path()), Trust::Add), usual + 1);
+    }
 
     #[test]
     fn a_file_that_is_no_list_of_authorities_is_named_with_what_is_wrong() {
