@@ -59,7 +59,7 @@ impl TestProxy {
             while let Ok((stream, _)) = listener.accept().await {
                 let (manner, asked, tls) = (manner.clone(), Arc::clone(&asking), tls.clone());
                 tokio::spawn(async move {
-                    // Whoever goes away is served no more.
+                    // A client that goes away is served no more.
                     let _gone = match tls {
                         None => serve(stream, kind, &manner, &asked).await,
                         Some(tls) => match tls.accept(stream).await {
@@ -97,7 +97,7 @@ where
         }
         Manner::Says(answer) => {
             let mut scratch = [0; 1_024];
-            stream.read(&mut scratch).await?;
+            let _request = stream.read(&mut scratch).await?;
             stream.write_all(answer).await?;
             return stream.shutdown().await;
         }
@@ -105,7 +105,7 @@ where
     }
     let known = match manner {
         Manner::Guarded(user, password) => Some((*user, *password)),
-        _ => None,
+        Manner::Open | Manner::Says(_) | Manner::Silent | Manner::Closing => None,
     };
     let place = match kind {
         Kind::Http => http(&mut stream, known).await?,
