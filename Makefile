@@ -39,10 +39,11 @@ deps: ## installs what the tests need; quick when it is there already
 	$(call heading,test dependencies)
 	@scripts/deps
 
-# The fuzz targets are a package of their own; running them needs nightly, compiling them does not. In the target folder of
+# cargo fmt does not see the modules that the table of dialects declares. The fuzz targets are a package of their own; running them needs nightly, compiling them does not. In the target folder of
 # the gateway they find its dependencies as the check before has left them.
 lint: ## formatting and lints, warnings are errors; also of the server alone, and whether the fuzz targets compile
 	cargo fmt --check
+	rustfmt --check --edition 2024 src/dialect/*.rs
 	cargo clippy --all-targets --all-features -- -D warnings
 	cargo clippy --test campaign --all-features -- -D warnings
 	cargo clippy --no-default-features --lib --bins -- -D warnings

@@ -6,16 +6,25 @@
 //!
 //! Refuses to keep state: gaps, duplicates and reconnecting are the feed's business, which [`Sequence`] is made for.
 
-/// The dialects that sessions speak, each with the folder that it is written in: the one table, for the macro `$make`.
+/// The dialects that sessions speak, each with the module that it is written in: the one table, for the macro `$make`. A row
+/// is all that a new one needs outside its folder; it declares the module, too.
 macro_rules! dialects {
     ($make:ident) => {
         $make! {
-            Native = native,
+            Native = pub native,
             #[cfg(test)]
-            Toy = toy,
+            Toy = pub(crate) toy,
         }
     };
 }
+
+macro_rules! modules {
+    ($($(#[$attribute:meta])* $name:ident = $visibility:vis $module:ident,)*) => {
+        $($(#[$attribute])* $visibility mod $module;)*
+    };
+}
+
+dialects!(modules);
 
 pub mod alpaca;
 pub mod binance;
@@ -30,7 +39,6 @@ pub mod kraken;
 mod mark;
 mod message;
 mod naming;
-pub mod native;
 pub mod packed;
 mod product;
 mod recognise;
@@ -41,8 +49,6 @@ mod streams;
 mod symbols;
 pub mod talk;
 mod text;
-#[cfg(test)]
-pub(crate) mod toy;
 pub(crate) mod units;
 mod venue_request;
 

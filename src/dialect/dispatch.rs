@@ -8,7 +8,7 @@ use super::{
 use crate::market::{Body, Symbol};
 
 macro_rules! dispatch {
-    ($($(#[$attribute:meta])* $name:ident = $module:ident,)*) => {
+    ($($(#[$attribute:meta])* $name:ident = $visibility:vis $module:ident,)*) => {
         impl Dialect {
             /// What its frames hold.
             #[must_use]

@@ -6,7 +6,7 @@
 use super::Encoding;
 
 macro_rules! name_dialects {
-    ($($(#[$attribute:meta])* $name:ident = $module:ident,)*) => {
+    ($($(#[$attribute:meta])* $name:ident = $visibility:vis $module:ident,)*) => {
         /// A dialect that sessions speak.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Dialect {

@@ -28,7 +28,7 @@ pub const RECORD_FLUSH: Duration = Duration::from_secs(1);
 /// How many ticks `simulate` writes between two flushes. What came after the last one is lost with a killed process.
 pub const SIMULATE_FLUSH_TICKS: u64 = 65_536;
 
-/// Requests of other threads (evict, info, list) that wait for one shard. One more is refused with an error that says so.
+/// Requests of other threads (evict, grants, info, list) that wait for one shard. One more is refused with an error that says so.
 pub const SHARD_MAILBOX: usize = 64;
 
 /// Sessions, or subscriptions of one session, that a shard tells of in one answer to another thread; the rest is for the next

@@ -6,7 +6,7 @@ use super::{Framing, Protocol, state::Session};
 use crate::{
     clock::Instant,
     dialect::{
-        CommandId, Form, Messages, Refused, Reply,
+        Code, CommandId, Form, Messages, Refused, Reply,
         talk::{Accepted, Subscribed},
     },
     hub::Event,
@@ -41,6 +41,11 @@ impl Answer {
     /// With symbols that were refused already.
     pub(super) fn refusing(self, refused: Vec<Refused>) -> Self {
         Self { refused, ..self }
+    }
+
+    /// With one more.
+    pub(super) fn refuse(&mut self, symbol: Symbol, code: Code, msg: &str) {
+        self.refused.push(Refused { symbol: symbol.to_string(), code, msg: msg.into() });
     }
 
     /// As a part behind others with that number of bytes of recovered events.

@@ -1,4 +1,5 @@
-//! The way into a shard from other threads: end a session, look at one or at all. Answers come back by a oneshot.
+//! The way into a shard from other threads: end a session, change what it may have, look at one or at all. Answers come
+//! back by a oneshot.
 //!
 //! A shard opens one letter a turn, between bursts, so that fan-out waits for no letter and no letter for long.
 
@@ -8,7 +9,7 @@ use tokio::sync::{
     oneshot,
 };
 
-use super::CloseReason;
+use super::{CloseReason, Grants};
 use crate::{
     dialect::talk::{Info, List},
     limits::SHARD_MAILBOX,
@@ -38,6 +39,7 @@ pub struct InfoPage {
 #[derive(Debug)]
 pub(super) enum Letter {
     Evict { session: u64, reason: CloseReason, answer: oneshot::Sender<bool> },
+    GrantsChanged { session: u64, grants: Grants, answer: oneshot::Sender<bool> },
     Info { session: u64, answer: oneshot::Sender<Option<Info>> },
     Infos { from: usize, answer: oneshot::Sender<InfoPage> },
     List { session: u64, from: usize, answer: oneshot::Sender<Option<List>> },
@@ -71,6 +73,16 @@ impl Mailbox {
     /// When the shard cannot be asked.
     pub async fn evict(&self, session: u64, reason: CloseReason) -> Result<bool, MailError> {
         self.ask(|answer| Letter::Evict { session, reason, answer }).await
+    }
+
+    /// Gives a session other grants. Subscriptions that they do not allow end, and the client is told; a pattern brings what
+    /// they allow in addition when the client subscribes to it again. Completes when nothing is left that they do not allow,
+    /// or newer ones have come. Returns whether the session was here.
+    ///
+    /// # Errors
+    /// When the shard cannot be asked.
+    pub async fn grants_changed(&self, session: u64, grants: Grants) -> Result<bool, MailError> {
+        self.ask(|answer| Letter::GrantsChanged { session, grants, answer }).await
     }
 
     /// How a session is doing, if it is here.
@@ -141,6 +153,18 @@ impl Mailboxes {
     pub async fn evict(&self, session: u64, reason: CloseReason) -> Result<bool, MailError> {
         let evicted = self.first(async |it| Ok(it.evict(session, reason).await?.then_some(()))).await?;
         Ok(evicted.is_some())
+    }
+
+    /// Gives a session other grants, as [`Mailbox::grants_changed`], on whatever shard it is. Those of a user are given to
+    /// each of the user's sessions.
+    ///
+    /// # Errors
+    /// When a shard cannot be asked and no other has the session.
+    pub async fn grants_changed(&self, session: u64, grants: &Grants) -> Result<bool, MailError> {
+        let changed = self
+            .first(async |it| Ok(it.grants_changed(session, grants.clone()).await?.then_some(())))
+            .await?;
+        Ok(changed.is_some())
     }
 
     /// How a session is doing, on whatever shard it is.

@@ -9,6 +9,9 @@ use crate::{
     market::{Channel, Symbol},
 };
 
+/// Said of a symbol that is not there, or that the session may not have: which one, it is not told.
+pub(super) const UNKNOWN_SYMBOL: &str = "unknown symbol";
+
 /// The targets of one command, and what was found of them so far.
 #[derive(Debug)]
 pub(super) struct Search {

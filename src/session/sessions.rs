@@ -1,7 +1,7 @@
 //! The sessions of one shard, and which of them have something to do: write, wait for the time of an event, or work.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     ops::{Index, IndexMut},
     rc::Rc,
 };
@@ -26,6 +26,8 @@ type Timer = (Instant, usize, SubIndex);
 pub(super) struct Sessions {
     all: Slab<Box<Session>>,
     next_serial: u64,
+    /// Where each is, by the number of its admission.
+    by_admission: HashMap<u64, usize>,
     /// Those that have something to write.
     pub(super) dirty: Vec<usize>,
     pub(super) pacer: FlushPacer,
@@ -41,6 +43,7 @@ impl Sessions {
         Self {
             all: Slab::new(),
             next_serial: 0,
+            by_admission: HashMap::new(),
             dirty: Vec::new(),
             pacer: FlushPacer::new(now),
             timers: BTreeSet::new(),
@@ -59,8 +62,11 @@ impl Sessions {
     ) -> SessionKey {
         let serial = self.next_serial;
         self.next_serial += 1;
+        let admitted = admission.as_ref().map(Admission::serial);
         let session = Session::new(serial, framing, transport, admission, now);
-        SessionKey { index: self.all.insert(Box::new(session)), serial }
+        let index = self.all.insert(Box::new(session));
+        self.by_admission.extend(admitted.map(|number| (number, index)));
+        SessionKey { index, serial }
     }
 
     /// The session of that key, if it is still there.
@@ -72,11 +78,17 @@ impl Sessions {
     }
 
     /// Where the session is whose admission has that number.
-    pub(super) fn find(&self, serial: u64) -> Option<usize> {
-        let is_it = |session: &Session| {
-            !session.gone && session.admission.as_ref().is_some_and(|admission| admission.serial() == serial)
-        };
-        self.all.iter().find(|(_, session)| is_it(session)).map(|(index, _)| index)
+    pub(super) fn find(&self, number: u64) -> Option<usize> {
+        self.by_admission.get(&number).copied()
+    }
+
+    /// A session's connection has gone: its place is free for another one, and it is found no more.
+    pub(super) fn depart(&mut self, index: usize) {
+        let session = &mut self.all[index];
+        session.gone = true;
+        if let Some(admission) = session.admission.take() {
+            self.by_admission.remove(&admission.serial());
+        }
     }
 
     /// At most `most` indexes of sessions, from one on.
@@ -114,7 +126,7 @@ impl Sessions {
         self.all.len()
     }
 
-    /// Forgets a session.
+    /// Forgets a session that has [departed](Self::depart).
     pub(super) fn remove(&mut self, index: usize) {
         let session = self.all.remove(index);
         if session.dirty {

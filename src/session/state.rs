@@ -5,6 +5,7 @@ use std::{num::NonZeroU16, rc::Rc, time::Duration, vec::IntoIter};
 use super::{
     Admission, CloseReason, Framing, Protocol, SessionConfig, Transport,
     bucket::Bucket,
+    grants::Access,
     job::{Job, Joining},
     liveness::Liveness,
     outbox::Outbox,
@@ -92,6 +93,8 @@ pub(super) struct Session {
     pub(super) spent: usize,
     /// Whether a pattern has stopped growing for want of room, which is told once.
     pub(super) following_full: bool,
+    /// What it may have; nothing is here where that is everything.
+    pub(super) access: Option<Box<Access>>,
     /// Whether it wants to be told of another numbering, instead of being closed.
     pub(super) resyncs: bool,
     pub(super) statuses: usize,
@@ -169,6 +172,7 @@ impl Session {
             joining: None,
             spent: 0,
             following_full: false,
+            access: None,
             resyncs: false,
             statuses: 0,
             commands: Bucket::new(now),

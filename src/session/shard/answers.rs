@@ -259,12 +259,13 @@ impl Shard {
         let mut answer = Answer::new(false, (channel, form), self.sessions[index].protocol(), now);
         let wanted = Subscribe { channel, form, targets: Vec::new(), mode, max_rate, snapshot, since: None };
         for topic in topics.iter().filter(|topic| pattern.pattern.matches(&topic.symbol())) {
-            let session = &mut self.sessions[index];
-            if session.subs.find((topic.id(), channel, form)).is_some()
+            if self.sessions[index].subs.find((topic.id(), channel, form)).is_some()
                 || theirs(form.dialect(), topic.symbol()).is_none()
+                || !self.may_have(index, topic, channel)
             {
                 continue;
             }
+            let session = &mut self.sessions[index];
             if session.subs.len() >= most {
                 if !session.following_full {
                     session.following_full = true;

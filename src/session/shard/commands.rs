@@ -177,6 +177,9 @@ impl Shard {
         (session.job, session.requests, session.is_behind) = (None, None, false);
         session.patterns = Vec::new();
         session.outbox.drop_data();
+        if let Some(recheck) = session.access.take().and_then(|access| access.recheck) {
+            recheck.finish();
+        }
         self.followers.remove(index);
         if self.part_some(index, &mut Units::new(WORK_AT_ONCE_UNITS)) == Progress::More {
             self.line_up(index);

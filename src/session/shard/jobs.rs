@@ -15,7 +15,7 @@ use crate::{
     session::{
         answer::Answer,
         job::{Job, Stage, What},
-        search::Search,
+        search::{Search, UNKNOWN_SYMBOL},
         shard_metrics::OK,
         subscription::{Delivery, PatternSubscription},
         symbols::theirs,
@@ -205,6 +205,11 @@ impl Shard {
                 }
                 (What::Update(_), None) => {}
                 (_, Some(_)) => self.accept(index, topic.id(), None, &mut answer),
+                // The grants have changed since it was found.
+                (_, None) if !self.may_have(index, &topic, channel) => {
+                    let name = theirs(form.dialect(), topic.symbol()).unwrap_or_else(|| topic.symbol());
+                    answer.refuse(name, Code::UnknownSymbol, UNKNOWN_SYMBOL);
+                }
                 (_, None) => {
                     let delivery = Delivery::new(channel, wanted.mode, wanted.max_rate, now);
                     self.add(index, &topic, (channel, form), delivery);

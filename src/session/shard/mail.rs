@@ -34,6 +34,12 @@ impl Shard {
                 }
                 let _gone = answer.send(key.is_some());
             }
+            Letter::GrantsChanged { session, grants, answer } => match self.sessions.find(session) {
+                Some(index) => self.change_grants(index, grants, answer),
+                None => {
+                    let _gone = answer.send(false);
+                }
+            },
             Letter::Info { session, answer } => {
                 let info = self.sessions.find(session).map(|index| self.info(index, None, now));
                 let _gone = answer.send(info);

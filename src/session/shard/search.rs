@@ -8,7 +8,7 @@ use crate::{
     hub::Topic,
     market::Symbol,
     session::{
-        search::{At, Search},
+        search::{At, Search, UNKNOWN_SYMBOL},
         subscription::SubKey,
         symbols::theirs,
         units::{LOOK, Units},
@@ -50,8 +50,9 @@ impl Shard {
             Ok(symbol) => symbol,
             Err(why) => return search.refuse(name, Code::UnknownSymbol, &why),
         };
-        let Some(topic) = self.hub.topic(symbol) else {
-            return search.refuse(name, Code::UnknownSymbol, "unknown symbol");
+        let allowed = |topic: &Arc<Topic>| self.may_have(index, topic, search.channel);
+        let Some(topic) = self.hub.topic(symbol).filter(allowed) else {
+            return search.refuse(name, Code::UnknownSymbol, UNKNOWN_SYMBOL);
         };
         let is_new = self.sessions[index].subs.find(search.key(&topic)).is_none();
         if is_new && matches!(search.at, At::Own(_)) {
@@ -67,17 +68,18 @@ impl Shard {
         let most = units.left().min(STEP);
         let topics = self.hub.topics_named(pattern.prefix(), behind.as_ref(), most);
         units.spend(LOOK * (topics.len() + 1));
-        let (subs, dialect) = (&self.sessions[index].subs, search.form.dialect());
-        let named = |topic: &&Arc<Topic>| theirs(dialect, topic.symbol()).is_some();
-        let is_new = |topic: &&Arc<Topic>| subs.find(search.key(topic)).is_none();
-        search.new += topics.iter().filter(named).filter(is_new).count();
         if topics.len() < most {
             search.walks.pop();
             search.at = At::Hub(None);
         } else {
             search.at = At::Hub(topics.last().map(|topic| topic.symbol()));
         }
-        search.topics.extend(topics.into_iter().filter(|topic| named(&topic)));
+        let (subs, dialect, channel) = (&self.sessions[index].subs, search.form.dialect(), search.channel);
+        let found = topics.into_iter().filter(|topic| theirs(dialect, topic.symbol()).is_some());
+        for topic in found.filter(|topic| self.may_have(index, topic, channel)) {
+            search.new += usize::from(subs.find(search.key(&topic)).is_none());
+            search.topics.push(topic);
+        }
     }
 
     fn walk_own(&self, index: usize, search: &mut Search, behind: Option<SubKey>, units: &mut Units) {

@@ -68,6 +68,11 @@ impl Shard {
             if session.closing.is_some() {
                 return self.part_some(index, units);
             }
+            // What it may not have any more ends also while its client reads nothing.
+            if self.recheck_some(index, units) == Progress::More {
+                return Progress::More;
+            }
+            let session = &mut self.sessions[index];
             // Answers wait for the client; those of other transports are taken only when all are there.
             if !session.is_joining() && session.outbox.is_paused() {
                 return Progress::Idle;
@@ -171,9 +176,8 @@ impl Shard {
     /// The connection of a session is gone. Its subscriptions may still have to end; until then it takes its place among
     /// the others, and none anywhere else.
     pub(super) fn abandon(&mut self, index: usize) {
+        self.sessions.depart(index);
         let session = &mut self.sessions[index];
-        session.gone = true;
-        session.admission = None;
         session.transport.wake();
         if session.subs.len() == 0 {
             self.sessions.remove(index);
