@@ -16,6 +16,8 @@ pub mod healthcheck;
 pub mod logging;
 mod output;
 pub mod record;
+#[cfg(feature = "tools")]
+mod resync;
 pub mod serve;
 mod signals;
 pub mod simulate;

@@ -17,6 +17,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
+use super::resync::asking_for_resync;
 use crate::limits::{MAX_BENCH_CONNECTIONS, MAX_BENCH_SECONDS};
 
 pub use plan::{Age, BenchPlan, Greeting, Kind};
@@ -96,7 +97,7 @@ enum AgeName {
 /// # Errors
 /// A flag that cannot be, or a gateway that cannot be reached.
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
-    let (address, path) = target(&args.url)?;
+    let (address, path) = target(&asking_for_resync(&args.url))?;
     if !address.ip().is_loopback() && !args.yes_remote {
         bail!("--url: {address} is not this machine; --yes-remote loads it all the same");
     }

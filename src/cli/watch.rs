@@ -18,7 +18,7 @@ use clap::Args;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_tungstenite::tungstenite::http::Uri;
 
-use super::signals;
+use super::{resync::asking_for_resync, signals};
 use crate::limits::{WATCH_FRAMES, WATCH_SILENCE};
 
 /// What to watch, and how.
@@ -58,12 +58,14 @@ fn ws_url(text: &str) -> Result<Uri, String> {
 /// # Errors
 /// When the gateway says not to come back, or the terminal cannot be used.
 pub fn run(args: &WatchArgs) -> anyhow::Result<()> {
+    // Another numbering is no reason to leave.
+    let url: Uri = asking_for_resync(&args.url.to_string()).parse()?;
     let as_lines = args.json || args.count.is_some() || !std::io::stdout().is_terminal();
     // One thread beside this one, so that signals are seen while a reader of the output takes nothing.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let result = runtime.block_on(async {
         let (updates, inbox) = mpsc::channel(WATCH_FRAMES);
-        let link = tokio::spawn(link::run(args.url.clone(), link::commands(args), updates));
+        let link = tokio::spawn(link::run(url, link::commands(args), updates));
         let result = if as_lines {
             lines::run(inbox, args.count, signals::stop()?).await
         } else {

@@ -64,7 +64,8 @@ pub(super) fn streams(config: &mut web::ServiceConfig) {
     #[cfg(feature = "test-endpoints")]
     config
         .route(super::path::ECHO, web::route().to(super::driver::echo::echo))
-        .route("/test/fail/{task}", web::post().to(super::http::drills::fail));
+        .route("/test/fail/{task}", web::post().to(super::http::drills::fail))
+        .route("/test/renumber/{epoch}", web::post().to(super::http::drills::renumber));
     register_streams(config);
 }
 

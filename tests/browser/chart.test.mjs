@@ -138,6 +138,24 @@ test('a chart on a line that breaks has no hole', async (t) => {
   await agrees(page);
 });
 
+test('another numbering while the page is open keeps the connection, and the chart begins anew', async (t) => {
+  const own = await startGateway();
+  t.after(async () => assert.equal(await own.stop(), 0, own.logged()));
+  const { page, complaints } = await open(t, { viewport: VIEWPORTS.desktop }, own.url);
+  await page.locator('[data-symbol]').first().click();
+  await page.locator('#detail select').selectOption('1s');
+  await finals(page, 2);
+  await page.evaluate(() => { window.first = socket; });
+  const answer = await fetch(`${own.url}test/renumber/other`, { method: 'POST' });
+  assert.equal(answer.status, 204);
+  await page.waitForFunction(() => epoch === 'other' && chart.position !== Infinity, null, WAIT);
+  const before = await page.evaluate(() => Math.max(...chart.bars.keys(), 0));
+  await page.waitForFunction((t) => [...chart.bars.values()].some((bar) => bar.final && bar.t > t), before, WAIT);
+  await agrees(page);
+  assert.ok(await page.evaluate(() => socket === window.first), 'it was never closed');
+  assert.deepEqual(complaints, []);
+});
+
 test('an interval that is not computed is said in words', async (t) => {
   const own = await startGateway({ settings: { TICKCAST_HISTORY__INTERVALS: '1s' } });
   t.after(async () => assert.equal(await own.stop(), 0, own.logged()));

@@ -6,31 +6,35 @@ use tickcast::cli::bench::{Age, BenchPlan, Greeting, run_plan};
 
 use crate::util::{TestGateway, quote, trade};
 
+fn plan(gateway: &TestGateway, msgpack: bool) -> BenchPlan {
+    BenchPlan {
+        address: gateway.address,
+        path: "/v1/ws".into(),
+        connections: 10,
+        symbols: None,
+        channels: vec!["trades".into(), "quotes".into()],
+        mode: "stream".into(),
+        msgpack,
+        stalled: 0.1,
+        slow: 0.2,
+        slow_bytes: 50_000,
+        measure: Duration::from_millis(2_500),
+        warmup: Duration::ZERO,
+        sources: vec![[127, 0, 0, 2].into()],
+        pid: Some(std::process::id()),
+        seed: 1,
+        greeting: Greeting::Tickcast,
+        age: Age::Received,
+        progress: false,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_load_generator_counts_what_was_delivered() {
     for msgpack in [false, true] {
         let gateway = TestGateway::start();
         gateway.declare(&["A", "B"]);
-        let plan = BenchPlan {
-            address: gateway.address,
-            path: "/v1/ws".into(),
-            connections: 10,
-            symbols: None,
-            channels: vec!["trades".into(), "quotes".into()],
-            mode: "stream".into(),
-            msgpack,
-            stalled: 0.1,
-            slow: 0.2,
-            slow_bytes: 50_000,
-            measure: Duration::from_millis(2_500),
-            warmup: Duration::ZERO,
-            sources: vec![[127, 0, 0, 2].into()],
-            pid: Some(std::process::id()),
-            seed: 1,
-            greeting: Greeting::Tickcast,
-            age: Age::Received,
-            progress: false,
-        };
+        let plan = plan(&gateway, msgpack);
         let run = tokio::task::spawn_blocking(move || run_plan(&plan).unwrap());
         // Ten clients with two channels of two symbols: what is published now goes to all of them.
         gateway.metric_reaches("tickcast_subscriptions{channel=\"trades\"}", 20.0).await;
@@ -44,5 +48,29 @@ async fn the_load_generator_counts_what_was_delivered() {
         assert!(report.slow.is_some() && report.healthy.max_us > 0 && report.bytes > 9 * 150 * 50);
         assert!(report.gateway.is_some_and(|spent| spent.rss_after > 0));
         gateway.metric_reaches("tickcast_sessions_closed_total{reason=\"disconnected\"}", 10.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_numbering_ends_no_client_of_the_load_generator_and_is_counted() {
+    for msgpack in [false, true] {
+        let gateway = TestGateway::start();
+        gateway.declare(&["A"]);
+        let path = "/v1/ws?flush_ms=0&resync=1".into();
+        let plan = BenchPlan { path, stalled: 0.0, slow: 0.0, ..plan(&gateway, msgpack) };
+        let run = tokio::task::spawn_blocking(move || run_plan(&plan).unwrap());
+        gateway.metric_reaches("tickcast_subscriptions{channel=\"quotes\"}", 10.0).await;
+        let encoding = if msgpack { "msgpack" } else { "json" };
+        let delivered =
+            format!("tickcast_events_delivered_total{{channel=\"trades\",encoding=\"{encoding}\"}}");
+        gateway.publish([trade("A", 1, "1.10")]);
+        gateway.metric_reaches(&delivered, 10.0).await;
+        gateway.gateway.hub.renumber("other".into());
+        // Behind the newest one, which comes again.
+        gateway.metric_reaches(&delivered, 20.0).await;
+        gateway.publish([trade("A", 2, "1.20")]);
+        let report = run.await.unwrap();
+        assert_eq!((report.connected, report.ended, report.resyncs), (10, 0, 10));
+        assert_eq!(report.deliveries, 10 * 3);
     }
 }

@@ -98,6 +98,12 @@ take.b = (bar) => {
   askForChart();
 };
 
+function beginChartAnew() {
+  if (!chart.symbol) return;
+  endChart();
+  startChart();
+}
+
 // Too late for the position, which is rare: once more from the beginning.
 take.subscribed = ({ id, ok }) => {
   if (id !== 'chart' || !ok.some(({ S, recovered }) => S === chart.symbol && recovered === false)) return;

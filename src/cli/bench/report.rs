@@ -59,6 +59,8 @@ pub struct Report {
     pub connect_ms: u64,
     /// Connections that ended while they were measured.
     pub ended: usize,
+    /// How often a client was told of another numbering. Each time it got the newest values again, old as they were.
+    pub resyncs: u64,
     /// Seconds measured.
     pub seconds: f64,
     /// Events that arrived.
@@ -105,6 +107,9 @@ impl Report {
             "deliveries   {:.0}/s ({} in {:.1} s)",
             self.deliveries_per_second, self.deliveries, self.seconds
         )?;
+        if self.resyncs > 0 {
+            writeln!(out, "resyncs      {}: ages are also those of values that came again", self.resyncs)?;
+        }
         writeln!(out, "bytes        {} in {} reads", self.bytes, self.reads)?;
         let mut ages = |name: &str, ages: &Ages| {
             let Ages { p50_us, p99_us, p999_us, max_us } = ages;

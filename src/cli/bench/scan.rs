@@ -5,7 +5,7 @@
 
 use memchr::memmem::Finder;
 
-use super::plan::Age;
+use super::plan::{Age, BenchPlan};
 
 /// Longest stretch that must be kept back because it may be the beginning of a match: key, header and 16 digits.
 const KEEP: usize = 32;
@@ -14,7 +14,18 @@ const KEEP: usize = 32;
 #[derive(Debug)]
 pub(super) struct Scanner {
     key: Finder<'static>,
+    /// What tells of another numbering, where the clients asked to be told.
+    resync: Option<Finder<'static>>,
     msgpack: bool,
+}
+
+/// What a stretch of bytes had.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Scanned {
+    /// Bytes of the front that are done with; the rest must come again with what is read next.
+    pub(super) done: usize,
+    /// How often it told of another numbering.
+    pub(super) resyncs: u64,
 }
 
 impl Scanner {
@@ -26,12 +37,29 @@ impl Scanner {
             (true, Age::Source) => b"\xa2te",
             (true, Age::Received) => b"\xa2tr",
         };
-        Self { key: Finder::new(key).into_owned(), msgpack }
+        Self { key: Finder::new(key).into_owned(), resync: None, msgpack }
     }
 
-    /// Calls `found` with every complete receive time, in microseconds, and returns how many bytes of the front are
-    /// done with; the rest must come again with what is read next.
-    pub(super) fn scan(&self, bytes: &[u8], mut found: impl FnMut(i64)) -> usize {
+    /// For the clients of a plan: those that ask for `resync` are told of another numbering.
+    pub(super) fn of(plan: &BenchPlan) -> Self {
+        let scanner = Self::new(plan.msgpack, plan.age);
+        if plan.path.contains("resync=1") { scanner.with_resyncs() } else { scanner }
+    }
+
+    fn with_resyncs(self) -> Self {
+        let needle: &[u8] = if self.msgpack { b"\xa1T\xa6resync" } else { b"\"T\":\"resync\"" };
+        Self { resync: Some(Finder::new(needle).into_owned()), ..self }
+    }
+
+    /// Calls `found` with every complete receive time, in microseconds.
+    pub(super) fn scan(&self, bytes: &[u8], found: impl FnMut(i64)) -> Scanned {
+        let done = self.times(bytes, found);
+        let starts = self.resync.iter().flat_map(|needle| needle.find_iter(bytes));
+        let resyncs = starts.take_while(|start| *start < done).count() as u64;
+        Scanned { done, resyncs }
+    }
+
+    fn times(&self, bytes: &[u8], mut found: impl FnMut(i64)) -> usize {
         let mut at = 0;
         while let Some(next) = self.key.find(&bytes[at..]) {
             let value = at + next + self.key.needle().len();
@@ -45,7 +73,8 @@ impl Scanner {
             }
         }
         // The end may be the beginning of a key.
-        at.max(bytes.len().saturating_sub(self.key.needle().len() - 1))
+        let longest = self.resync.iter().chain([&self.key]).map(|it| it.needle().len()).max().unwrap_or(1);
+        at.max(bytes.len().saturating_sub(longest - 1))
     }
 
     fn time(&self, bytes: &[u8]) -> Option<(i64, usize)> {
@@ -63,7 +92,7 @@ impl Scanner {
 mod tests {
     use super::*;
     use crate::{
-        dialect::{Encoding, native::encode_tick},
+        dialect::{Dialect, Encoding, Messages, Packing, Reply, native::encode_tick, talk::Resync},
         market::{Print, Source, Symbol, Tick, Trade, UnixMicros},
     };
 
@@ -88,6 +117,30 @@ mod tests {
     }
 
     #[test]
+    fn another_numbering_is_counted_once_however_the_stream_is_cut() {
+        for (encoding, msgpack) in [(Encoding::Json, false), (Encoding::MsgPack, true)] {
+            let mut told = Messages::new(encoding, Packing::Array);
+            Dialect::Native.write(&Reply::Resync(Resync { epoch: "e2", why: "renumbered" }), &mut told);
+            let mut resync = Vec::new();
+            told.each(|_, bytes| resync.extend_from_slice(bytes));
+            let bytes = [stream(encoding), resync.clone(), stream(encoding), resync].concat();
+            let scanner = Scanner::new(msgpack, Age::Received).with_resyncs();
+            for cut in 1..bytes.len() {
+                let (mut found, mut resyncs, mut held) = (0, 0, Vec::new());
+                for piece in bytes.chunks(cut) {
+                    held.extend_from_slice(piece);
+                    let scanned = scanner.scan(&held, |_| found += 1);
+                    resyncs += scanned.resyncs;
+                    held.drain(..scanned.done);
+                }
+                // What ends the stream is looked at when more comes.
+                resyncs += scanner.scan(&[held, vec![0; KEEP]].concat(), |_| {}).resyncs;
+                assert_eq!((found, resyncs), (10, 2), "{encoding:?} cut into {cut}");
+            }
+        }
+    }
+
+    #[test]
     fn events_are_found_however_the_stream_is_cut() {
         for (encoding, msgpack) in [(Encoding::Json, false), (Encoding::MsgPack, true)] {
             let bytes = stream(encoding);
@@ -96,7 +149,7 @@ mod tests {
                 let (mut found, mut held) = (Vec::new(), Vec::new());
                 for piece in bytes.chunks(cut) {
                     held.extend_from_slice(piece);
-                    let done = scanner.scan(&held, |time| found.push(time));
+                    let done = scanner.scan(&held, |time| found.push(time)).done;
                     held.drain(..done);
                     assert!(held.len() <= KEEP + 8, "little is kept back");
                 }

@@ -63,6 +63,7 @@ struct Counted {
     bytes: u64,
     reads: u64,
     ended: usize,
+    resyncs: u64,
     healthy: Histogram<u64>,
     slow: Histogram<u64>,
 }
@@ -71,7 +72,7 @@ impl Counted {
     fn new() -> anyhow::Result<Self> {
         // Up to ten minutes, to three digits.
         let ages = || Histogram::new_with_bounds(1, 600_000_000, 3);
-        Ok(Self { deliveries: 0, bytes: 0, reads: 0, ended: 0, healthy: ages()?, slow: ages()? })
+        Ok(Self { deliveries: 0, bytes: 0, reads: 0, ended: 0, resyncs: 0, healthy: ages()?, slow: ages()? })
     }
 }
 
@@ -112,7 +113,7 @@ pub fn run(plan: &BenchPlan) -> anyhow::Result<Report> {
     let mut swarm = Swarm {
         interrupted: interrupts(),
         clock: Clock::system(),
-        scanner: Scanner::new(plan.msgpack, plan.age),
+        scanner: Scanner::of(plan),
         buffer: vec![0; BUFFER],
     };
     swarm.go(plan, plan.warmup, &mut poll, &mut clients)?;
@@ -133,6 +134,7 @@ pub fn run(plan: &BenchPlan) -> anyhow::Result<Report> {
         connected: clients.len(),
         connect_ms,
         ended: counted.ended,
+        resyncs: counted.resyncs,
         seconds,
         deliveries: counted.deliveries,
         deliveries_per_second: counted.deliveries as f64 / seconds,
@@ -241,12 +243,13 @@ impl Swarm {
         let ages = if client.kind == Kind::Slow { &mut counted.slow } else { &mut counted.healthy };
         let deliveries = &mut counted.deliveries;
         let bytes = &self.buffer[..held + n];
-        let done = self.scanner.scan(bytes, |tr| {
+        let scanned = self.scanner.scan(bytes, |tr| {
             *deliveries += 1;
             ages.saturating_record(u64::try_from(now - tr).unwrap_or(0));
         });
         client.held.clear();
-        client.held.extend_from_slice(&bytes[done..]);
+        client.held.extend_from_slice(&bytes[scanned.done..]);
+        counted.resyncs += scanned.resyncs;
         n
     }
 }

@@ -184,6 +184,10 @@ impl Model {
                 }
             }
             Message::Time { time } => self.offset = time.saturating_sub(now.0),
+            Message::Resync { epoch } => {
+                self.rows.values_mut().for_each(|row| row.n = 0);
+                self.notice = Some(format!("the numbering is another one: epoch {epoch}"));
+            }
             Message::Error { code, msg } => self.notice = Some(format!("error {code}: {msg}")),
             Message::Bye(bye) => self.notice = Some(format!("goodbye: {}", bye.msg)),
             Message::Other => {}
@@ -273,6 +277,18 @@ mod tests {
         assert_eq!(model.rows["A"].bid.moved, Some((Ordering::Greater, NOW)), "10.00 is no move from 10.0");
         model.update(Update::Frame(quote("").into()), NOW);
         assert_eq!((model.rows["A"].bid.text.as_str(), model.rows["A"].ask.text.as_str()), ("", "9.5"));
+    }
+
+    #[test]
+    fn numbers_of_before_are_forgotten_with_another_numbering_and_values_stay() {
+        let model = after(&[
+            r#"[{"T":"q","S":"A","n":700,"bp":"9.0","ap":"9.5","x":"s","tr":1}]"#,
+            r#"[{"T":"resync","epoch":"e2","why":"renumbered"}]"#,
+            r#"[{"T":"status","S":"A","n":2,"state":"live","x":"s","since":1,"why":"receiving"}]"#,
+        ]);
+        let row = &model.rows["A"];
+        assert_eq!((row.n, row.bid.text.as_str(), row.state.as_str()), (2, "9.0", "live"));
+        assert_eq!(model.notice.as_deref(), Some("the numbering is another one: epoch e2"));
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub(super) enum Message {
     /// The gateway's time, first and when nothing else is said.
     #[serde(rename = "welcome", alias = "hb")]
     Time { time: i64 },
+    /// The numbering is another one; the newest values follow.
+    #[serde(rename = "resync")]
+    Resync { epoch: String },
     /// A mistake of ours.
     #[serde(rename = "error")]
     Error { code: u16, msg: String },

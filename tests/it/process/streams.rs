@@ -2,12 +2,12 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Command, Stdio},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tickcast::{
     cli::venue::{MockVenue, Planned, Rules, Script},
@@ -188,4 +188,34 @@ async fn commands_that_print_to_a_reader_who_has_gone_end_as_if_he_had_stayed() 
         let program = Program::running(tickcast(folder.path(), &["check", "gone.toml"]).stderr(stderr));
         assert_eq!(program.ended().await.code(), Some(64), "{stream:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watch_stays_connected_over_another_numbering_and_goes_on() {
+    let gateway = crate::util::TestGateway::start();
+    gateway.publish([crate::util::trade("A", 1, "1.10")]);
+    let folder = TempDir::new().unwrap();
+    let url = format!("ws://{}/v1/ws", gateway.address);
+    let arguments = ["watch", "A", "--channel", "trades", "--json", "--url", &url];
+    let mut child = tickcast(folder.path(), &arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut until = |wanted: &str| {
+        let mut kinds = Vec::new();
+        loop {
+            let message: Value = serde_json::from_str(&lines.next().expect("more").unwrap()).unwrap();
+            kinds.push(message["T"].as_str().unwrap().to_owned());
+            if kinds.last().is_some_and(|kind| kind == wanted) {
+                return kinds.into_iter().filter(|kind| kind != "hb").collect::<Vec<_>>();
+            }
+        }
+    };
+    tokio::task::block_in_place(|| {
+        assert_eq!(until("t"), ["welcome", "subscribed", "t"]);
+        gateway.gateway.hub.renumber("other".into());
+        assert_eq!(until("t"), ["resync", "t"]);
+        gateway.publish([crate::util::trade("A", 2, "1.20")]);
+        assert_eq!(until("t"), ["t"]);
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
