@@ -241,7 +241,7 @@ def test_the_document_has_a_client_of_each_kind():
     found = blocks()
     assert {language: len(texts) for language, texts in found.items()} == {"js": 1, "python": 2}
     for text in found["js"] + found["python"]:
-        assert len([line for line in text.splitlines() if line.strip()]) <= 35, text
+        assert len([line for line in text.splitlines() if line.strip()]) <= 25, text
 
 
 def test_the_javascript_client():
