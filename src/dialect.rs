@@ -44,6 +44,7 @@ mod product;
 mod recognise;
 mod refusal;
 mod request;
+mod rules;
 mod serve;
 mod streams;
 mod symbols;

@@ -80,6 +80,20 @@ impl Format {
             Self::Dbn => "dbn",
         }
     }
+
+    /// Every rule that may pass over a line or record.
+    fn rules(&self) -> Vec<&'static str> {
+        match self {
+            Self::Venue(venue) => {
+                let mut rules: Vec<_> = venue.rules().chain(envelope::RULES).collect();
+                rules.push(recording::EMPTY);
+                rules
+            }
+            Self::Native => vec![recording::EMPTY, native::CONTROL],
+            Self::Csv(_) => vec![recording::EMPTY],
+            Self::Dbn => [&["unknown"], dbn::RULES].concat(),
+        }
+    }
 }
 
 /// The feed.
@@ -93,6 +107,7 @@ pub struct Replay {
 
 impl Feed for Replay {
     async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
+        out.metrics().ignored_rules(self.plan.format.rules());
         out.declare(self.plan.symbols.ours())?;
         let mut progress = Progress::new(self.progress, out.name(), self.plan.bytes);
         let mut times = Times::default();

@@ -205,6 +205,7 @@ impl Upstream {
             return Ok(());
         }
         out.metrics().restart_reasons(Reason::ALL.map(Reason::as_str));
+        out.metrics().ignored_rules(self.plan.venue.rules());
         // What never happened reads 0 from the start.
         out.upstream_metrics().waiting(0);
         let names = self.plan.names();

@@ -85,6 +85,13 @@ impl FeedMetrics {
         }
     }
 
+    /// By which rules frames may be passed over: these read 0 from now on.
+    pub fn ignored_rules(&self, rules: impl IntoIterator<Item = &'static str>) {
+        for rule in rules {
+            let _at_zero = self.ignored.with_label_values(&[self.name.as_str(), rule]);
+        }
+    }
+
     /// Whether the feed runs.
     pub fn up(&self, up: bool) {
         self.up.set(i64::from(up));

@@ -110,7 +110,7 @@ fn metrics(hub: &Hub) -> (Counts, u64, u64) {
         if name.starts_with("tickcast_feed_ticks_total") && value > 0 {
             let channel = name.split('"').nth(1).unwrap();
             counts.insert(channel.to_owned(), value);
-        } else if name.starts_with("tickcast_feed_ignored_total") {
+        } else if name.starts_with("tickcast_feed_ignored_total") && value > 0 {
             counts.insert(label, value);
         } else if name.starts_with("tickcast_feed_messages_total") {
             messages = value;

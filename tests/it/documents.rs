@@ -1,6 +1,8 @@
 //! What the documents promise about themselves: a complete table of contents, lines that a terminal shows, and boards
 //! and alerts that name labels and rules which exist.
 
+mod limits;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

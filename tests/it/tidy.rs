@@ -44,7 +44,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("metrics", &["market", "clock", "limits"]),
     ("clock", &["market", "limits"]),
     ("market", &["limits"]),
-    ("limits", &["market"]),
+    ("limits", &[]),
     ("drill", &[]),
 ];
 

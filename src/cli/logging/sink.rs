@@ -19,10 +19,10 @@ use crate::limits::{LOG_QUEUE_BYTES, LOG_RETRY};
 
 /// The queue's input. Clones are the same queue.
 #[derive(Debug, Clone)]
-pub struct Sink(Arc<Shared>);
+pub struct Sink(Arc<SinkState>);
 
 #[derive(Debug)]
-struct Shared {
+struct SinkState {
     queue: Mutex<Queue>,
     changed: Condvar,
     dropped: IntCounter,
@@ -42,7 +42,7 @@ impl Sink {
     /// # Errors
     /// When there can be no further thread.
     pub fn start(name: &str, out: impl Write + Send + 'static, dropped: IntCounter) -> io::Result<Self> {
-        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), dropped });
+        let shared = Arc::new(SinkState { queue: Mutex::default(), changed: Condvar::new(), dropped });
         let writer = Arc::clone(&shared);
         thread::Builder::new().name(name.to_owned()).spawn(move || writer.write_on(out))?;
         Ok(Self(shared))
@@ -87,7 +87,7 @@ impl Write for Sink {
     }
 }
 
-impl Shared {
+impl SinkState {
     fn write_on(&self, mut out: impl Write) {
         let mut lines = Vec::new();
         let mut told = self.dropped.get();

@@ -147,6 +147,20 @@ impl Records {
     }
 }
 
+/// The rules that pass over records of schemas without ticks.
+pub(super) const RULES: &[&str] = &[
+    "mbo",
+    "mbp-10",
+    "ohlcv",
+    "status",
+    "definition",
+    "imbalance",
+    "statistics",
+    "error",
+    "symbol_mapping",
+    "system",
+];
+
 /// The rule that passes over records of a schema without ticks.
 const fn rule(record: &RecordRefEnum<'_>) -> Option<&'static str> {
     match record {

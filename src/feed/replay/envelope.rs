@@ -48,6 +48,9 @@ struct CryptofeedTwo<'a> {
     data: Option<&'a RawValue>,
 }
 
+/// The rules for what is no frame from the venue.
+pub(super) const RULES: [&str; 4] = ["config", "connect", "send", "rest"];
+
 impl Envelope {
     /// The envelope that this line has, if any.
     pub(super) fn detect(line: &[u8]) -> Option<Self> {

@@ -13,6 +13,9 @@ use crate::{
     market::{Change, Correction, Level, Print, Quote, Side, Source, State, Status, Tick, Trade, UnixMicros},
 };
 
+/// The rule for messages that are no ticks.
+pub(super) const CONTROL: &str = "control";
+
 /// The keys of `t`, `q` and `status` together.
 #[derive(Deserialize)]
 struct Message<'a> {
@@ -55,7 +58,7 @@ pub(super) fn decode(
     if !field::is_list(line) {
         return message(&serde_json::from_slice(line)?, feed, names, out);
     }
-    let mut first = Decoded::Ignored("control");
+    let mut first = Decoded::Ignored(CONTROL);
     for element in serde_json::from_slice::<Vec<&RawValue>>(line)? {
         let decoded = message(&serde_json::from_str(element.get())?, feed, names, out)?;
         if matches!((&first, &decoded), (Decoded::Ignored(_), Decoded::Ticks(_))) {
@@ -109,7 +112,7 @@ fn message(
             }));
             return Ok(Decoded::Ticks(Some(since)));
         }
-        _other => return Ok(Decoded::Ignored("control")),
+        _other => return Ok(Decoded::Ignored(CONTROL)),
     };
     out.push(tick);
     Ok(Decoded::Ticks(tr.or(te)))

@@ -20,6 +20,9 @@ use crate::{
     market::{Source, Symbol, Tick, UnixMicros},
 };
 
+/// The rule for lines with nothing in them, or in their frame.
+pub(super) const EMPTY: &str = "empty";
+
 /// One open file.
 pub(super) struct Recording {
     name: String,
@@ -120,7 +123,7 @@ impl Recording {
                     Next::End if lines.broke_off() && !self.told_cut => (number, Err(cut())),
                     Next::End => return Ok(None),
                     Next::Oversize => (number, Err(oversize())),
-                    Next::Line if lines.line().is_empty() => (number, Ok(Decoded::Ignored("empty"))),
+                    Next::Line if lines.line().is_empty() => (number, Ok(Decoded::Ignored(EMPTY))),
                     Next::Line if lines.is_cut() => {
                         let decoded = format.decode((lines.line(), lines.may_be_cut()), plan, feed, out);
                         (number, decoded.map_err(cut_off))
@@ -234,7 +237,7 @@ impl Frames {
             if let Some(unnamed) = unnamed {
                 return Err(unnamed);
             }
-            return Ok(Decoded::Ignored(rule.unwrap_or("empty")));
+            return Ok(Decoded::Ignored(rule.unwrap_or(EMPTY)));
         }
         out.skipped.extend(unnamed);
         Ok(Decoded::Ticks(at.or_else(|| ticks.iter().find_map(event_time))))

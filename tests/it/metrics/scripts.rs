@@ -169,6 +169,7 @@ struct Flaky {
 
 impl Feed for Flaky {
     async fn run(&mut self, out: &Publisher) -> Result<End, FeedError> {
+        out.metrics().ignored_rules(["empty"]);
         if std::mem::replace(&mut self.has_broken, true) {
             self.turn.notified().await;
             out.alive();

@@ -4,7 +4,7 @@
 use tickcast::{
     dialect::Op,
     market::Channel,
-    metrics::{ClosedConnection, REQUEST_REFUSALS, SESSION_REFUSALS},
+    metrics::{ClosedConnection, REQUEST_REFUSALS, RefusedConnection, SESSION_REFUSALS},
     session::CloseReason,
 };
 
@@ -127,43 +127,25 @@ pub(super) const TABLE: &[Row] = &[
         CountsBack(1),
     ),
     row(Script::Failover, "tickcast_feed_standby_ticks_total{feed=\"two\"}", Counts(1)),
-];
-
-/// Families that no script here can move, each with the file and the test that asserts it.
-pub(super) const ELSEWHERE: &[(&str, &str, &str)] = &[
-    (
-        "tickcast_upstream_duplicates_total",
-        "tests/it/upstream/rotation.rs",
-        "fn a_new_connection_takes_over_without_a_hole",
-    ),
-    (
-        "tickcast_upstream_rotations_total",
-        "tests/it/upstream/rotation.rs",
-        "fn a_new_connection_takes_over_without_a_hole",
-    ),
-    (
-        "tickcast_log_lines_dropped_total",
-        "tests/it/process/streams.rs",
-        "fn a_stderr_that_is_closed_full_or_dead",
-    ),
-    ("tickcast_panics_total", "tests/it/process/faults.rs", "fn a_panic_of_one_session_is_its_end"),
-    ("tickcast_task_failures_total", "tests/it/process/faults.rs", "fn a_panic_of_one_session_is_its_end"),
-    ("tickcast_stalls_total", "src/session/shard/tests/pause.rs", "fn "),
-    ("tickcast_store_saves_total", "src/store/tests/rows.rs", "fn "),
-    ("tickcast_store_failures_total", "src/store/tests/faults.rs", "fn "),
-    ("tickcast_store_save_seconds", "src/store/tests/rows.rs", "fn "),
-    ("tickcast_store_file_bytes", "src/store/tests/rows.rs", "fn "),
-    ("tickcast_store_last_save_timestamp_seconds", "src/store/tests/rows.rs", "fn "),
+    row(Script::Rotation, "tickcast_upstream_rotations_total{feed=\"feed\",outcome=\"done\"}", Grows),
+    row(Script::Rotation, "tickcast_upstream_duplicates_total{feed=\"feed\",kind=\"overlap\"}", Grows),
+    row(Script::Store, "tickcast_store_saves_total", Counts(1)),
+    row(Script::Store, "tickcast_store_failures_total", CountsBack(1)),
+    row(Script::Store, "tickcast_store_save_seconds_count", Counts(1)),
+    row(Script::Store, "tickcast_store_file_bytes", Stays),
+    row(Script::Store, "tickcast_store_last_save_timestamp_seconds", Stays),
+    row(Script::Stall, "tickcast_stalls_total{task=\"worker\"}", Counts(1)),
+    row(Script::Stall, "tickcast_stalls_total{task=\"timekeeper\"}", Is(0)),
+    row(Script::Log, "tickcast_log_lines_dropped_total", Grows),
+    row(Script::Panic, "tickcast_panics_total", Counts(1)),
+    row(Script::Panic, "tickcast_task_failures_total{reason=\"panic\",task=\"session\"}", Counts(1)),
 ];
 
 /// Families with a label whose values are not known before they happen, and why.
-pub(super) const OPEN: &[(&str, &str)] = &[
-    ("tickcast_feed_ignored_total", "a rule is a word of one venue's reader"),
-    (
-        "tickcast_feed_clock_offset_seconds",
-        "unknown before the first tick with a time, and 0 would be a claim",
-    ),
-];
+pub(super) const OPEN: &[(&str, &str)] = &[(
+    "tickcast_feed_clock_offset_seconds",
+    "unknown before the first tick with a time, and 0 would be a claim",
+)];
 
 /// The values of a label.
 type Values = fn() -> Vec<&'static str>;
@@ -197,6 +179,19 @@ pub(super) const CLOSED: &[(&str, &[(&str, Values)])] = &[
     ("tickcast_sessions_closed_total", &[("reason", closes)]),
     ("tickcast_sessions_refused_total", &[("reason", || SESSION_REFUSALS.to_vec())]),
     ("tickcast_requests_refused_total", &[("reason", || REQUEST_REFUSALS.to_vec())]),
+    (
+        "tickcast_connections_refused_total",
+        &[("reason", || RefusedConnection::ALL.map(RefusedConnection::as_str).to_vec())],
+    ),
+    (
+        "tickcast_task_failures_total",
+        &[
+            ("reason", || vec!["panic", "error", "ended", "stuck"]),
+            ("task", || vec!["feed", "timekeeper", "saver", "shard", "server", "session"]),
+        ],
+    ),
+    ("tickcast_stalls_total", &[("task", || vec!["worker", "timekeeper", "feed"])]),
+    ("tickcast_clock_steps_total", &[("direction", || vec!["back", "forward"])]),
     (
         "tickcast_connections_closed_total",
         &[("reason", || ClosedConnection::ALL.map(ClosedConnection::as_str).to_vec())],

@@ -1,7 +1,7 @@
 //! Scripts with a stand-in for a venue.
 
 use serde_json::json;
-use tickcast::dialect::Venue;
+use tickcast::{cli::venue::Recorded, dialect::Venue, market::UnixMicros};
 
 use super::samples::{Scrapes, Three};
 use crate::upstream::{Checked, Setup, discovery, tape};
@@ -64,6 +64,30 @@ pub(super) async fn products() -> Three {
     gateway
         .metric_is("tickcast_upstream_products_left_out{feed=\"feed\",reason=\"unnamed\"}", |out| out < 0.1)
         .await;
+    let three = scrapes.end();
+    setup.end().await;
+    three
+}
+
+/// Connections are changed as planned, while ticks come.
+pub(super) async fn rotation() -> Three {
+    let steps = 4_000;
+    let frames = (0..).zip(tape::texts(Venue::Binance, &SYMBOLS, steps)).map(|(i, text): (i64, String)| {
+        Recorded::new(Venue::Binance, Some(UnixMicros(i * 125)), text).unwrap()
+    });
+    let keys = "rotate_after_ms = 1000\noverlap_ms = 200\nlinger_ms = 0";
+    let setup = Setup::at_speed(Venue::Binance, &SYMBOLS, frames.collect(), &[], (Some(1.0), keys)).await;
+    let gateway = &setup.gateway;
+    gateway.metric_is("tickcast_feed_restarts_total{feed=\"feed\",reason=\"dropped\"}", |_| true).await;
+    let mut scrapes = Scrapes::begin(gateway).await;
+    let mut client = setup.streaming(&SYMBOLS).await;
+    setup.play(2).await;
+    let mut checked = Checked::default();
+    checked.follow(&mut client, &SYMBOLS, tape::FIRST + steps - 1).await;
+    gateway.metric_reaches("tickcast_upstream_rotations_total{feed=\"feed\",outcome=\"done\"}", 1.0).await;
+    scrapes.take();
+    client.close().await;
+    gateway.metric_is("tickcast_upstream_connections{feed=\"feed\"}", |count| count < 0.1).await;
     let three = scrapes.end();
     setup.end().await;
     three

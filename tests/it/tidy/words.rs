@@ -30,6 +30,47 @@ const NAMES: &[(&str, &str)] = &[
     ("Brought", "SequencedTick"),
     ("Happened", "LinkEvent"),
     ("Visit", "PollSession"),
+    ("Whose", "FeedRole"),
+    ("Round", "PublishBatch"),
+    ("Order", "Sequencer or PeerCommand"),
+    ("Views", "LocalTopics"),
+    ("Port", "SocketTransport, BodyTransport or PollTransport"),
+    ("Shared", "EventRef, TopicContext, PeerState or SinkState"),
+    ("Local", "LocalEvent"),
+    ("Wanted", "Desired"),
+    ("News", "LinkUpdate"),
+    ("shop", "products"),
+    ("stand", "MockVenue"),
+];
+
+/// Likewise in some rooms only: elsewhere the name has its usual meaning.
+const NAMES_IN: &[(&str, &str, &str)] = &[
+    ("src/server/", "Session", "SocketTask"),
+    ("src/server/", "Gauge", "ConnState"),
+    ("src/server/driver/", "Plan", "prefixed by the thing"),
+    ("src/server/", "Bare", "Poll"),
+    ("src/session/", "Bare", "Poll"),
+    ("src/session/", "View", "LocalTopic"),
+    ("src/session/", "Mark", "SavedMark, or prefixed by the thing"),
+    ("src/hub/", "Carrier", "FeedRef"),
+    ("src/session/", "Pace", "RateLimit or FlushPacer"),
+    ("src/feed/replay/", "Pace", "Playback"),
+    ("src/hub/", "Mark", "SavedMark, or prefixed by the thing"),
+    ("src/hub/", "say", "emit_derived"),
+    ("src/hub/", "tell", "emit_status"),
+    ("src/cli/", "Plan", "prefixed by the thing"),
+    ("src/cli/", "Run", "prefixed by the thing"),
+    ("src/feed/", "Plan", "prefixed by the thing"),
+    ("src/cli/venue/", "trouble", "next_fault"),
+    ("src/cli/venue/", "side", "protocol.rs"),
+];
+
+/// Files whose names the design replaced.
+const FILES: &[(&str, &str)] = &[
+    ("kept.rs", "persist.rs"),
+    ("side.rs", "protocol.rs"),
+    ("shop.rs", "products.rs"),
+    ("order.rs", "sequencer.rs"),
 ];
 
 /// Signs of a roundabout sentence, and a way out of it.
@@ -60,12 +101,17 @@ pub(super) fn words(file: &File) -> Vec<String> {
     let mut found = Vec::new();
     if file.has_extension(&["rs"]) {
         for token in tokens(&file.text) {
-            let known = NAMES.iter().find(|(name, _)| *name == token.text);
+            let here = NAMES_IN.iter().filter(|(room, ..)| file.path.starts_with(room));
+            let mut names = NAMES.iter().copied().chain(here.map(|(_, name, instead)| (*name, *instead)));
+            let known = names.find(|(name, _)| *name == token.text);
             found.extend(known.map(|(name, instead)| {
                 format!("{}:{}: `{name}` is called {instead}", file.path, token.line)
             }));
         }
     }
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    let file_name = FILES.iter().find(|(old, _)| *old == name && file.path.starts_with("src/"));
+    found.extend(file_name.map(|(_, instead)| format!("{}: call it {instead}", file.path)));
     let sentences = prose(file);
     for (phrase, instead) in PHRASES {
         for (at, _) in sentences.match_indices(phrase) {

@@ -72,7 +72,7 @@ async fn certificates_are_checked() {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     tokio::spawn(venue(listener, acceptor.clone()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let shop = listener.local_addr().unwrap().port();
+    let products = listener.local_addr().unwrap().port();
     tokio::spawn(list(listener, acceptor));
     let folder = tempfile::tempdir().unwrap();
     let authority = folder.path().join("ca.pem");
@@ -84,7 +84,7 @@ async fn certificates_are_checked() {
         format!("url = \"wss://localhost:{port}/\"\ndemand = \"always\"\nretry_ms = 20\nretry_max_ms = 40");
     let trusting = format!("{keys}\ntls_ca_file = {:?}", authority.display().to_string());
     let named = "symbols = [\"BTC-USD\"]";
-    let found = format!("symbols = [\"BTC-*\"]\nproducts_url = \"https://localhost:{shop}/list\"");
+    let found = format!("symbols = [\"BTC-*\"]\nproducts_url = \"https://localhost:{products}/list\"");
     for (name, keys) in [
         ("stranger", format!("{keys}\n{named}")),
         ("suspicious", format!("{keys}\n{found}")),

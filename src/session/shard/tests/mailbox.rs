@@ -95,7 +95,8 @@ async fn what_new_grants_do_not_allow_ends_with_all_that_waits_of_it_and_cannot_
             who.send(&mut bench, &format!(r#"{{"op":"subscribe","channel":"{channel}","symbols":["*"]}}"#));
         }
     }
-    (client.take_all(&mut bench), other.take_all(&mut bench));
+    client.take_all(&mut bench);
+    other.take_all(&mut bench);
     bench.hub.publish(source(), (0..4).map(|i| trade(i, 1)));
     bench.settle();
     let grants = only(|which, feed, channel| {
