@@ -1,4 +1,4 @@
-//! The wish of a client to be told of another numbering instead of being closed, in the address that it connects to.
+//! The address of a client that wants to be told of another numbering, instead of being closed.
 
 /// The address with `resync=1`, unless it says something of it already.
 pub(super) fn asking_for_resync(address: &str) -> String {

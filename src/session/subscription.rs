@@ -313,7 +313,7 @@ impl Delivery {
     }
 }
 
-/// A standing wish for all symbols of a pattern, also those to come.
+/// A subscription to all symbols of a pattern, also those to come.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PatternSubscription {
     pub(super) channel: Channel,

@@ -8,7 +8,6 @@ use actix_web::{
     http::{Method, StatusCode},
     web,
 };
-use serde::Deserialize;
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
@@ -17,10 +16,10 @@ use tokio::{
 use super::fresh;
 use super::{
     budget::Spent,
-    query::{self, StreamQuery},
+    query::{self, StreamQuery, stream_query},
 };
 use crate::{
-    dialect::{Code, Encoding, Fault},
+    dialect::{Code, Encoding, Fault, Subscribe},
     limits::{DEFAULT_POLL_WAIT, POLL_SUBSCRIPTIONS, POLL_WAIT},
     server::{
         admit,
@@ -32,16 +31,9 @@ use crate::{
     session::{CloseReason, Framing, Outgoing, SessionKey, Transport},
 };
 
-/// `?symbols=BTC-USD&channels=trades&after=POSITION&wait=25`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Query {
-    symbols: Option<String>,
-    channels: Option<String>,
-    mode: Option<String>,
-    max_rate: Option<String>,
-    after: Option<String>,
-    wait: Option<String>,
+stream_query! {
+    /// `?symbols=BTC-USD&channels=trades&after=POSITION&wait=25`
+    Query { after, wait, }
 }
 
 impl Query {
@@ -80,13 +72,7 @@ pub(crate) async fn poll(
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
 ) -> Result<HttpResponse, Refusal> {
-    let asked = StreamQuery {
-        symbols: query.symbols.as_deref(),
-        channels: query.channels.as_deref(),
-        mode: query.mode.as_deref(),
-        max_rate: query.max_rate.as_deref(),
-    };
-    let wanted = asked.commands()?;
+    let wanted = query.commands()?;
     let wait = query.wait()?;
     let pause = Query::pause(wanted.iter().find_map(|command| command.max_rate), wait)?;
     let (known, unknown) = query::known(&wanted, &gateway.hub);

@@ -34,7 +34,7 @@ pub(crate) fn channels(list: Option<&str>) -> Result<Vec<Channel>, Refusal> {
     Ok(channels)
 }
 
-/// Whether some symbol of a wish is known, or may become so, and the names that nothing is known of.
+/// Whether some symbol of the commands is known, or may become so, and the names that are unknown.
 pub(crate) fn known(wanted: &[Subscribe], hub: &Hub) -> (bool, Vec<String>) {
     let (mut known, mut unknown) = (false, Vec::new());
     for target in wanted.iter().take(1).flat_map(|command| &command.targets) {
@@ -108,6 +108,34 @@ impl<'a> Names<'a> {
     }
 }
 
+/// A `Query` of a transport beside WebSocket: the parameters of a stream, and its own. Serde cannot refuse unknown ones of a
+/// struct within a struct.
+macro_rules! stream_query {
+    ($(#[$attribute:meta])* Query { $($(#[$of:meta])* $own:ident,)* }) => {
+        $(#[$attribute])*
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct Query {
+            symbols: Option<String>,
+            channels: Option<String>,
+            mode: Option<String>,
+            max_rate: Option<String>,
+            $($(#[$of])* $own: Option<String>,)*
+        }
+
+        impl Query {
+            /// What is subscribed, one command for each channel.
+            fn commands(&self) -> Result<Vec<Subscribe>, Refusal> {
+                let (symbols, channels) = (self.symbols.as_deref(), self.channels.as_deref());
+                let (mode, max_rate) = (self.mode.as_deref(), self.max_rate.as_deref());
+                StreamQuery { symbols, channels, mode, max_rate }.commands()
+            }
+        }
+    };
+}
+
+pub(crate) use stream_query;
+
 /// The subscriptions of a stream, as a query names them.
 #[derive(Debug, Default)]
 pub(crate) struct StreamQuery<'a> {
@@ -118,7 +146,7 @@ pub(crate) struct StreamQuery<'a> {
 }
 
 impl StreamQuery<'_> {
-    /// The wish as subscribe commands, one for each channel.
+    /// Subscribe commands, one for each channel.
     pub(crate) fn commands(&self) -> Result<Vec<Subscribe>, Refusal> {
         let Some(symbols) = self.symbols.filter(|list| !list.is_empty()) else {
             return Err(Refusal::parameter("symbols: is missing; it is a list like BTC-USD,ETH-* or *"));
@@ -167,14 +195,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_becomes_commands() {
-        let wish = StreamQuery {
+    fn a_query_becomes_commands() {
+        let query = StreamQuery {
             symbols: Some("A,B-*"),
             max_rate: Some("2"),
             mode: Some(""),
             ..StreamQuery::default()
         };
-        let commands = wish.commands().unwrap();
+        let commands = query.commands().unwrap();
         assert_eq!(
             commands.iter().map(|it| it.channel).collect::<Vec<_>>(),
             [Channel::Trades, Channel::Quotes]
@@ -185,20 +213,20 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let wish = |symbols, channels, mode, max_rate| StreamQuery { symbols, channels, mode, max_rate };
-        for (wish, part) in [
-            (wish(None, None, None, None), "symbols: is missing"),
-            (wish(Some(""), None, None, None), "symbols: is missing"),
-            (wish(Some("a"), None, None, None), "symbols: \"a\" is not a symbol"),
-            (wish(Some("A,,B"), None, None, None), "symbols: \"\" is not a symbol"),
-            (wish(Some("A"), Some("books"), None, None), "channels: \"books\" is unknown"),
-            (wish(Some("A"), Some(""), None, None), "channels: \"\" is unknown"),
-            (wish(Some("A"), None, Some("fast"), None), "mode: "),
-            (wish(Some("A"), None, None, Some("0")), "max_rate: "),
-            (wish(Some("A"), None, None, Some("NaN")), "max_rate: "),
+        let query = |symbols, channels, mode, max_rate| StreamQuery { symbols, channels, mode, max_rate };
+        for (query, part) in [
+            (query(None, None, None, None), "symbols: is missing"),
+            (query(Some(""), None, None, None), "symbols: is missing"),
+            (query(Some("a"), None, None, None), "symbols: \"a\" is not a symbol"),
+            (query(Some("A,,B"), None, None, None), "symbols: \"\" is not a symbol"),
+            (query(Some("A"), Some("books"), None, None), "channels: \"books\" is unknown"),
+            (query(Some("A"), Some(""), None, None), "channels: \"\" is unknown"),
+            (query(Some("A"), None, Some("fast"), None), "mode: "),
+            (query(Some("A"), None, None, Some("0")), "max_rate: "),
+            (query(Some("A"), None, None, Some("NaN")), "max_rate: "),
         ] {
-            let bad = wish.commands().unwrap_err();
-            assert!(bad.msg.starts_with(part), "{wish:?}: {bad:?}");
+            let bad = query.commands().unwrap_err();
+            assert!(bad.msg.starts_with(part), "{query:?}: {bad:?}");
         }
     }
 }

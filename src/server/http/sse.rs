@@ -18,9 +18,11 @@ use actix_web::{
 };
 use bytes::Bytes;
 use rand::RngExt as _;
-use serde::Deserialize;
 
-use super::{budget::Spent, query::StreamQuery};
+use super::{
+    budget::Spent,
+    query::{StreamQuery, stream_query},
+};
 use crate::{
     clock::Instant,
     dialect::{Fault, Subscribe},
@@ -35,16 +37,12 @@ use crate::{
     session::{Admission, Framing, Outgoing, SessionKey},
 };
 
-/// `?symbols=BTC-USD,ETH-*&channels=trades,quotes&mode=&max_rate=`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Query {
-    symbols: Option<String>,
-    channels: Option<String>,
-    mode: Option<String>,
-    max_rate: Option<String>,
-    #[serde(rename = "lastEventId")]
-    last_event_id: Option<String>,
+stream_query! {
+    /// `?symbols=BTC-USD,ETH-*&channels=trades,quotes&mode=&max_rate=`
+    Query {
+        #[serde(rename = "lastEventId")]
+        last_event_id,
+    }
 }
 
 /// Opens a session and answers with its stream.
@@ -54,13 +52,7 @@ pub(crate) async fn sse(
     gateway: web::Data<Gateway>,
     shard: web::Data<LocalShard>,
 ) -> Result<HttpResponse, Refusal> {
-    let asked = StreamQuery {
-        symbols: query.symbols.as_deref(),
-        channels: query.channels.as_deref(),
-        mode: query.mode.as_deref(),
-        max_rate: query.max_rate.as_deref(),
-    };
-    let wanted = asked.commands()?;
+    let wanted = query.commands()?;
     if request.method() == Method::HEAD {
         return Ok(head().body(actix_web::body::None::new()));
     }
