@@ -61,7 +61,6 @@ const NAMES_IN: &[(&str, &str, &str)] = &[
     ("src/cli/", "Plan", "prefixed by the thing"),
     ("src/cli/", "Run", "prefixed by the thing"),
     ("src/feed/", "Plan", "prefixed by the thing"),
-    ("src/cli/venue/", "trouble", "next_fault"),
     ("src/cli/venue/", "side", "protocol.rs"),
 ];
 
