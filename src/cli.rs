@@ -237,6 +237,9 @@ mod tests {
             &["tickcast", "--bind", "x", "watch"],
             &["tickcast", "healthcheck", "ftp://x"],
             &["tickcast", "check", "a.toml", "--config", "b.toml"],
+            &["tickcast", "doctor"],
+            &["tickcast", "doctor", "--feed", "a", "--wait", "0"],
+            &["tickcast", "doctor", "--feed", "a", "--wait", "301"],
         ] {
             assert!(Cli::try_parse_from(line).is_err(), "{line:?}");
         }

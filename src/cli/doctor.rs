@@ -155,6 +155,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_exit_codes_are_those_of_the_documents_and_of_the_help() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let help = <crate::cli::Cli as clap::CommandFactory>::command();
+        let help = help.find_subcommand("doctor").unwrap().get_after_help().unwrap().to_string();
+        for step in Step::ALL {
+            let (name, code) = (step.as_str(), code(step));
+            let row = document.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+            assert!(row.is_some_and(|row| row.ends_with(&format!("| {code} |"))), "{name}: {row:?}");
+            assert!(help.contains(&format!("{code} {name}")), "{name}: {help}");
+        }
+    }
+
+    #[test]
     fn every_step_has_an_exit_code_of_its_own() {
         let codes: BTreeSet<_> = Step::ALL.map(code).into_iter().collect();
         assert_eq!(codes.len(), Step::ALL.len());

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tokio_tungstenite::tungstenite::http::StatusCode;
+
 /// A connection that was lost or given up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}: {what}")]
@@ -102,6 +104,17 @@ impl Reason {
     #[must_use]
     pub fn because(self, what: impl fmt::Display) -> Break {
         Break { reason: self, what: what.to_string() }
+    }
+}
+
+/// A status as people know it: `HTTP 429 Too Many Requests`.
+pub(super) fn status_name(status: u16) -> String {
+    let known = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    match known {
+        // Its own name is a joke.
+        _ if status == 418 => "HTTP 418, by which Binance bans an address".into(),
+        Some(name) => format!("HTTP {status} {name}"),
+        None => format!("HTTP {status}"),
     }
 }
 

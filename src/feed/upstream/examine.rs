@@ -204,12 +204,15 @@ async fn handshake(
                 return (finding.with("took_ms", took), Some(link));
             }
             Err(broken) => {
+                // Another address is no better when the venue has said no.
+                let is_decided =
+                    !broken.reason.is_about_the_way() || plan.hold.left(Instant::now()).is_some();
                 let remedy = remedy::of_break(&broken, plan);
                 failed.get_or_insert((discreet(&broken.what, address), remedy));
+                if is_decided {
+                    break;
+                }
             }
-        }
-        if plan.hold.left(Instant::now()).is_some() {
-            break;
         }
     }
     let (what, remedy) = failed.unwrap_or_default();

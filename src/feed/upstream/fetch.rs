@@ -9,7 +9,9 @@ use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::{
-    UpstreamPlan, hold,
+    UpstreamPlan,
+    broken::status_name,
+    hold,
     network::{self, AGENT, Address, ConnectError, Journey, Stage, Stream, within},
 };
 use crate::{
@@ -35,7 +37,7 @@ pub(super) enum FetchError {
     Late(ConnectError),
     #[error("{0}")]
     Proxy(ConnectError),
-    #[error("HTTP {status}{words}")]
+    #[error("{}{words}", status_name(*.status))]
     Status { status: u16, words: String, retry_after: Option<Duration> },
     #[error("it is longer than {0} bytes")]
     Oversize(usize),

@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 
 use super::{
     UpstreamPlan,
-    broken::{Break, Reason},
+    broken::{Break, Reason, status_name},
     hold,
     network::{self, AGENT, Address, ConnectError, Journey, Stage, Stream, within},
 };
@@ -237,7 +237,8 @@ pub(super) fn refused_by(status: u16, venue: Venue, has_credentials: bool) -> (R
         _ => Reason::Connect,
     };
     let words = hold::kept_out_by(status, venue, has_credentials);
-    let what = words.map_or_else(|| format!("HTTP {status}"), |words| format!("HTTP {status}: {words}"));
+    let name = status_name(status);
+    let what = words.map_or_else(|| name.clone(), |words| format!("{name}: {words}"));
     (reason, what)
 }
 

@@ -5,7 +5,8 @@ use std::fs;
 use tempfile::TempDir;
 use tickcast::{cli::venue::Rules, dialect::Venue};
 
-use super::{Examined, SYMBOLS, printed, run_here};
+use super::{Examined, Report, SYMBOLS, printed, run_here};
+use crate::process::tickcast;
 
 const CONFIGURATION: &str = r#"
 [[feed]]
@@ -81,9 +82,18 @@ async fn a_feed_is_found_by_its_name_in_every_layer_of_the_configuration() {
     let feed = fs::read_to_string(examined.folder.path().join("feed.toml")).unwrap();
     fs::write(examined.folder.path().join("other.toml"), format!("{CONFIGURATION}\n{feed}")).unwrap();
     fs::write(examined.folder.path().join("played.csv"), "time,p,s\n").unwrap();
-    for (name, arguments) in [("first", &["--config", "other.toml"][..])] {
-        let all = [&["doctor", "--feed", name, "--json", "--wait", "1"], arguments].concat();
-        let report = run_here(examined.folder.path(), &all).await;
+    let path = examined.folder.path();
+    for (variable, arguments) in [
+        (None, &["--config", "other.toml"][..]),
+        (Some(("TICKCAST_CONFIG", "other.toml")), &[]),
+        (Some(("TICKCAST_FEEDS", "feed.toml")), &["--config", "empty.toml"]),
+    ] {
+        fs::write(path.join("empty.toml"), "").unwrap();
+        let all = [&["doctor", "--feed", "first", "--json", "--wait", "1"], arguments].concat();
+        let mut command = tickcast(path, &all);
+        command.envs(variable);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let report = Report::read(output);
         report.outcomes(&[("configuration", "ok"), ("handshake", "ok"), ("subscription", "ok")]);
     }
 }
@@ -91,10 +101,9 @@ async fn a_feed_is_found_by_its_name_in_every_layer_of_the_configuration() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_credentials_fail_and_what_needs_none_is_examined_all_the_same() {
     let examined = Examined::new(Venue::Alpaca, &["BTC-USD", "ETH-USD", "*-USD"], Rules::default(), "").await;
-    let mut command =
-        crate::process::tickcast(examined.folder.path(), &["doctor", "--feed", "feed.toml", "--json"]);
+    let mut command = tickcast(examined.folder.path(), &["doctor", "--feed", "feed.toml", "--json"]);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    let report = super::Report::read(output);
+    let report = Report::read(output);
     report.fails("configuration", 64, "there are none", "APCA_API_KEY_ID");
     report.outcomes(&[
         ("dns", "ok"),

@@ -1,7 +1,7 @@
 //! A venue at which all is well: every step is made, and what is printed says so.
 
 use tickcast::{
-    cli::venue::{Reading, Rules},
+    cli::venue::{Reading, Rules, Trouble},
     dialect::Venue,
 };
 
@@ -66,6 +66,19 @@ async fn all_is_well_at_every_venue() {
     for check in checks {
         check.await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_feed_with_many_symbols_four_and_a_wrong_one_are_asked_for() {
+    let names: Vec<_> = (10..30).map(|n| format!("A{n}-USD")).collect();
+    let symbols: Vec<_> = names.iter().map(String::as_str).chain(SYMBOLS).collect();
+    // This venue takes any name.
+    let rules = Rules { troubles: vec![Trouble::Quiet], ..Rules::default() };
+    let examined = Examined::new(Venue::Binance, &symbols, rules, "").await;
+    let report = examined.report_without_data().await;
+    assert_eq!(examined.mock.counts().subscribed.len(), 5, "{}", report.text);
+    report.outcomes(&[("configuration", "ok"), ("subscription", "ok")]);
+    assert_eq!(report.step("configuration")["measured"]["symbols"], 22, "{}", report.text);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -80,6 +80,28 @@ async fn a_good_certificate_is_told_with_protocol_names_and_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_family_that_leads_nowhere_is_told_and_costs_the_other_nothing() {
+    let made = made("venue.example", (2024, 2090));
+    let examined = Examined::new(Venue::Kraken, &SYMBOLS, Rules::default(), "").await;
+    let port = front(made.acceptor, examined.mock.address()).await;
+    fs::write(examined.folder.path().join("ca.pem"), made.pem).unwrap();
+    // Nothing listens at the IPv6 address.
+    let keys = "tls_ca_file = \"ca.pem\"\nresolve = { \"venue.example\" = [\"::1\", \"127.0.0.1\"] }";
+    let url = format!("wss://venue.example:{port}/");
+    define(examined.folder.path(), Venue::Kraken, &[&url], &SYMBOLS, keys);
+    let report = examined.report(&[]).await;
+    report.outcomes(&[("dns", "ok"), ("tcp", "warning"), ("tls", "ok"), ("handshake", "ok"), ("data", "ok")]);
+    let tcp = report.step("tcp")["what"].as_str().unwrap();
+    assert!(
+        tcp.contains(&format!("[::1]:{port} fails")) && tcp.contains(&format!("127.0.0.1:{port} in")),
+        "{tcp}"
+    );
+    let dns = &report.step("dns")["measured"]["hosts"][0];
+    assert_eq!((dns["ipv4"].as_u64(), dns["ipv6"].as_u64()), (Some(1), Some(1)), "{dns}");
+    assert_eq!(report.code, Some(0), "{}", report.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_certificate_that_is_not_believed_is_named_for_what_is_wrong() {
     for (made, is_trusted, what, remedy) in [
         (made("localhost", (2001, 2002)), true, "expired", "the machine's clock first"),

@@ -1,12 +1,12 @@
 //! Each trouble of a first day: the step that names it, the remedy, the exit code, and what the other steps still say.
 
 use tickcast::{
-    cli::venue::{ListFault, Rules, Script, Trouble},
+    cli::venue::{ListFault, Planned, Rules, Script, Trouble},
     dialect::Venue,
 };
 use tokio::net::TcpListener;
 
-use super::{Examined, PATTERNED, SYMBOLS, define, run_here};
+use super::{Examined, PATTERNED, Report, SYMBOLS, define, run_here};
 use crate::{
     process::{Program, tickcast},
     upstream::tape,
@@ -30,6 +30,7 @@ async fn a_place_where_the_venue_may_not_be_used_is_named_with_the_alternatives(
     let report = examined.report_without_data().await;
     report.fails("products", 15, "HTTP 451", "data-stream.binance.vision");
     report.outcomes(&[("tcp", "ok"), ("clock", "ok"), ("handshake", "failed"), ("login", "skipped")]);
+    assert!(report.text.contains("HTTP 451 Unavailable For Legal Reasons"), "by its name: {}", report.text);
     report.outcomes(&REST.map(|step| (step, "skipped")));
     let handshake = report.step("handshake");
     assert!(handshake["what"].as_str().unwrap().contains("HTTP 451"), "{handshake}");
@@ -193,6 +194,41 @@ async fn refused_credentials_are_named() {
     report.fails("login", 17, "402 auth failed", "key and secret");
     report.outcomes(&[("handshake", "ok")]);
     report.outcomes(&REST.map(|step| (step, "skipped")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_allows_no_further_connection_is_named() {
+    let rules = Rules { connections: Some(0), ..Rules::default() };
+    let examined = Examined::new(Venue::Alpaca, &SYMBOLS, rules, "").await;
+    let report = examined.report_without_data().await;
+    report.fails("login", 17, "406 connection limit exceeded", "such as a running gateway");
+    report.outcomes(&REST.map(|step| (step, "skipped")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_venue_that_ends_the_connection_while_data_is_waited_for_is_named() {
+    let script = Script {
+        venue: Venue::Kraken,
+        frames: tape::session(Venue::Kraken, &SYMBOLS, 50),
+        faults: vec![Planned::parse("close-1012@1").unwrap()],
+        speed: None,
+        lose: 0,
+        held: true,
+        list_faults: Vec::new(),
+        rules: Rules::default(),
+    };
+    let examined = Examined::playing(script, &SYMBOLS, "").await;
+    let out = examined.folder.path().join("out");
+    let arguments = ["doctor", "--feed", "feed.toml", "--json", "--wait", "300"];
+    let mut command = tickcast(examined.folder.path(), &arguments);
+    let program = Program::running(command.stdout(std::fs::File::create(&out).unwrap()));
+    let told = || std::fs::read_to_string(&out).unwrap();
+    eventually("it waits for data", || told().contains("\"step\":\"subscription\"")).await;
+    examined.mock.release(true);
+    let code = program.ended().await.code();
+    let report = Report::of(code, told());
+    report.fails("data", 19, "close frame 1012", "connects again by itself");
+    report.outcomes(&[("subscription", "ok"), ("pace", "skipped")]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -77,39 +77,47 @@ impl Reach {
         finding.with("hosts", counts)
     }
 
-    /// Which proxy is gone by, and whether it lets us through.
+    /// Which proxy is gone by, and whether it lets us through to each address: many take one port and not another.
     pub(super) async fn proxy(&mut self, plan: &UpstreamPlan) -> Finding {
         let step = Step::Proxy;
-        if let Some(why) = self.targets.iter().find_map(|target| target.way.as_ref().err()) {
-            self.no_way = self.no_way.or(Some("it is not known which way to go"));
-            return Finding::failed(step, why.clone(), remedy::PROXY_VARIABLE);
+        let (mut told, mut direct, mut proxies) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut is_open, mut has_failed, mut remedy) = (false, false, remedy::PROXY);
+        for target in &self.targets {
+            let asked = match &target.way {
+                Err(why) => {
+                    remedy = remedy::PROXY_VARIABLE;
+                    Err(why.clone())
+                }
+                Ok(hop) => match &hop.proxy {
+                    None => {
+                        direct.insert(hop.why.clone());
+                        is_open |= !target.is_list;
+                        continue;
+                    }
+                    Some(proxy) => {
+                        proxies.insert(proxy.clone());
+                        let told = |what: String| format!("{proxy} ({}) {what}", hop.why);
+                        ask(plan, &target.address).await.map(&told).map_err(&told)
+                    }
+                },
+            };
+            is_open |= asked.is_ok() && !target.is_list;
+            has_failed |= asked.is_err();
+            told.push(asked.unwrap_or_else(|why| why));
         }
-        let by_proxy = |target: &&Target| target.way.as_ref().is_ok_and(|way| way.proxy.is_some());
-        let Some((target, way)) =
-            self.targets.iter().find(by_proxy).and_then(|it| Some((it, it.way.as_ref().ok()?)))
-        else {
-            let whys: BTreeSet<_> =
-                self.targets.iter().filter_map(|it| Some(it.way.as_ref().ok()?.why.clone())).collect();
-            return Finding::ok(step, format!("none ({})", list(whys)));
+        if told.is_empty() {
+            return Finding::ok(step, format!("none: {}", list(direct)));
+        }
+        let what = told.join("; ");
+        let finding = if !is_open {
+            self.no_way = self.no_way.or(Some("the proxy does not let us through"));
+            Finding::failed(step, what, remedy)
+        } else if has_failed {
+            Finding::warning(step, what, remedy)
+        } else {
+            Finding::ok(step, what)
         };
-        let (proxy, why) = (way.proxy.clone().unwrap_or_default(), &way.why);
-        let bare = Address { is_tls: false, ..target.address.clone() };
-        let (journey, began) = (Journey::default(), Instant::now());
-        let asked = within(plan.connect_timeout, connect(&plan.network, &bare, &journey)).await;
-        let asked = asked.unwrap_or_else(|_late| Err(journey.late(plan.connect_timeout)));
-        let finding = match asked {
-            Ok(_stream) => {
-                let took = millis(began.elapsed());
-                let place = format!("{}:{}", target.address.host, target.address.port);
-                Finding::ok(step, format!("{proxy} ({why}) connects to {place} in {took} ms"))
-                    .with("took_ms", took)
-            }
-            Err(error) => {
-                self.no_way = self.no_way.or(Some("the proxy does not let us through"));
-                Finding::failed(step, format!("{proxy} ({why}): {error}"), remedy::PROXY)
-            }
-        };
-        finding.with("proxy", proxy)
+        finding.with("proxies", proxies.into_iter().collect::<Vec<_>>())
     }
 
     /// One connection by each family to each address of the stream, or to the proxy.
@@ -190,6 +198,20 @@ impl Target {
                 (format!("{host}: {v4} IPv4 and {v6} IPv6 in {} ms", millis(self.took)), (v4, v6))
             }
         }
+    }
+}
+
+/// Asks the proxy for a connection to an address.
+async fn ask(plan: &UpstreamPlan, address: &Address) -> Result<String, String> {
+    let bare = Address { is_tls: false, ..address.clone() };
+    let (journey, began) = (Journey::default(), Instant::now());
+    let asked = within(plan.connect_timeout, connect(&plan.network, &bare, &journey)).await;
+    match asked.unwrap_or_else(|_late| Err(journey.late(plan.connect_timeout))) {
+        Ok(_stream) => {
+            let place = format!("{}:{}", address.host, address.port);
+            Ok(format!("connects to {place} in {} ms", millis(began.elapsed())))
+        }
+        Err(why) => Err(format!("fails: {why}")),
     }
 }
 

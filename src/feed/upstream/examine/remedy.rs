@@ -42,8 +42,8 @@ pub(super) fn of_status(status: u16, plan: &UpstreamPlan, key: &str) -> String {
         401 | 403 if plan.credentials.is_some() => {
             "check that key and secret are those of this venue and account, and not of its paper or sandbox side".into()
         }
-        401 => NO_CREDENTIALS.into(),
-        403 | 451 => elsewhere(plan.venue, key),
+        401 if plan.needs_credentials => NO_CREDENTIALS.into(),
+        401 | 403 | 451 => elsewhere(plan.venue, key),
         407 => PROXY.into(),
         418 | 429 => "wait for the time that it asks for, and let nothing else at this address ask the venue meanwhile; one gateway is enough for all clients".into(),
         500.. => "wait: the fault is the venue's; its status page tells more".into(),
@@ -59,6 +59,7 @@ pub(super) fn of_break(broken: &Break, plan: &UpstreamPlan) -> String {
         Reason::Proxy | Reason::ProxyAuth => PROXY.into(),
         Reason::Auth => of_status(401, plan, "url"),
         Reason::Blocked => of_status(451, plan, "url"),
+        Reason::RateLimited if plan.venue == Venue::Alpaca => ONE_CONNECTION.into(),
         Reason::RateLimited => of_status(429, plan, "url"),
         Reason::Closed | Reason::Dropped => {
             "try again: the feed connects again by itself; if it stays so, the venue's status page tells more"
@@ -78,6 +79,8 @@ fn elsewhere(venue: Venue, key: &str) -> String {
     )
 }
 
+pub(super) const ONE_CONNECTION: &str = "stop what else is connected with these credentials, such as a running gateway: most plans allow one connection a stream";
+
 pub(super) const QUIET: &str = "nothing must be done if these trade seldom; otherwise compare with the venue's own page, and allow more time by --wait";
 
 pub(super) const PACE: &str =
@@ -86,10 +89,10 @@ pub(super) const PACE: &str =
 /// What to do when nothing came at all.
 pub(super) fn no_data(plan: &UpstreamPlan) -> String {
     match plan.venue {
-        Venue::Alpaca => "outside of trading hours nothing comes: try the stream v2/test with the symbol FAKEPACA in url and \
-                          symbols, or look again when the market is open"
+        Venue::Alpaca => "outside of trading hours nothing comes: try stream = \"test\" with symbols = [\"FAKEPACA\"], or look \
+                          again when the market is open"
             .into(),
-        Venue::Binance => "this venue accepts names that do not exist: check symbols beside the product list, or allow more \
+        Venue::Binance => "this venue may accept names that do not exist: check symbols beside the product list, or allow more \
                            time by --wait"
             .into(),
         Venue::Coinbase | Venue::Kraken => "check that these symbols trade, or allow more time by --wait".into(),
