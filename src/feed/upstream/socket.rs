@@ -168,13 +168,13 @@ impl Socket {
     /// # Cancel safety
     /// The answer leaves with the next call.
     pub(super) async fn pong(&mut self) -> Result<(), Break> {
-        match timeout(UPSTREAM_WRITE_TIMEOUT, self.stream.flush()).await {
+        match within(UPSTREAM_WRITE_TIMEOUT, self.stream.flush()).await {
             Ok(Ok(())) => {
                 self.owes_pong = false;
                 Ok(())
             }
             Ok(Err(why)) => Err(failed(&why)),
-            Err(_elapsed) => Err(Reason::Stuck.because("the venue takes nothing")),
+            Err(_late) => Err(Reason::Stuck.because("the venue takes nothing")),
         }
     }
 
@@ -192,10 +192,10 @@ impl Socket {
     }
 
     async fn write(&mut self, message: Message) -> Result<(), Break> {
-        match timeout(UPSTREAM_WRITE_TIMEOUT, self.stream.send(message)).await {
+        match within(UPSTREAM_WRITE_TIMEOUT, self.stream.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(failed(&why)),
-            Err(_elapsed) => Err(Reason::Stuck.because("the venue takes nothing")),
+            Err(_late) => Err(Reason::Stuck.because("the venue takes nothing")),
         }
     }
 

@@ -8,7 +8,10 @@ use std::{
 use socket2::{Domain, Socket, Type};
 use tickcast::{
     dialect::Venue,
-    feed::{Publisher, supervise},
+    feed::{
+        Publisher, supervise,
+        upstream::network::{Journey, Stage, connect, within},
+    },
     market::Source,
 };
 use tokio::{
@@ -34,6 +37,7 @@ async fn black_hole(at: SocketAddr) -> Option<(Socket, Vec<TcpStream>)> {
     let listener = Socket::new(Domain::for_address(at), Type::STREAM, None).unwrap();
     listener.bind(&at.into()).ok()?;
     listener.listen(0).unwrap();
+    let at = listener.local_addr().unwrap().as_socket().unwrap();
     let mut queued = Vec::new();
     // What is not taken at once will not be taken: nothing accepts here.
     while let Ok(stream) = timeout(Duration::from_millis(300), TcpStream::connect(at)).await {
@@ -73,6 +77,39 @@ async fn a_feed_is_live_over_the_second_address_when_the_first_is_a_black_hole()
         assert!(gateway.metric(&name) < 1.0, "{reason}");
     }
     stop.cancel();
+}
+
+#[tokio::test]
+async fn every_address_that_failed_is_named_with_its_reason() {
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let hole = black_hole(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let full = hole.0.local_addr().unwrap().as_socket().unwrap().port();
+    let keys = |port| {
+        format!(
+            "url = \"wss://{HOST}:{port}/\"\nsymbols = [\"BTC-USD\"]\n\
+             resolve = {{ \"{HOST}\" = [\"127.0.0.1\", \"127.0.0.2\"] }}"
+        )
+    };
+    let patience = Duration::from_millis(600);
+    for (port, words) in [
+        (dead, format!("{HOST} cannot be reached: 127.0.0.1:{dead}, 127.0.0.2:{dead}: Connection refused")),
+        (
+            full,
+            format!(
+                "connect to 127.0.0.1:{full}: not done within 600 ms; connect to 127.0.0.2:{full}: Connection refused"
+            ),
+        ),
+    ] {
+        let (feed, journey) = (build(Venue::Binance, &keys(port)), Journey::default());
+        let connecting = Box::pin(connect(feed.network(), &feed.addresses()[0], &journey));
+        let why = match within(patience, connecting).await {
+            Ok(done) => done.map(drop).unwrap_err(),
+            Err(_late) => journey.late(patience),
+        };
+        assert!(why.to_string().starts_with(&words), "{why}\n{words}");
+        let steps: Vec<_> = journey.steps().iter().map(|step| step.stage).collect();
+        assert_eq!(steps, [Stage::Route, Stage::Resolve, Stage::Dial, Stage::Dial]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,13 +65,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let ended = |why: io::Error| {
-        let is_over = why.kind() == io::ErrorKind::UnexpectedEof;
-        let how = if is_over {
-            "ends the connection in the middle of SOCKS5".to_owned()
-        } else {
-            format!("breaks the connection off: {why}")
-        };
-        ProxyError::garbled(proxy, how)
+        ProxyError::garbled(proxy, format!("ends the connection in the middle of SOCKS5 ({why})"))
     };
     let strange = || ProxyError::garbled(proxy, "does not answer in SOCKS5");
     let methods: &[u8] = if proxy.credentials.is_some() {

@@ -60,13 +60,14 @@ async fn opened_by(
     authority: &str,
 ) -> Result<Carrier, ProxyError> {
     let status = answer.status();
-    if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+    // Some answer wrong credentials with 401, as if they were the venue.
+    if matches!(status, StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::UNAUTHORIZED) {
         return Err(ProxyError::credentials(proxy, &format!("HTTP {status}")));
     }
     if !status.is_success() {
         let advice = match status.as_u16() {
             403 => "its rules do not allow this connection",
-            502..=504 => "it cannot reach the venue either",
+            500 | 502..=504 => "it cannot reach the venue either",
             405 | 501 => "it does not make connections for others",
             _ => "no connection",
         };
@@ -88,10 +89,8 @@ fn misunderstood(proxy: &Proxy, why: &hyper::Error) -> ProxyError {
         format!("answers with more than {PROXY_HEAD_BYTES} bytes before anything else")
     } else if why.is_parse() {
         "does not answer in HTTP".to_owned()
-    } else if why.is_incomplete_message() || why.is_closed() || why.is_canceled() {
-        "ends the connection without an answer".to_owned()
     } else {
-        format!("breaks the connection off: {why}")
+        format!("ends the connection without an answer ({why})")
     };
     ProxyError::garbled(proxy, what)
 }
@@ -140,6 +139,8 @@ mod tests {
         let long = [b"HTTP/1.1 200 OK\r\nx: ".to_vec(), vec![b'a'; 2 * PROXY_HEAD_BYTES]].concat();
         for (answer, words, is_about_credentials) in [
             (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], "407", true),
+            (b"HTTP/1.1 401 Unauthorized\r\n\r\n", "does not accept the credentials (HTTP 401", true),
+            (b"HTTP/1.1 500 Unable to connect\r\n\r\n", "cannot reach the venue either", false),
             (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!", "rules do not allow", false),
             (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "cannot reach the venue either", false),
             (b"HTTP/1.1 405 Method Not Allowed\r\n\r\n", "connections for others", false),

@@ -99,7 +99,10 @@ where
             let mut scratch = [0; 1_024];
             let _request = stream.read(&mut scratch).await?;
             stream.write_all(answer).await?;
-            return stream.shutdown().await;
+            stream.shutdown().await?;
+            // A reset could overtake the answer.
+            while stream.read(&mut scratch).await? > 0 {}
+            return Ok(());
         }
         Manner::Open | Manner::Guarded(..) => {}
     }
