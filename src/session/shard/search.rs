@@ -46,7 +46,7 @@ impl Shard {
             }
             Target::All(_) => return,
         };
-        let symbol = match self.symbols.ours(search.form.dialect(), name) {
+        let symbol = match self.symbols.ours(search.form.dialect(), name, &self.hub) {
             Ok(symbol) => symbol,
             Err(why) => return search.refuse(name, Code::UnknownSymbol, &why),
         };
