@@ -148,7 +148,7 @@ impl Clock {
         (by.unsigned_abs() >= CLOCK_STEP).then_some(Step { by, jumped })
     }
 
-    /// Goes on from no earlier than that: it was said already. To be called before anybody is told the time. Returns by how much
+    /// Goes on from no earlier than that, which was told already. Call it before the time is told. Returns by how much
     /// the machine's clock is behind it, in microseconds.
     pub fn not_before(&self, time: UnixMicros) -> i64 {
         let mut course = self.0.course.write();

@@ -39,7 +39,7 @@ pub const MAX_TRADE_ID: usize = 64;
 /// Longer: the tick is refused and counted.
 pub const MAX_DECIMAL_CHARS: usize = 64;
 
-/// Characters of an error that are logged or answered, since it may repeat what somebody sent. The rest is cut off.
+/// Characters of an error that are logged or answered, since it may repeat what was sent. The rest is cut off.
 pub const MAX_ERROR_CHARS: usize = 300;
 
 // ---- hub -------------------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long a browser may remember that a page of another origin may send a request, in seconds: after a change of
-/// `server.origins` it may be wrong for so long.
+/// `server.origins` it may be wrong for that time.
 pub const PREFLIGHT_SECONDS: &str = "600";
 
 /// Hops of `X-Forwarded-For` that are read, from the right. Behind this number of trusted ones the proxy's own address counts.

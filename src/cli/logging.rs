@@ -32,7 +32,7 @@ static LOG: OnceLock<Sink> = OnceLock::new();
 /// Installs the process's log.
 ///
 /// # Errors
-/// When one is installed already, or stderr or a thread cannot be had.
+/// When one is installed already, or stderr or a thread is not available.
 pub fn install(log: &Log) -> anyhow::Result<()> {
     let ansi = io::stderr().is_terminal();
     let filter = EnvFilter::try_new(&log.level)?;

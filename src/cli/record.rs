@@ -43,7 +43,7 @@ pub struct RecordArgs {
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-    /// Stop after so long; without it, at a signal
+    /// Stop after N seconds; without it, at a signal
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_RECORDED_SECONDS))]
     seconds: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! Which symbols somebody listens to, told to the feed that brings them.
+//! Which symbols have listeners, told to the feed that brings them.
 //!
 //! A topic tells changes where shards join and part, never where it publishes. What is told is only that something
 //! has changed: the feed asks the topic how it is now, so that nothing depends on the order of the calls.

@@ -79,7 +79,7 @@ impl Event {
         }
     }
 
-    /// Whether somebody has asked for it as a message.
+    /// Whether it was asked for as a message.
     #[cfg(test)]
     pub(crate) fn is_encoded(&self) -> bool {
         self.written.lock().native.iter().any(Option::is_some)

@@ -38,7 +38,7 @@ pub(super) struct Standing {
     pub(super) has_ticked: bool,
     /// Whether the feed as a whole works: it may have nothing to say of the symbol yet.
     pub(super) is_up: bool,
-    /// Whether it brings the symbol only when somebody listens.
+    /// Whether it brings the symbol only while it has listeners.
     pub(super) is_on_demand: bool,
 }
 
@@ -119,7 +119,7 @@ impl Choice {
         self.current
     }
 
-    /// Whether the feed at that position is to bring the symbol when somebody listens.
+    /// Whether the feed at that position brings the symbol while it has listeners.
     pub(super) const fn asks(&self, position: usize) -> bool {
         position <= self.asked
     }
@@ -141,7 +141,7 @@ impl Choice {
         self.lost_since = None;
     }
 
-    /// The gateway was held up for so long: feeds that were lost or worked then may have changed, and have their time.
+    /// The gateway was held up for `late`: feeds that were lost or worked may have changed meanwhile, and have their time.
     pub(super) fn excuse(&mut self, late: Duration, now: Instant) {
         let times = [&mut self.asked_since, &mut self.lost_since].into_iter();
         for time in times.chain(&mut self.works_since).flatten() {
@@ -149,7 +149,7 @@ impl Choice {
         }
     }
 
-    /// Draws the consequences of how the feeds stand now. `is_wanted`: whether anybody listens.
+    /// Draws the consequences of how the feeds stand now. `is_wanted`: whether the symbol has listeners.
     pub(super) fn look(
         &mut self,
         now: Instant,

@@ -144,7 +144,7 @@ impl Freshness {
         })
     }
 
-    /// The gateway was held up for so long, until that steady time: no channel was silent for it.
+    /// The gateway was held up until that steady time: that silence counts for no channel.
     pub(super) fn excuse(&mut self, late: Duration, steady: Duration) {
         for heard in self.heard.iter_mut().flatten() {
             *heard = (*heard + late).min(steady);

@@ -108,7 +108,7 @@ impl Clone for Computed {
     }
 }
 
-/// How much of a topic somebody has.
+/// How much of a topic is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedMark {
     /// Number of the newest event of each channel.
@@ -118,12 +118,12 @@ pub struct SavedMark {
 }
 
 impl SavedMark {
-    /// Of somebody who has nothing.
+    /// Nothing is.
     pub const NOTHING: Self = Self { heads: [0; Channel::COUNT], minute: i64::MIN };
 }
 
 impl<E> Image<E> {
-    /// How much somebody has who has this too.
+    /// How much is saved once this is, too.
     #[must_use]
     pub fn mark(&self) -> SavedMark {
         let minute = self.computed.as_ref().map_or(i64::MIN, Computed::newest_minute);

@@ -44,7 +44,7 @@ impl Hub {
         offsets
     }
 
-    /// The gateway was held up for so long: no symbol was silent for it, and no feed lost.
+    /// The gateway was held up for `late`: no symbol counts as silent for it, and no feed as lost.
     pub fn excuse(&self, late: Duration) {
         let now = (self.clock.instant(), self.clock.steady());
         self.all_topics().iter().for_each(|topic| topic.excuse(late, now));

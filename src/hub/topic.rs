@@ -1,8 +1,8 @@
 //! One symbol's broadcast: numbers, last values, the rings, what is derived, and which shards listen.
 //!
 //! A change of a derived channel takes its number whether or not its event is made: so the numbers follow from what
-//! sources say, and another gateway that hears the same gives the same. The event is made only when somebody can see it:
-//! when a shard listens to its channel, when a bar becomes final (the ring keeps it), or when somebody asks for the newest
+//! sources say, and another gateway that hears the same gives the same. The event is made only when it can be seen:
+//! when a shard listens to its channel, when a bar becomes final (the ring keeps it), or when the newest is asked for
 //! one. What is computed is always kept, so an event made late says what it would have said, under the number of the newest
 //! change.
 
@@ -303,7 +303,7 @@ impl Topic {
         }
     }
 
-    /// Numbers what has changed, and makes the events that somebody can see.
+    /// Numbers what has changed, and makes the events that can be seen.
     fn emit_derived(&self, inner: &mut Inner, step: Step, batch: &mut PublishBatch<'_>) {
         for bar in step.finished {
             let channel = Channel::Bars(bar.interval);
@@ -434,7 +434,7 @@ impl Topic {
         inner.notify_demand(self.symbol, wanted);
     }
 
-    /// Whether anybody listens to what a feed brings. Status alone asks for no data.
+    /// Whether a shard listens to what a feed brings. Status alone asks for no data.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.inner.lock().is_wanted()

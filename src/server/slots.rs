@@ -249,7 +249,7 @@ impl Taken {
 }
 
 impl Slot {
-    /// Notes whom to wake when the connection is to give way.
+    /// Notes which task to wake when the connection must give way.
     pub(super) fn watch(&self, cx: &Context<'_>) {
         if !self.is_watched.replace(true) {
             self.seen.task.register(cx.waker());

@@ -58,7 +58,7 @@ impl Answer {
     }
 
     /// Whether recovered events fit into the answer, whose dialect calls their symbol `name`. Once some did not, none do:
-    /// they are not encoded in vain.
+    /// they are not encoded for nothing.
     pub(super) fn takes(&mut self, events: &[Arc<Event>], name: Symbol) -> bool {
         events.iter().all(|event| {
             self.recovered += event.written(self.form, name).map_or(0, |bytes| bytes.len());

@@ -39,7 +39,7 @@ impl Bucket {
         self.full_at <= now
     }
 
-    /// The gateway was held up for so long: what came in that time at the rate fits.
+    /// The gateway was held up for `late`: what came at the rate in that time fits.
     pub fn excuse(&mut self, late: Duration) {
         self.excused = late;
     }

@@ -23,7 +23,7 @@ pub struct SessionConfig {
     pub ping: Duration,
     /// Silence after the ping interval that evicts.
     pub pong_timeout: Duration,
-    /// Silence of ours that causes an `hb` message.
+    /// Silence of the gateway that causes an `hb` message.
     pub heartbeat: Duration,
     /// How long the socket may take nothing while something waits.
     pub stall_timeout: Duration,

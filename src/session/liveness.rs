@@ -43,7 +43,7 @@ impl Liveness {
         self.said = now;
     }
 
-    /// The gateway was held up for so long: the client is as silent as it was before.
+    /// The gateway was held up for `late`: the client is as silent as it was before.
     pub(super) fn excuse(&mut self, late: Duration, now: Instant) {
         self.heard = (self.heard + late).min(now);
         self.waiting = self.waiting.map(|sent| (sent + late).min(now));
@@ -62,7 +62,7 @@ impl Liveness {
     }
 
     /// What is due now where nothing is heard from the client: its connection is watched over from below, and a ping is
-    /// due after so much silence of ours.
+    /// due after that much silence of the gateway.
     pub(super) fn due_one_way(
         &mut self,
         now: Instant,

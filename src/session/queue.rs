@@ -82,7 +82,7 @@ impl StreamQueue {
         self.entries.push_back(Entry { sub, event: Some(Rc::clone(event)) });
     }
 
-    /// The one event in the queue, if it has no other entry and asks for no more than to be written.
+    /// The one event in the queue, if it has no other entry and needs only to be written.
     pub(super) fn lone(&self) -> Option<&EventRef> {
         let event = self.entries.front().and_then(|entry| entry.event.as_ref());
         event.filter(|event| self.entries.len() == 1 && event.is_replaceable())

@@ -187,8 +187,8 @@ impl Session {
         self.framing.protocol()
     }
 
-    /// The gateway was held up for so long: that counts for none of the session's deadlines, and what came in the meantime is
-    /// within its limits.
+    /// The gateway was held up for `late`: none of the session's deadlines counts that time, and what came meanwhile is within
+    /// its limits.
     pub(super) fn excuse(&mut self, late: Duration, now: Instant) {
         self.liveness.excuse(late, now);
         self.transport.excuse(late);

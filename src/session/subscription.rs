@@ -266,7 +266,7 @@ impl Delivery {
         }
     }
 
-    /// Ends the wait of a merged event for its time. Returns whether it waited for that very time.
+    /// Ends the wait of a merged event for its time. Returns whether it waited for exactly that time.
     pub(super) fn time_has_come(&mut self, due: Instant) -> bool {
         match self {
             Self::Merge { pending, limit: Some(limit) } => {

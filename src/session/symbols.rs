@@ -10,7 +10,7 @@ use crate::{
     market::Symbol,
 };
 
-/// Symbols that are taken in at one go: a lock of the hub is held for so long.
+/// Symbols that are taken in at one go, under one lock of the hub.
 const STEP: usize = 256;
 
 /// The indexes of those dialects that have names of their own and were spoken here.

@@ -35,7 +35,7 @@ pub trait Transport {
     /// Since when the socket has taken nothing although bytes were offered; `None` while it takes them.
     fn blocked_since(&self) -> Option<Instant>;
 
-    /// The gateway itself was held up for so long, which does not count as blocked.
+    /// The gateway itself was held up for `late`, which does not count as blocked.
     fn excuse(&self, _late: Duration) {}
 
     /// End the connection now, whatever waits.

@@ -35,7 +35,7 @@ pub enum StoreError {
         /// Ours.
         known: u32,
     },
-    /// It was one of ours once.
+    /// It was a store of tickcast once.
     #[error(
         "{path} is damaged ({why}): to start without what it keeps, move it away (mv {path} {path}.damaged) and start again",
         path = path.display()

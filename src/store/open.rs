@@ -95,7 +95,7 @@ impl Opened {
             changes.rewritten.clone_from(&records);
         }
         let mut numbering = file.numbering()?;
-        // Files of older formats know no more than the symbols that are there.
+        // Files of older formats know only the symbols that are there.
         let next = records.last().map_or(0, |(key, _)| key.saturating_add(1));
         numbering.next = numbering.next.max(next);
         let is_whole = last.as_ref().is_none_or(|run| file.ended(run));

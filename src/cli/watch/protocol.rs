@@ -35,7 +35,7 @@ pub(super) enum Message {
         from: u64,
         to: u64,
     },
-    /// The answer to a subscription, with what could not be had.
+    /// The answer to a subscription, with what was refused.
     #[serde(rename = "subscribed")]
     Subscribed {
         #[serde(default)]
@@ -47,7 +47,7 @@ pub(super) enum Message {
     /// The numbering is another one; the newest values follow.
     #[serde(rename = "resync")]
     Resync { epoch: String },
-    /// A mistake of ours.
+    /// A mistake of this client.
     #[serde(rename = "error")]
     Error { code: u16, msg: String },
     /// The last message.

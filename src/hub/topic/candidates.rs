@@ -127,7 +127,7 @@ impl Candidates {
         &mut self.all[0].clock
     }
 
-    /// The gateway's clock has jumped forward by so much.
+    /// The gateway's clock has jumped forward by that much.
     pub(super) fn jumped(&mut self, by: i64) {
         self.all.iter_mut().for_each(|candidate| candidate.clock.jumped(by));
     }
@@ -137,7 +137,7 @@ impl Candidates {
         self.all.len() > 1
     }
 
-    /// Whether the feed is to bring the symbol when somebody listens.
+    /// Whether the feed brings the symbol while it has listeners.
     pub(super) fn asks(&self, feed: Source) -> bool {
         self.position(feed).is_some_and(|position| self.choice.asks(position))
     }
@@ -172,7 +172,7 @@ impl Candidates {
         change.filter(|_| self.is_source(position))
     }
 
-    /// The gateway was held up for so long: silences and times of grace are longer by that.
+    /// The gateway was held up for `late`: silences and grace times are longer by that.
     pub(super) fn excuse(&mut self, late: Duration, now: (Instant, Duration)) {
         self.all.iter_mut().for_each(|candidate| candidate.freshness.excuse(late, now.1));
         self.choice.excuse(late, now.0);
@@ -237,7 +237,7 @@ impl Topic {
         self.inner.lock().candidates.state_of(feed)
     }
 
-    /// Whether that feed is to bring it: somebody listens, and the feed is the source, preferred to it, or asked to
+    /// Whether that feed should bring it: it has listeners, and the feed is the source, preferred to it, or asked to
     /// take over.
     #[must_use]
     pub fn is_wanted_of(&self, feed: Source) -> bool {
@@ -329,7 +329,7 @@ impl Topic {
         self.look(&mut self.inner.lock(), batch);
     }
 
-    /// The gateway was held up for so long, which counts for none of its feeds.
+    /// The gateway was held up for `late`, which counts for none of its feeds.
     pub(in crate::hub) fn excuse(&self, late: Duration, now: (Instant, Duration)) {
         self.inner.lock().candidates.excuse(late, now);
     }

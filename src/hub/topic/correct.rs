@@ -67,7 +67,7 @@ impl Topic {
         self.emit_derived(inner, step, batch);
     }
 
-    /// Bars of which nothing is left are told, whether or not anybody has seen them: numbers must not depend on that.
+    /// Bars of which nothing is left are told, whether or not a client has seen them: numbers must not depend on that.
     fn emit_void(&self, inner: &mut Inner, step: &mut Step, batch: &mut PublishBatch<'_>) {
         for bar in &step.void {
             let channel = Channel::Bars(bar.interval);

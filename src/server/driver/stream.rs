@@ -99,7 +99,7 @@ impl ConnState {
         self.blocked_since.get()
     }
 
-    /// The gateway was held up for so long, which does not count as blocked.
+    /// The gateway was held up for `late`, which does not count as blocked.
     pub(crate) fn excuse(&self, late: Duration) {
         self.blocked_since.set(self.blocked_since.get().map(|since| (since + late).min(Instant::now())));
     }

@@ -74,7 +74,7 @@ impl<'a> Names<'a> {
         Ok(Self { symbols, prefixes })
     }
 
-    /// The topics that are named, by symbol, and the names that nothing is known of; both together at most `most`, and one
+    /// The topics that are named, by symbol, and the unknown names; both together at most `most`, and one
     /// more where there are more. Other tasks get their turns in between.
     pub(crate) async fn topics(&self, hub: &Hub, most: usize) -> (Vec<Arc<Topic>>, Vec<String>) {
         let (mut topics, mut unknown) = (Vec::new(), Vec::new());

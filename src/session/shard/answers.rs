@@ -193,7 +193,7 @@ impl Shard {
         let sub = session.subs.find((topic.id(), channel, wanted.form)).map(|sub| &session.subs[sub]);
         let merges = sub.is_some_and(Subscription::merges);
         let keeps = channel.must_deliver() != MustDeliver::None;
-        // Nothing fits any more: what would be looked for in vain is not looked for.
+        // Nothing fits any more, so nothing is looked up.
         let is_full = answer.recovered >= RECOVERY_BYTES && (!merges || keeps);
         let nothing = || Remembered { events: Vec::new(), forgotten: u64::MAX };
         let Remembered { mut events, forgotten } =

@@ -1,7 +1,7 @@
 //! Whether a shard is late: its process was stopped, its machine paused, or its thread held up for longer than a sweep.
 //!
-//! A client cannot help that. What it has sent meanwhile is read before anybody judges it, and the time that was lost counts
-//! for no session: every deadline moves by it. Refuses to judge: it only says how late the shard is.
+//! A client cannot help that. What it has sent meanwhile is read before it is judged, and every deadline of every session moves
+//! by the lost time. Refuses to judge: it only says how late the shard is.
 
 use std::time::Duration;
 

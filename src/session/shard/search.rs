@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Symbols of one step: a lock of the hub is held for so long.
+/// Symbols of one step, under one lock of the hub.
 const STEP: usize = 256;
 
 impl Shard {

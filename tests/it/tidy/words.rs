@@ -79,6 +79,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("whoever", "name who: the caller, the client that …"),
     ("nobody", "name who does not: no client, no listener; or say it in the passive"),
     ("affair", "say what it decides"),
+    ("in vain", "for nothing; or say what is not done"),
     ("is to be", "is, must, or a verb"),
     ("are to be", "are, must, or a verb"),
     ("control lane", "control queue"),
