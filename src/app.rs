@@ -151,7 +151,8 @@ fn build(
         .into_iter()
         .map(|FeedConfig { name, feed, fresh, preference, .. }| {
             let publisher = Publisher::new(name, Arc::clone(hub), stop.clone());
-            hub.enlist(name, FeedTerms { fresh, preference });
+            let expires = if let AnyFeed::Push(push) = &feed { Some(push.expires()) } else { None };
+            hub.enlist(name, FeedTerms { fresh, preference, expires });
             watches.extend(fresh.silence.map(|silence| Watch::new(name, publisher.health(), silence)));
             let (kind, quotes_from) = (feed.kind(), feed.quotes_from());
             gateway.feeds.push(FeedView { name, kind, quotes_from, health: publisher.health() });

@@ -10,6 +10,7 @@ mod demand;
 mod derive;
 mod epoch;
 mod event;
+mod expire;
 mod failover;
 mod feed_table;
 mod freshness;
@@ -160,6 +161,16 @@ impl Hub {
     /// # Errors
     /// When there are too many symbols, or feeds that carry it.
     pub fn declare(&self, symbol: Symbol, feed: Source) -> Result<Arc<Topic>, HubError> {
+        let topic = self.enter(symbol, feed, &self.lanes.read())?;
+        topic.stay();
+        Ok(topic)
+    }
+
+    /// Makes a symbol known because a tick of it has come: it may [expire](Self::expire).
+    ///
+    /// # Errors
+    /// When there are too many symbols, or feeds that carry it.
+    pub fn admit(&self, symbol: Symbol, feed: Source) -> Result<Arc<Topic>, HubError> {
         self.enter(symbol, feed, &self.lanes.read())
     }
 

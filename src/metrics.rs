@@ -68,6 +68,8 @@ pub struct Metrics {
     feed_last_tick: IntGaugeVec,
     /// Symbols known.
     pub topics: IntGauge,
+    /// Symbols removed because no tick of them came.
+    pub topics_removed: IntCounter,
     symbols: SymbolStates,
     /// Ticks dropped because the gateway has no room for another symbol.
     pub refused_ticks: IntCounter,
@@ -208,6 +210,12 @@ impl Metrics {
                 &["feed"]
             ),
             topics: family!(r, IntGauge, "tickcast_topics", "Symbols known."),
+            topics_removed: family!(
+                r,
+                IntCounter,
+                "tickcast_topics_removed_total",
+                "Idle symbols of push feeds that were removed."
+            ),
             symbols: SymbolStates::new(&r),
             refused_ticks: family!(
                 r,

@@ -12,7 +12,7 @@ use crate::{
     drill,
     feed::Watch,
     hub::Hub,
-    limits::{CLOCK_TICK, LATE},
+    limits::{CLOCK_TICK, EXPIRE_LOOK, LATE},
     metrics::Stalled,
 };
 
@@ -32,11 +32,13 @@ struct Timekeeper {
     watches: Vec<Watch>,
     due: Instant,
     was_late: bool,
+    /// When idle symbols are looked for again.
+    expire_at: Instant,
 }
 
 impl Timekeeper {
     const fn new(hub: Arc<Hub>, watches: Vec<Watch>, now: Instant) -> Self {
-        Self { hub, watches, due: now, was_late: false }
+        Self { hub, watches, due: now, was_late: false, expire_at: now }
     }
 
     async fn tick(&mut self, now: Instant) {
@@ -68,6 +70,10 @@ impl Timekeeper {
                 tokio::task::yield_now().await;
             }
             hub.check_feeds();
+            if now >= self.expire_at {
+                self.expire_at = now + EXPIRE_LOOK;
+                let _more_next_time = hub.expire();
+            }
         }
         while hub.tick_clock(hub.clock().now()) {
             tokio::task::yield_now().await;

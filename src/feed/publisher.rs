@@ -145,6 +145,20 @@ impl Publisher {
         Ok(())
     }
 
+    /// Makes the symbol of a tick known: it is removed again when no more ticks of it come, if the feed's terms say so.
+    ///
+    /// # Errors
+    /// When the gateway has no room for it.
+    pub fn admit(&self, symbol: Symbol) -> Result<(), HubError> {
+        self.hub.admit(symbol, self.name).map(|_topic| ())
+    }
+
+    /// How many symbols were removed so far, of any feed.
+    #[must_use]
+    pub fn removals(&self) -> u64 {
+        self.hub.metrics().topics_removed.get()
+    }
+
     /// Whether the gateway knows the symbol, from whichever feed.
     #[must_use]
     pub fn is_known(&self, symbol: Symbol) -> bool {

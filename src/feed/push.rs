@@ -1,16 +1,19 @@
 //! Ticks that producers send over HTTP. The feed itself only makes its symbols known and waits for the end: producers
 //! publish through a clone of its publisher, each request on the thread that took it.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use serde::Deserialize;
 
 use super::{DefinitionError, End, Feed, FeedError, Publisher};
 use crate::{
-    limits::{MAX_TOPICS, PUSH_SYMBOLS},
+    limits::{DEFAULT_EXPIRE_MS, EXPIRE_MS_RANGE, MAX_TOPICS, PUSH_SYMBOLS},
     market::Symbol,
 };
 
@@ -27,10 +30,17 @@ pub struct Definition {
     /// Symbols that the feed may have, with those that come with ticks.
     #[serde(default = "default_max_symbols")]
     max_symbols: usize,
+    /// How long a symbol that came with a tick stays without another one.
+    #[serde(default = "default_expire_ms")]
+    expire_ms: u64,
 }
 
 const fn default_max_symbols() -> usize {
     PUSH_SYMBOLS
+}
+
+const fn default_expire_ms() -> u64 {
+    DEFAULT_EXPIRE_MS
 }
 
 impl Definition {
@@ -45,12 +55,22 @@ impl Definition {
             let why = format!("{most} is not from 1 to {MAX_TOPICS}, or less than the {named} in `symbols`");
             return Err(DefinitionError::new("max_symbols".to_owned(), why));
         }
+        if !EXPIRE_MS_RANGE.contains(&self.expire_ms) {
+            let (least, most) = (EXPIRE_MS_RANGE.start(), EXPIRE_MS_RANGE.end());
+            let why = format!("{} is not from {least} to {most}", self.expire_ms);
+            return Err(DefinitionError::new("expire_ms".to_owned(), why));
+        }
         let mut symbols = Vec::with_capacity(self.symbols.len());
         for (i, text) in self.symbols.iter().enumerate() {
             let bad = |why| DefinitionError::new(format!("symbols[{i}]"), format!("{text:?} {why}"));
             symbols.push(Symbol::new(text).map_err(bad)?);
         }
-        Ok(Push { symbols, allow_remote: self.allow_remote, max_symbols: most })
+        Ok(Push {
+            symbols,
+            allow_remote: self.allow_remote,
+            max_symbols: most,
+            expires: Duration::from_millis(self.expire_ms),
+        })
     }
 }
 
@@ -60,14 +80,16 @@ pub struct Push {
     symbols: Vec<Symbol>,
     allow_remote: bool,
     max_symbols: usize,
+    expires: Duration,
 }
 
 /// Room for the symbols of one push feed: a producer that mistypes them fills its own room, not the gateway's.
 #[derive(Debug)]
 pub struct SymbolRoom {
     most: usize,
-    /// Counted when the first new symbol comes: those that outlived a restart are there by then.
-    taken: OnceLock<AtomicUsize>,
+    /// Counted when the first new symbol comes: those that outlived a restart are there by then. Counted again when there is
+    /// no room and symbols were removed since: how many there were at the last count.
+    taken: OnceLock<(AtomicUsize, AtomicU64)>,
 }
 
 impl SymbolRoom {
@@ -83,14 +105,20 @@ impl SymbolRoom {
     /// Which limit is reached; the tick then has no symbol to go to.
     pub fn declare(&self, out: &Publisher, symbol: Symbol) -> Result<(), String> {
         if out.is_known(symbol) {
-            return out.declare([symbol]).map_err(|full| full.to_string());
+            return out.admit(symbol).map_err(|full| full.to_string());
         }
-        let taken = self.taken.get_or_init(|| AtomicUsize::new(out.symbol_count()));
+        let count = || (AtomicUsize::new(out.symbol_count()), AtomicU64::new(out.removals()));
+        let (taken, removals) = self.taken.get_or_init(count);
+        if taken.load(Ordering::Relaxed) >= self.most
+            && removals.swap(out.removals(), Ordering::Relaxed) < out.removals()
+        {
+            taken.store(out.symbol_count(), Ordering::Relaxed);
+        }
         if taken.fetch_add(1, Ordering::Relaxed) >= self.most {
             taken.fetch_sub(1, Ordering::Relaxed);
             return Err(format!("the feed has {} symbols already: see max_symbols", self.most));
         }
-        out.declare([symbol]).map_err(|full| {
+        out.admit(symbol).map_err(|full| {
             taken.fetch_sub(1, Ordering::Relaxed);
             full.to_string()
         })
@@ -102,6 +130,12 @@ impl Push {
     #[must_use]
     pub const fn room(&self) -> SymbolRoom {
         SymbolRoom::new(self.max_symbols)
+    }
+
+    /// How long a symbol that came with a tick stays without another one.
+    #[must_use]
+    pub const fn expires(&self) -> Duration {
+        self.expires
     }
 
     /// Whether producers may be on other machines.
@@ -128,7 +162,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::Clock,
-        hub::{Hub, HubConfig},
+        hub::{FeedTerms, Hub, HubConfig},
         market::Source,
         metrics::Metrics,
     };
@@ -151,6 +185,13 @@ mod tests {
         assert!(hub.topic(symbol("TYPO")).is_none());
         assert_eq!(room.declare(&desk, symbol("B")), Ok(()), "what is known goes on");
         assert_eq!(others.declare(&other, symbol("TYPO")), Ok(()), "another feed has its own room");
+        // What is removed has given its place back.
+        hub.enlist(desk.name(), FeedTerms { expires: Some(Duration::ZERO), ..FeedTerms::default() });
+        hub.expire();
+        assert_eq!((hub.topic_count(), desk.symbol_count()), (2, 1), "NAMED, and the other feed's");
+        assert_eq!(room.declare(&desk, symbol("NEW")), Ok(()));
+        assert_eq!(room.declare(&desk, symbol("NEWER")), Ok(()));
+        assert!(room.declare(&desk, symbol("NEWEST")).is_err());
     }
 
     #[test]
@@ -163,6 +204,10 @@ mod tests {
         for bad in ["max_symbols = 0", "max_symbols = 100001", "symbols = [\"A\", \"B\"]\nmax_symbols = 1"] {
             assert_eq!(read(bad).unwrap().build().unwrap_err().key, "max_symbols", "{bad}");
         }
+        for bad in ["expire_ms = 0", "expire_ms = 999", "expire_ms = 31622400001"] {
+            assert_eq!(read(bad).unwrap().build().unwrap_err().key, "expire_ms", "{bad}");
+        }
+        assert_eq!(read("expire_ms = 1000").unwrap().build().unwrap().expires(), Duration::from_secs(1));
         assert!(read("port = 3").is_err());
     }
 }

@@ -27,6 +27,8 @@ impl Hub {
             if let Input::Symbol(symbol, feed) = input {
                 self.make_known(symbol, feed)?;
                 lanes.iter().flatten().for_each(|lane| lane.wake());
+            } else if let Input::Removed(symbol) = input {
+                self.remove(symbol, &mut batch);
             } else if let Some(topic) = self.topic(input.symbol()) {
                 topic.apply(input, &mut batch);
             }
@@ -39,7 +41,7 @@ impl Hub {
 impl Topic {
     fn apply(&self, input: Input, batch: &mut PublishBatch<'_>) {
         match input {
-            Input::Symbol(..) => {}
+            Input::Symbol(..) | Input::Removed(_) => {}
             Input::Tick(tick) => self.apply_tick(tick, batch),
             Input::Clock(_, clock) => self.set_clock(clock),
             Input::Jumped(_, by) => self.jumped(by),

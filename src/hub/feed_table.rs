@@ -1,7 +1,7 @@
 //! The feeds as the hub knows them: which is preferred, what their symbols are held to, and whether they work. And what
 //! of it concerns the symbols that several of them carry.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{
     FreshnessLimits, Hub, HubError, Topic,
@@ -20,11 +20,13 @@ pub struct FeedTerms {
     /// Its place among the feeds that carry a symbol: the lowest is preferred. Among equals it is the one that was
     /// enlisted first.
     pub preference: u32,
+    /// How long a symbol that came with a tick stays without another one; for ever, when it is not said.
+    pub expires: Option<Duration>,
 }
 
 impl Default for FeedTerms {
     fn default() -> Self {
-        Self { fresh: FreshnessLimits::default(), preference: DEFAULT_PREFERENCE }
+        Self { fresh: FreshnessLimits::default(), preference: DEFAULT_PREFERENCE, expires: None }
     }
 }
 
@@ -36,6 +38,11 @@ impl FeedTable {
     /// Feeds whose symbols time alone can make stale.
     pub(super) fn watched(&self) -> Vec<Source> {
         self.0.iter().filter(|(_, terms, _)| terms.fresh.watches_channels()).map(|(feed, ..)| *feed).collect()
+    }
+
+    /// Feeds of which idle symbols are removed, and after what time.
+    pub(super) fn expiring(&self) -> Vec<(Source, Duration)> {
+        self.0.iter().filter_map(|(feed, terms, _)| Some((*feed, terms.expires?))).collect()
     }
 
     pub(super) fn set_up(&mut self, feed: Source, is_up: bool) {

@@ -22,6 +22,8 @@ pub enum Input {
     Jumped(Symbol, i64),
     /// Time has passed until then.
     Time(Symbol, UnixMicros),
+    /// It is removed.
+    Removed(Symbol),
 }
 
 impl Input {
@@ -30,7 +32,8 @@ impl Input {
             Self::Symbol(symbol, _)
             | Self::Clock(symbol, _)
             | Self::Jumped(symbol, _)
-            | Self::Time(symbol, _) => *symbol,
+            | Self::Time(symbol, _)
+            | Self::Removed(symbol) => *symbol,
             Self::Tick(tick) => tick.symbol(),
         }
     }

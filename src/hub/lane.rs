@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::Event;
+use super::{Event, TopicId};
 
 /// Events on their way to one shard.
 #[derive(Debug)]
@@ -20,13 +20,16 @@ pub struct Lane {
 struct Queue {
     events: VecDeque<Arc<Event>>,
     skipped: u64,
+    removed: Vec<TopicId>,
 }
 
 /// What one drain found besides the events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drained {
     /// Events that found the lane full since the last drain. Not zero: the shard was lapped.
     pub skipped: u64,
+    /// Topics that were removed behind these events.
+    pub removed: Vec<TopicId>,
 }
 
 impl Lane {
@@ -51,6 +54,12 @@ impl Lane {
         }
     }
 
+    /// Says that a topic is removed, whose events have all come. There is room for it in any case: it is 8 bytes, and
+    /// topics are removed a few at a time.
+    pub(super) fn remove(&self, topic: TopicId) {
+        self.queue.lock().removed.push(topic);
+    }
+
     /// Wakes the shard.
     pub fn wake(&self) {
         self.wake.notify_one();
@@ -69,7 +78,7 @@ impl Lane {
         debug_assert!(into.is_empty(), "events of the last drain would be queued again");
         let mut queue = self.queue.lock();
         std::mem::swap(&mut queue.events, into);
-        Drained { skipped: std::mem::take(&mut queue.skipped) }
+        Drained { skipped: std::mem::take(&mut queue.skipped), removed: std::mem::take(&mut queue.removed) }
     }
 
     /// Events waiting.

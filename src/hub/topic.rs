@@ -6,8 +6,10 @@
 //! one. What is computed is always kept, so an event made late says what it would have said, under the number of the newest
 //! change.
 
+mod applied;
 mod candidates;
 mod correct;
+mod idle;
 mod persist;
 mod read;
 mod status;
@@ -19,7 +21,7 @@ use std::{
     mem::size_of,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -28,7 +30,7 @@ use parking_lot::Mutex;
 
 use self::candidates::{Candidates, FeedRole};
 use super::{
-    Demand, Event, Input, SourceClock, TopicId,
+    Demand, Event, Input, TopicId,
     batch::{PublishBatch, Times},
     context::TopicContext,
     derive::{Channels, Derived, Step},
@@ -55,6 +57,8 @@ pub struct Topic {
     inner: Mutex<Inner>,
     /// When, by the gateway's clock, time alone changes something derived; read without the lock.
     due: AtomicI64,
+    /// Whether it came with a tick, and no configuration names it.
+    is_passing: AtomicBool,
     increments: Mutex<Increments>,
 }
 
@@ -73,6 +77,10 @@ struct Inner {
     derived: Option<Box<Memory>>,
     /// Whether it was restored, and its feed has neither named nor sent it since.
     is_absent: bool,
+    /// When, in steady time, it was last heard, or first looked at.
+    heard: Option<Duration>,
+    /// Nothing is told any more: another topic of its symbol may be there.
+    is_removed: bool,
 }
 
 impl Inner {
@@ -129,10 +137,21 @@ impl Topic {
             interest: [0; Channel::COUNT],
             derived: None,
             is_absent: false,
+            heard: None,
+            is_removed: false,
         };
         let due = AtomicI64::new(i64::MAX);
         let increments = Mutex::default();
-        Self { id, base, symbol, context, inner: Mutex::new(inner), due, increments }
+        Self {
+            id,
+            base,
+            symbol,
+            context,
+            inner: Mutex::new(inner),
+            due,
+            is_passing: AtomicBool::new(true),
+            increments,
+        }
     }
 
     /// Which topic it is.
@@ -188,6 +207,9 @@ impl Topic {
     /// stand, and nothing else. The tick of a feed that is not known to carry the symbol is given back.
     pub(super) fn publish(&self, owner: Source, tick: Tick, batch: &mut PublishBatch<'_>) -> Option<Tick> {
         let inner = &mut *self.inner.lock();
+        if inner.is_removed {
+            return Some(tick);
+        }
         match self.note(inner, owner, &tick, batch) {
             FeedRole::Source => self.bring(inner, tick, batch),
             FeedRole::Standby => {}
@@ -213,6 +235,7 @@ impl Topic {
             Tick::Loss(_) => {}
             Tick::Trade(Trade { source, tr, .. }) | Tick::Quote(Quote { source, tr, .. }) => {
                 inner.is_absent = false;
+                inner.heard = Some(batch.steady);
                 let candidate = inner.candidates.source_mut();
                 let times = (candidate.clock.ahead(), batch.steady);
                 if let Some(change) = candidate.freshness.heard(&tick, times) {
@@ -226,27 +249,6 @@ impl Topic {
         if let Some(step) = step {
             self.emit_derived(inner, step, batch);
         }
-    }
-
-    /// Takes what another hub's topic has recorded: freshness and the choice of a source were its.
-    pub(super) fn apply_tick(&self, mut tick: Tick, batch: &mut PublishBatch<'_>) {
-        let inner = &mut *self.inner.lock();
-        match tick {
-            Tick::Correction(correction) => return self.correct(inner, *correction, batch),
-            Tick::Status(ref status) => inner.candidates.source_mut().freshness.told(status.state),
-            Tick::Trade(_) | Tick::Quote(_) => inner.candidates.source_mut().note_time(&tick),
-            Tick::Loss(_) => {}
-        }
-        let step = self.derive(inner, &mut tick, batch.received);
-        self.emit(inner, tick.into(), batch);
-        if let Some(step) = step {
-            self.emit_derived(inner, step, batch);
-        }
-    }
-
-    /// The clock of its source is known to be this one.
-    pub(super) fn set_clock(&self, clock: SourceClock) {
-        self.inner.lock().candidates.source_mut().clock = clock;
     }
 
     /// Time alone may have made it stale.
@@ -389,7 +391,7 @@ impl Topic {
     /// Lets time pass: bars become final and trades leave the ticker's window.
     pub(super) fn pass(&self, now: UnixMicros, batch: &mut PublishBatch<'_>) {
         let inner = &mut *self.inner.lock();
-        let Some(memory) = &mut inner.derived else { return };
+        let Some(memory) = inner.derived.as_mut().filter(|_| !inner.is_removed) else { return };
         self.context.tap(|| Input::Time(self.symbol, now));
         let clock = inner.candidates.source().clock;
         let step = memory.computed.pass(now, &clock);

@@ -73,6 +73,19 @@ impl Topics {
         Ok((topic, true))
     }
 
+    /// Forgets a topic if `may_go` says so, while no other one of its symbol can be made. Returns it then.
+    pub(super) fn remove(&self, symbol: Symbol, may_go: impl FnOnce(&Topic) -> bool) -> Option<Arc<Topic>> {
+        let Entry::Occupied(known) = self.by_symbol.entry(symbol) else { return None };
+        if !may_go(known.get()) {
+            return None;
+        }
+        let by_number = &mut *self.by_number.write();
+        let place = by_number.place(known.get().id().number());
+        by_number.topics.remove(place);
+        self.by_name.write().remove(symbol.as_str());
+        Some(known.remove())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_number.read().topics.len()
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use crate::hub::{Event, Lane};
+use crate::hub::{Event, Lane, TopicId};
 
 /// Events that an idle shard keeps room for.
 const IDLE_BURST: usize = 4_096;
@@ -13,11 +13,13 @@ pub(super) struct Intake {
     burst: VecDeque<Arc<Event>>,
     /// After a lap: the place from which topics are still to be brought up to date.
     pub(super) resync: Option<usize>,
+    /// Topics that were removed, to be forgotten behind all that is not handed out yet.
+    pub(super) removed: VecDeque<TopicId>,
 }
 
 impl Intake {
     pub(super) const fn new(lane: Arc<Lane>) -> Self {
-        Self { lane, burst: VecDeque::new(), resync: None }
+        Self { lane, burst: VecDeque::new(), resync: None, removed: VecDeque::new() }
     }
 
     /// The shard's number.
@@ -37,13 +39,14 @@ impl Intake {
         if drained.skipped > 0 {
             self.resync = Some(0);
         }
+        self.removed.extend(drained.removed);
         drained.skipped
     }
 
     /// Forgets everything that came and was not handed out.
     pub(super) fn discard(&mut self) {
         self.burst.clear();
-        let _lapped = self.lane.drain(&mut self.burst);
+        self.removed.extend(self.lane.drain(&mut self.burst).removed);
         self.burst.clear();
         self.resync = None;
     }
@@ -58,9 +61,14 @@ impl Intake {
         self.resync.filter(|_| self.burst.is_empty())
     }
 
+    /// Whether everything is handed out that came before the topics that were removed.
+    pub(super) fn is_up_to_removals(&self) -> bool {
+        self.burst.is_empty() && self.resync.is_none()
+    }
+
     /// Whether everything is handed out.
     pub(super) fn is_empty(&self) -> bool {
-        self.burst.is_empty() && self.resync.is_none()
+        self.burst.is_empty() && self.resync.is_none() && self.removed.is_empty()
     }
 
     /// A lane's worth of room is not kept for the quiet times after a burst.

@@ -114,6 +114,22 @@ impl LocalTopic {
         self.audiences[channel.index()].as_ref()?.foreign.iter().find(|it| it.form == form)
     }
 
+    /// Every session that is subscribed here, and to what.
+    pub(super) fn subscribers(&self) -> Vec<(usize, SubKey)> {
+        let mut all = Vec::new();
+        for channel in Channel::ALL {
+            let Some(audiences) = &self.audiences[channel.index()] else { continue };
+            let native =
+                Encoding::ALL.into_iter().map(|it| (Form::native(it), &audiences.native[it.index()]));
+            let foreign = audiences.foreign.iter().map(|it| (it.form, &it.audience));
+            for (form, audience) in native.chain(foreign) {
+                let both = audience.streams.iter().chain(&audience.others);
+                all.extend(both.map(|one| (one.session as usize, (self.id, channel, form))));
+            }
+        }
+        all
+    }
+
     /// The newest event in any form.
     fn newest_in_any(&self, channel: Channel) -> Option<&Arc<Event>> {
         let native = self.newest[channel.index()].iter().flatten();

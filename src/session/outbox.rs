@@ -128,6 +128,20 @@ impl Outbox {
         cold.control.push_back(Control::Event { sub, event });
     }
 
+    /// Makes messages of the events that wait for a subscription in the control queue: they outlive it.
+    pub(super) fn settle(&mut self, sub: SubIndex) {
+        let Some(cold) = &mut self.cold else { return };
+        for control in &mut cold.control {
+            let Control::Event { sub: other, event } = control else { continue };
+            if *other == sub {
+                let bytes: Box<[u8]> = event.bytes().into();
+                cold.control_bytes += bytes.len();
+                cold.statuses -= 1;
+                *control = Control::Messages { count: 1, bytes };
+            }
+        }
+    }
+
     /// Entries of the control queue.
     pub(super) fn control(&self) -> impl Iterator<Item = &Control> {
         self.cold.iter().flat_map(|cold| &cold.control)

@@ -11,6 +11,7 @@ mod echo;
 mod epoch;
 mod fanout;
 mod flush;
+mod forget;
 mod grants;
 mod jobs;
 mod late;

@@ -33,7 +33,7 @@ enum Script {
     Slow,
     /// A shard that does not drain its lane.
     Lapped,
-    /// A ninth feed for one symbol.
+    /// A ninth feed for one symbol, and a symbol that is removed.
     Full,
     /// A producer's ticks, good and bad; then the feed ends.
     Producer,

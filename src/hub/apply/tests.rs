@@ -30,6 +30,7 @@ enum Happens {
     Jumps(i64),
     Down(usize),
     Back(usize),
+    Idles,
     Listens { second: bool, symbol: usize, channel: usize, starts: bool },
 }
 
@@ -47,9 +48,16 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => (60 * SECOND..7_200 * SECOND).prop_map(Happens::Jumps),
         1 => feed.clone().prop_map(Happens::Down),
         1 => feed.prop_map(Happens::Back),
+        1 => Just(Happens::Idles),
         3 => (any::<bool>(), symbol, 0..Channel::COUNT, any::<bool>())
             .prop_map(|(second, symbol, channel, starts)| Happens::Listens { second, symbol, channel, starts }),
     ]
+}
+
+/// A bid that is 40 ms old.
+fn quote((symbol, source): (Symbol, Source), bid: Option<Level>, tr: UnixMicros) -> Quote {
+    let te = Some(UnixMicros(tr.0 - 40_000));
+    Quote { symbol, bid, ask: None, source, te, tr, is_snapshot: false }
 }
 
 fn feed(i: usize) -> Source {
@@ -86,7 +94,14 @@ impl Pair {
                 age: Some(Duration::from_secs(60)),
                 ..FreshnessLimits::default()
             };
-            first.enlist(feed(i), FeedTerms { fresh, preference: u32::try_from(i).unwrap() });
+            first.enlist(
+                feed(i),
+                FeedTerms {
+                    fresh,
+                    preference: u32::try_from(i).unwrap(),
+                    expires: Some(Duration::from_secs(30)),
+                },
+            );
             first.feed_is_up(feed(i));
         }
         for hub in [&first, &second] {
@@ -116,19 +131,7 @@ impl Pair {
             }
             Happens::Quote { feed: i, symbol: s, price } => {
                 let bid = Some(Level { price: format!("{price}").parse().unwrap(), size: None });
-                let te = Some(UnixMicros(now.0 - 40_000));
-                told(
-                    Tick::Quote(Quote {
-                        symbol: symbol(s),
-                        bid,
-                        ask: None,
-                        source: feed(i),
-                        te,
-                        tr: now,
-                        is_snapshot: false,
-                    }),
-                    i,
-                );
+                told(Tick::Quote(quote((symbol(s), feed(i)), bid, now)), i);
             }
             Happens::Lost { feed: i, symbol: s } => {
                 let (channel, why) = (Channel::Trades, LossWhy::Venue);
@@ -156,6 +159,10 @@ impl Pair {
             }
             Happens::Down(i) => self.first.set_feed_state(feed(i), State::Stale, "gone"),
             Happens::Back(i) => self.first.feed_is_back(feed(i)),
+            Happens::Idles => {
+                self.clock.pass(20 * SECOND);
+                self.first.expire();
+            }
             Happens::Listens { second, symbol: s, channel, starts } => {
                 let hub = if second { &self.second } else { &self.first };
                 let Some(topic) = hub.topic(symbol(s)) else { return };
@@ -217,6 +224,8 @@ proptest! {
         }
         pair.follow();
         prop_assert_eq!(pair.first.next_topic(), pair.second.next_topic());
+        prop_assert_eq!(pair.first.numbering(), pair.second.numbering());
+        prop_assert_eq!(pair.first.topic_count(), pair.second.topic_count());
         for i in (0..SYMBOLS).filter(|i| pair.first.topic(symbol(*i)).is_some()) {
             prop_assert_eq!(says(&pair.first, i), says(&pair.second, i), "S{}", i);
         }

@@ -331,7 +331,9 @@ impl Topic {
 
     /// The gateway was held up for `late`, which counts for none of its feeds.
     pub(in crate::hub) fn excuse(&self, late: Duration, now: (Instant, Duration)) {
-        self.inner.lock().candidates.excuse(late, now);
+        let inner = &mut *self.inner.lock();
+        inner.heard = inner.heard.map(|heard| heard + late);
+        inner.candidates.excuse(late, now);
     }
 
     /// The feed as a whole works, or does not.

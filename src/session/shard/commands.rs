@@ -130,6 +130,11 @@ impl Shard {
         let name = theirs(form.dialect(), topic.symbol()).unwrap_or_else(|| topic.symbol());
         let local = self.topics.join(topic, (channel, form, name), self.intake.shard());
         let sent = local.seen[channel.index()];
+        if topic.is_removed() {
+            // Between the search and now: nothing comes of it any more.
+            self.intake.removed.push_back(topic.id());
+            self.intake.lane.wake();
+        }
         let session = &mut self.sessions[index];
         let streams = delivery.streams();
         session.statuses += usize::from(matches!(delivery, Delivery::Control));

@@ -83,6 +83,7 @@ impl Shard {
         if let Some(place) = self.intake.resync_place() {
             self.intake.resync = self.resynchronise(place, now);
         }
+        self.forget_removed();
         self.follow_new_topics();
         self.metrics.flush();
         self.wake_dirty();

@@ -5,6 +5,7 @@ mod crash;
 mod derived;
 mod dialects;
 mod epoch;
+mod expire;
 mod mailbox;
 mod pause;
 mod positioned;

@@ -197,6 +197,38 @@ fn a_symbol_that_its_feed_never_brings_again_goes_after_a_month() {
 }
 
 #[test]
+fn a_symbol_that_was_removed_leaves_the_file_and_its_number_is_not_given_again() {
+    use crate::hub::FeedTerms;
+    let folder = folder();
+    let path = folder.path().join("x.redb");
+    let plan = Plan::new();
+    let mut rig = plan.start(&path);
+    let day = Duration::from_secs(86_400);
+    rig.hub.enlist(source(), FeedTerms { expires: Some(day), ..FeedTerms::default() });
+    rig.hub.publish(source(), minutes(0, 1));
+    rig.hub.publish(source(), [trade("SLIP", 1, "1", 20_000 * DAY), trade("SLIP", 2, "1", 20_000 * DAY)]);
+    rig.save();
+    let epoch = rig.hub.epoch();
+    plan.clock.pass(DAY);
+    rig.hub.publish(source(), minutes(60, 1));
+    rig.hub.expire();
+    assert_eq!(rig.hub.topic_count(), 1);
+    rig.save();
+    rig.stop();
+    let mut rig = plan.start(&path);
+    assert_eq!(rig.hub.epoch(), epoch);
+    let symbols: Vec<_> = rig.hub.all_topics().iter().map(|it| it.symbol().to_string()).collect();
+    assert_eq!(symbols, ["BTC-USD"]);
+    let again = rig.hub.declare("SLIP".parse().unwrap(), source()).unwrap();
+    assert_eq!(again.id().number(), 2);
+    assert!(again.base() >= 2, "no number of before is given again");
+    rig.save();
+    rig.stop();
+    let rig = plan.start(&path);
+    assert_eq!(rig.hub.topic("SLIP".parse().unwrap()).unwrap().base(), again.base());
+}
+
+#[test]
 fn other_intervals_are_another_epoch_and_forget_the_bars_that_are_not_computed() {
     let folder = folder();
     let path = folder.path().join("x.redb");

@@ -157,6 +157,10 @@ pub(super) async fn full() -> Three {
     }
     let mut scrapes = Scrapes::begin(&gateway).await;
     gateway.gateway.hub.publish(feed(99), [trade("A", 1, "1.00")]);
+    let terms = FeedTerms { expires: Some(Duration::ZERO), ..FeedTerms::default() };
+    gateway.gateway.hub.enlist(feed(98), terms);
+    gateway.gateway.hub.publish(feed(98), [trade("SLIP", 1, "1.00")]);
+    gateway.gateway.hub.expire();
     scrapes.take();
     scrapes.end()
 }

@@ -85,6 +85,7 @@ pub(super) const TABLE: &[Row] = &[
     row(Script::Lapped, "tickcast_lane_skipped_events_total", Grows),
     row(Script::Lapped, "tickcast_events_gapped_total{channel=\"trades\",reason=\"overload\"}", Grows),
     row(Script::Full, "tickcast_refused_ticks_total", Counts(1)),
+    row(Script::Full, "tickcast_topics_removed_total", Counts(1)),
     row(Script::Producer, "tickcast_feed_messages_total{feed=\"desk\"}", Counts(3)),
     row(Script::Producer, "tickcast_feed_ticks_total{channel=\"trades\",feed=\"desk\"}", Counts(2)),
     row(Script::Producer, "tickcast_feed_parse_errors_total{feed=\"desk\",kind=\"shape\"}", Counts(1)),

@@ -1,0 +1,30 @@
+//! Inputs that another hub has recorded.
+
+use super::Topic;
+use crate::{
+    hub::{SourceClock, batch::PublishBatch},
+    market::Tick,
+};
+
+impl Topic {
+    /// Takes what another hub's topic has recorded: freshness and the choice of a source were its.
+    pub(in crate::hub) fn apply_tick(&self, mut tick: Tick, batch: &mut PublishBatch<'_>) {
+        let inner = &mut *self.inner.lock();
+        match tick {
+            Tick::Correction(correction) => return self.correct(inner, *correction, batch),
+            Tick::Status(ref status) => inner.candidates.source_mut().freshness.told(status.state),
+            Tick::Trade(_) | Tick::Quote(_) => inner.candidates.source_mut().note_time(&tick),
+            Tick::Loss(_) => {}
+        }
+        let step = self.derive(inner, &mut tick, batch.received);
+        self.emit(inner, tick.into(), batch);
+        if let Some(step) = step {
+            self.emit_derived(inner, step, batch);
+        }
+    }
+
+    /// The clock of its source is known to be this one.
+    pub(in crate::hub) fn set_clock(&self, clock: SourceClock) {
+        self.inner.lock().candidates.source_mut().clock = clock;
+    }
+}
