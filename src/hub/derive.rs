@@ -158,7 +158,7 @@ impl Derived {
     fn remember(&mut self, n: u64) {
         if self.points.is_due(n) {
             let bars = self.bars.each_ref().map(|series| series.as_ref()?.state().cloned());
-            self.points.push(Point { n, values: Values { bars, ticker: self.ticker.point() } });
+            self.points.push(Point { n, values: Values { bars, ticker: Some(self.ticker.point()) } });
         }
     }
 

@@ -73,7 +73,7 @@ impl Derived {
         let mut points = Points::new(trades, head);
         // What is known now is a copy too: trades from here on can be taken out of it.
         let states = bars.each_ref().map(|series| series.as_ref()?.state().cloned());
-        points.push(Point { n: head, values: Values { bars: states, ticker: ticker.point() } });
+        points.push(Point { n: head, values: Values { bars: states, ticker: Some(ticker.point()) } });
         Some(Self { symbol, ticker, bars, newest, ahead, points })
     }
 }

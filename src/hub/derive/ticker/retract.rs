@@ -19,8 +19,8 @@ type Last = Option<(UnixMicros, Price)>;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::hub::derive) struct TickerPoint {
     last: Last,
-    /// The newest minute with trades.
-    minute: i64,
+    /// The newest minute with trades; none while the window is empty, which is known as well as any other state.
+    minute: Option<i64>,
     prices: Prices,
 }
 
@@ -57,9 +57,13 @@ impl Minute {
 
 impl Rolling {
     /// A copy of what a sum does not tell.
-    pub(in crate::hub::derive) fn point(&self) -> Option<TickerPoint> {
-        let newest = self.minutes.back()?;
-        Some(TickerPoint { last: self.last, minute: newest.minute, prices: newest.prices() })
+    pub(in crate::hub::derive) fn point(&self) -> TickerPoint {
+        let newest = self.minutes.back();
+        TickerPoint {
+            last: self.last,
+            minute: newest.map(|newest| newest.minute),
+            prices: newest.map(Minute::prices).unwrap_or_default(),
+        }
     }
 
     /// A correction is what was heard last.
@@ -186,7 +190,7 @@ struct Bases {
 impl Bases {
     fn find(minute: Option<&Minute>, gone: &Traded, past: Past<'_>, points: &Points<Values>) -> Self {
         let prices = minute.and_then(|minute| {
-            let known = |point: &TickerPoint| point.minute == minute.minute;
+            let known = |point: &TickerPoint| point.minute == Some(minute.minute);
             let known = points.before(gone.n, past, |point| point.ticker.filter(known));
             let blank = || minute.first.checked_sub(1).filter(|before| *before >= past.forgotten());
             let known = known.map(|(from, point)| (from, point.prices));
@@ -206,7 +210,7 @@ impl TickerPoint {
         bases: &Bases,
         (past, until): (Past<'_>, u64),
     ) -> Option<Self> {
-        let is_its = Some(self.minute) == bases.minute;
+        let is_its = self.minute.is_some() && self.minute == bases.minute;
         let prices = if is_its { prices_behind(bases.prices?, past, until) } else { self.prices };
         let is_concerned = is_concerned(self.last, gone, instead);
         let last = if is_concerned { latest(bases.last?, past, until) } else { self.last };

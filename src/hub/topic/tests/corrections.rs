@@ -336,6 +336,17 @@ proptest! {
 }
 
 #[test]
+fn the_only_trade_is_taken_back_exactly_when_the_window_before_it_was_empty() {
+    let hub = hub(HubConfig { trades_per_symbol: 2, ..HubConfig::default() });
+    let topic = topic(&hub);
+    let for_nothing = Made { marks: Marks::NOTHING, ..plain(2, 5) };
+    hub.publish(source(), [print(1, plain(1, 100)), bust(1), print(2, for_nothing), print(3, plain(3, 101))]);
+    hub.publish(source(), [bust(3)]);
+    assert_eq!(ticker(&topic).as_deref(), Some("None None None None 0 0"));
+    assert_eq!(uncorrected(&hub, "ticker", "inexact"), 0);
+}
+
+#[test]
 fn a_busted_print_leaves_ticker_and_open_bars_and_is_told_before_them() {
     let hub = hub(HubConfig { intervals: [Interval::Minute].into_iter().collect(), ..HubConfig::default() });
     let topic = topic(&hub);
