@@ -28,7 +28,7 @@ async fn sigterm_under_load_says_goodbye_to_everyone_and_exits_with_0() {
         .env("TICKCAST_SERVER__DRAIN_MS", window.as_millis().to_string())
         .env("TICKCAST_SERVER__GRACE_MS", "50")
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::inherit())
         .spawn()
         .unwrap();
     let mut program = Program(child);
