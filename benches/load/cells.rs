@@ -31,6 +31,10 @@ pub(crate) struct Row {
 /// Offered deliveries a second at which designs are looked for their maximum.
 const LADDER: [f64; 9] = [50e3, 100e3, 300e3, 1e6, 2e6, 3e6, 4e6, 6e6, 8e6];
 
+/// From which maximum on it is looked at in steps of that size.
+const FINE_FROM: f64 = 2e6;
+const FINE_STEP: f64 = 500e3;
+
 /// A maximum is held when the 99th percentile stays below this, and what is offered arrives.
 const HELD: (u64, f64) = (50_000, 0.97);
 
@@ -141,7 +145,7 @@ impl Bench {
         self.only.as_ref().is_none_or(|only| name.contains(only))
     }
 
-    /// Climbs until a design no longer holds.
+    /// Climbs until a design no longer holds; then, round after round, in small steps from there. The median is its maximum.
     fn maximum(&self, cells: &mut Vec<Cell>) -> anyhow::Result<()> {
         let name = "W1 maximum";
         if !self.wants(name) {
@@ -149,27 +153,61 @@ impl Bench {
         }
         let designs =
             [Design::DEFAULT, Design::Before, ACTIX, Design::Bun, Design::Nats, Design::Usual, Design::Bare];
-        let mut rows: Vec<Row> = Vec::new();
+        let mut found: Vec<(Design, Vec<(f64, Report)>)> = Vec::new();
         for design in designs.into_iter().filter(|design| design.is_here()) {
-            let mut best: Option<Row> = None;
-            for offered in LADDER {
-                eprintln!("{name}: {} at {offered}/s", design.name());
-                // The better of two runs: a maximum is what a design can, not what the machine lets it at the moment.
-                let mut runs = Vec::new();
-                for _ in 0..2 {
-                    // A server that does not even let clients in does not hold.
-                    runs.extend(measure(design, &self.w1(offered)));
-                    if runs.last().is_some_and(|report| holds(report, offered)) {
-                        break;
-                    }
-                }
-                let Some(held) = runs.into_iter().find(|report| holds(report, offered)) else { break };
-                best = Some(Row { design: design.name(), offered, runs: vec![held] });
+            if let Some(best) = self.climb(design, LADDER) {
+                found.push((design, vec![best]));
             }
-            rows.extend(best);
         }
-        cells.push(Cell { name: name.into(), rows });
+        for round in 1..=self.rounds {
+            eprintln!("{name}, round {round}");
+            for (design, held) in &mut found {
+                let coarse = held[0].0;
+                // What a design cannot by far is known by the first climb.
+                if coarse < FINE_FROM {
+                    continue;
+                }
+                let steps = (-1..).map(|step| coarse + f64::from(step) * FINE_STEP);
+                if let Some(best) = self.climb(*design, steps) {
+                    held.push(best);
+                }
+            }
+        }
+        let rows = found.into_iter().map(|(design, mut held)| {
+            // The first climb had steps of another size.
+            if held.len() > 1 {
+                held.remove(0);
+            }
+            held.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let offered = held[held.len() / 2].0;
+            eprintln!(
+                "{name}: {}: {:?}",
+                design.name(),
+                held.iter().map(|(offered, _)| *offered).collect::<Vec<_>>()
+            );
+            let runs = held
+                .into_iter()
+                .filter(|(other, _)| other.total_cmp(&offered).is_eq())
+                .map(|(_, report)| report)
+                .collect();
+            Row { design: design.name(), offered, runs }
+        });
+        cells.push(Cell { name: name.into(), rows: rows.collect() });
         Ok(())
+    }
+
+    /// The last step that a design holds, before the first that it does not.
+    fn climb(&self, design: Design, steps: impl IntoIterator<Item = f64>) -> Option<(f64, Report)> {
+        let mut best = None;
+        for offered in steps {
+            eprintln!("W1 maximum: {} at {offered}/s", design.name());
+            // The better of two runs: a maximum is what a design can, not what the machine lets it at the moment. A server
+            // that does not even let clients in does not hold.
+            let mut runs = (0..2).filter_map(|_| measure(design, &self.w1(offered)).ok());
+            let Some(held) = runs.find(|report| holds(report, offered)) else { break };
+            best = Some((offered, held));
+        }
+        best
     }
 
     /// What stalled and thin clients cost the others.

@@ -35,8 +35,8 @@ fn render(cells: &[Cell]) -> String {
         let reference = bun.or(cell.rows.first());
         let _text = write!(
             out,
-            "\n**{}**\n\n| | offered/s | delivered/s | p50 ms | p99 ms | user µs | system µs | p99 ÷ {against} | CPU ÷ {against} | bytes each | kB RSS a session at first | at the end | connected in ms |\n\
-             | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+            "\n**{}**\n\n| | offered/s | delivered/s | p50 ms | p99 ms | user µs | system µs | p50 ÷ {against} | p99 ÷ {against} | user ÷ {against} | CPU ÷ {against} | bytes each | kB RSS a session at first | at the end | connected in ms |\n\
+             | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
             cell.name
         );
         for row in &cell.rows {
@@ -47,7 +47,9 @@ fn render(cells: &[Cell]) -> String {
 }
 
 fn line(row: &Row, reference: Option<&Row>) -> String {
+    let p50 = |row: &Row| median(row, |report| report.healthy_or_slow().0);
     let p99 = |row: &Row| median(row, |report| report.healthy_or_slow().1);
+    let user = |row: &Row| median(row, |report| spent(report).0);
     let cpu = |row: &Row| median(row, |report| spent(report).0 + spent(report).1);
     let ratio = |of: &dyn Fn(&Row) -> f64| match reference {
         Some(reference) if of(reference) > 0.0 => format!("{:.2}", of(row) / of(reference)),
@@ -55,15 +57,17 @@ fn line(row: &Row, reference: Option<&Row>) -> String {
     };
     let delivered = median(row, |report| report.deliveries_per_second);
     format!(
-        "| {} | {:.0} | {:.0} | {:.1} | {:.1} | {:.3} | {:.3} | {} | {} | {:.0} | {:.1} | {:.1} | {:.0} |",
+        "| {} | {:.0} | {:.0} | {:.1} | {:.1} | {:.3} | {:.3} | {} | {} | {} | {} | {:.0} | {:.1} | {:.1} | {:.0} |",
         row.design,
         row.offered,
         delivered,
-        median(row, |report| report.healthy_or_slow().0) / 1e3,
+        p50(row) / 1e3,
         p99(row) / 1e3,
-        median(row, |report| spent(report).0),
+        user(row),
         median(row, |report| spent(report).1),
+        ratio(&p50),
         ratio(&p99),
+        ratio(&user),
         ratio(&cpu),
         median(row, |report| report.bytes as f64 / report.deliveries.max(1) as f64),
         median(row, |report| memory(report).0 / report.connected as f64 / 1e3),
