@@ -256,6 +256,11 @@ impl Slot {
         }
     }
 
+    /// The task that was to be woken is over: nothing of it is kept.
+    pub(super) fn unwatch(&self) {
+        drop(self.seen.task.take());
+    }
+
     /// Whether the connection has to give way.
     pub(super) fn is_evicted(&self) -> bool {
         !self.in_session.get() && self.seen.evicted.load(Ordering::Acquire)

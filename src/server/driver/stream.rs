@@ -259,6 +259,10 @@ impl CountedStream {
 
     /// The socket itself, for a driver that keeps a state of its own, and what was read behind the request.
     pub(crate) fn into_stream(self) -> (TcpStream, BytesMut) {
+        // A task that somebody could still wake keeps its memory, which is more than a session takes. The runtime forgets it
+        // when another task asks, even one that does nothing.
+        self.state.slot.unwatch();
+        let _ready = self.stream.poll_read_ready(&mut Context::from_waker(Waker::noop()));
         let ahead = self.state.exchange.replace(Exchange::new()).into_ahead();
         (self.stream, ahead)
     }
@@ -426,11 +430,49 @@ impl ActixStream for CountedStream {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, task::Poll};
+    use std::{
+        future::poll_fn,
+        sync::Arc,
+        task::{Poll, Wake},
+    };
 
     use super::*;
+    use crate::{
+        metrics::Metrics,
+        server::slots::{SlotLimits, Slots},
+    };
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    struct Task;
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[tokio::test]
+    async fn what_takes_the_socket_over_frees_the_task_that_had_it() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let (metrics, times) =
+            (Arc::new(Metrics::new()), StreamTimes { head: SECOND, body: SECOND, stall: SECOND });
+        let limits =
+            SlotLimits { plain: 9, total: 9, per_address: 9, unproven: 9, rate: None, loopback_counts: true };
+        let slots = Slots::new(limits, |_| false, Arc::clone(&metrics));
+        let slot = slots.take(peer.ip(), Instant::now()).unwrap();
+        let mut stream = CountedStream::new(stream, slot, times, metrics.connections.clone());
+        let state = stream.state();
+        let task = Arc::new(Task);
+        let (waker, mut buffer) = (Waker::from(Arc::clone(&task)), [0; 64]);
+        let mut cx = Context::from_waker(&waker);
+        while stream.poll_pass(&mut cx, &mut ReadBuf::new(&mut buffer)).is_ready() {}
+        state.slot.watch(&cx);
+        drop(waker);
+        assert!(Arc::strong_count(&task) > 1, "the socket and the slot know it");
+        let _taken_over = stream.into_stream();
+        assert_eq!(Arc::strong_count(&task), 1);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_timer_that_comes_late_itself_judges_nobody_yet() {
