@@ -258,7 +258,7 @@ pub const FLUSH_MS_RANGE: RangeInclusive<u64> = 0..=1_000;
 
 /// Share of its time in percent that a shard is busy, below which no session waits between two writes, and from which on
 /// everybody waits for the whole of [`DEFAULT_FLUSH`].
-pub const PACE_LOAD_PERCENT: (u32, u32) = (60, 90);
+pub const PACE_LOAD_PERCENT: (u32, u32) = (90, 99);
 
 /// Over how long a shard measures that share.
 pub const PACE_WINDOW: Duration = Duration::from_millis(50);
