@@ -3,16 +3,14 @@
 //! Labels come from small closed sets only (feed, channel, encoding, reason), never from a session, an address, a
 //! symbol or the text of an error.
 
-use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::market::{Channel, Source, State};
 
 mod connections;
 mod derived;
 mod feed;
+mod latency;
 mod notices;
 mod process;
 mod store;
@@ -25,6 +23,7 @@ mod upstream;
 pub use connections::{ClosedConnection, ConnectionMetrics, RefusedConnection};
 pub use derived::DerivedMetrics;
 pub use feed::FeedMetrics;
+pub use latency::{Latency, LocalLatency};
 pub use notices::{Notice, Notices, REQUEST_REFUSALS, SESSION_REFUSALS, Subject};
 pub use process::ProcessMetrics;
 pub use store::StoreMetrics;
@@ -37,12 +36,6 @@ pub use upstream::UpstreamMetrics;
 
 /// Labels of sessions. `road` says the same as `transport`: its old name, kept for one version.
 const SESSION_LABELS: [&str; 3] = ["encoding", "road", "transport"];
-
-/// Upper bounds of the receive-to-written histogram, in seconds: from one tight loop to a thin line's seconds.
-const LATENCY_BUCKETS: &[f64] = &[
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-    10.0, 30.0,
-];
 
 /// All families of one gateway, in a registry of its own so that several gateways fit in one process.
 #[derive(Debug)]
@@ -100,7 +93,7 @@ pub struct Metrics {
     /// Bytes handed to sockets, frame headers included.
     pub sent_bytes: IntCounter,
     /// Age of the oldest event of each written frame, from its receipt to its write.
-    pub write_latency: Histogram,
+    pub write_latency: Latency,
 }
 
 /// Registers one family; a clash of names is a defect that the unit test below would show.
@@ -145,12 +138,11 @@ impl Metrics {
         );
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         ProcessMetrics::register(&r);
-        let latency = HistogramOpts::new(
+        let write_latency = Latency::new(
             "tickcast_write_latency_seconds",
             "Age of the oldest event of each written frame, from its receipt by the gateway to its write.",
         )
-        .buckets(LATENCY_BUCKETS.to_vec());
-        let write_latency = Histogram::with_opts(latency).expect("the buckets rise");
+        .expect("the name is valid");
         r.register(Box::new(write_latency.clone())).expect("the name is used once");
         let it = Self {
             upstream: UpstreamFamilies::new(&r),

@@ -1,7 +1,5 @@
 //! From what waits to bytes, at the moment when the socket can take them.
 
-use bytes::BytesMut;
-
 use super::{
     Framing,
     local_topics::LocalTopics,
@@ -24,12 +22,13 @@ pub(super) fn assemble(
     metrics: &mut ShardMetrics,
     scratch: &mut Scratch,
 ) {
+    scratch.settle(metrics);
     scratch.clear(FRAME_BUDGET);
     let lone = lone(session, topics);
     let out = &mut scratch.bytes;
     let (start, oldest) = data_frame(session, topics, now, metrics, out);
     if let Some(oldest) = oldest {
-        metrics.latency(now - oldest);
+        metrics.latency(now - oldest, 1);
     }
     while let Some(frame) = session.outbox.cold.as_mut().and_then(|cold| cold.wire.pop_front()) {
         match frame {
@@ -79,7 +78,7 @@ fn lone(session: &Session, topics: &LocalTopics) -> Option<Lone> {
         }),
         _ => None,
     };
-    event.map(|event| Lone::of(event, session.framing.index()))
+    event.map(|event| Lone::of(event, session.framing.index(), session.framing.encoding()))
 }
 
 /// A subscription of a session.
@@ -132,7 +131,7 @@ fn data_frame(
     topics: &LocalTopics,
     now: Instant,
     metrics: &mut ShardMetrics,
-    out: &mut BytesMut,
+    out: &mut Vec<u8>,
 ) -> (usize, Option<Instant>) {
     let mut superseded: Vec<Channel> = Vec::new();
     let tracks = session.track.is_some();
@@ -231,21 +230,23 @@ fn write_control(
 /// The usual case in one go: nothing waits but events in the stream queue.
 fn write_events(session: &mut Session, frame: &mut DataFrame<'_>, written: &mut Written<'_>) {
     let notes = session.track.is_some() || cfg!(debug_assertions);
-    let (subs, mut first) = (&mut session.subs, true);
-    session.outbox.stream.pop_events(|sub, event, bytes| {
+    let (subs, stream) = (&mut session.subs, &mut session.outbox.stream);
+    let Some(first) = stream.front() else { return };
+    written.first(first);
+    let counts = &mut *written.counts;
+    let events = stream.pop_events(|sub, event, bytes| {
         if notes {
             note_sent(subs, sub, event);
         }
-        if std::mem::take(&mut first) {
-            written.first(event);
-        }
-        written.event(frame, event, bytes);
+        frame.push(1, bytes);
+        counts[event.channel_index()] += 1;
         frame.len() < FRAME_BUDGET
     });
+    written.events += events as u64;
 }
 
 /// A frame is put together, but for what a block of an event stream ends with.
-fn said(session: &mut Session, now: Instant, out: &mut BytesMut) {
+fn said(session: &mut Session, now: Instant, out: &mut Vec<u8>) {
     session.liveness.said(now);
     if session.framing == Framing::Sse {
         // A goodbye keeps the last position: nothing is subscribed any more.

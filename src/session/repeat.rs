@@ -6,7 +6,6 @@
 use super::{
     local_topics::LocalTopics,
     scratch::{Lone, Scratch},
-    shard_metrics::ShardMetrics,
     state::Session,
     subscription::{Delivery, Pending},
 };
@@ -18,10 +17,9 @@ pub(super) fn repeats(
     session: &mut Session,
     topics: &LocalTopics,
     now: Instant,
-    metrics: &mut ShardMetrics,
-    scratch: &Scratch,
+    scratch: &mut Scratch,
 ) -> bool {
-    let Some(lone) = &scratch.lone else { return false };
+    let Some(lone) = &mut scratch.lone else { return false };
     if session.framing.index() != lone.framing || !session.waits_for_events_alone() {
         return false;
     }
@@ -33,10 +31,7 @@ pub(super) fn repeats(
     if !is_same {
         return false;
     }
-    metrics.delivered[session.framing.encoding().index()][lone.channel] += 1;
-    metrics.frames += 1;
-    metrics.bytes += scratch.frame().len() as u64;
-    metrics.latency(lone.age);
+    lone.repeats += 1;
     session.counts.delivered += 1;
     session.liveness.said(now);
     true

@@ -9,7 +9,13 @@ use std::{
 use slab::Slab;
 use tokio::sync::Notify;
 
-use super::{Admission, Framing, Transport, flush_pacer::FlushPacer, state::Session, subscription::SubIndex};
+use super::{
+    Admission, Framing, Transport,
+    flush_pacer::FlushPacer,
+    local_topics::Subscriber,
+    state::Session,
+    subscription::{EventRef, SubIndex},
+};
 use crate::clock::Instant;
 
 /// Names one session of a shard, also after it has gone.
@@ -155,6 +161,19 @@ impl Sessions {
             session.dirty = true;
             self.dirty.push(index);
         }
+    }
+
+    /// Hands one event, of that many bytes, to a stream of a session, and marks that. Returns how many older events went for
+    /// it.
+    #[inline]
+    pub(super) fn enqueue(&mut self, to: Subscriber, event: (&EventRef, usize), cap: usize) -> u64 {
+        let session = &mut self.all[to.session as usize];
+        let dropped = session.enqueue(to.sub, event, cap);
+        if !(session.dirty | session.held) {
+            session.dirty = true;
+            self.dirty.push(to.session as usize);
+        }
+        dropped
     }
 
     /// A session has lost something that its dialect has no word for. It ends with its next write.

@@ -26,7 +26,7 @@ mod work;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -197,9 +197,8 @@ impl Shard {
         if self.scratch.bytes.is_empty() {
             Outgoing::Nothing
         } else {
-            let mut frames = self.scratch.bytes.split();
-            frames.advance(self.scratch.start);
-            Outgoing::Frames(frames.freeze())
+            // As many bytes as there are: they may wait for long.
+            Outgoing::Frames(Bytes::copy_from_slice(self.scratch.frame()))
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use prometheus::{IntCounter, IntGauge, local::LocalHistogram};
+use prometheus::{IntCounter, IntGauge};
 
 use crate::{
     clock::Instant,
     dialect::{Code, Encoding, Op},
     market::Channel,
-    metrics::{Metrics, Notice, Subject},
+    metrics::{LocalLatency, Metrics, Notice, Subject},
     session::{CloseReason, Framing, subscription::Why},
 };
 
@@ -32,7 +32,7 @@ pub(super) struct ShardMetrics {
     pub(super) gaps: [u64; Channel::COUNT],
     pub(super) frames: u64,
     pub(super) bytes: u64,
-    latency: LocalHistogram,
+    latency: LocalLatency,
     to_delivered: [[IntCounter; Channel::COUNT]; Encoding::COUNT],
     to_merged: [IntCounter; Channel::COUNT],
     to_gapped: [IntCounter; Channel::COUNT],
@@ -84,8 +84,10 @@ impl ShardMetrics {
         }
     }
 
-    pub(super) fn latency(&mut self, age: Duration) {
-        self.latency.observe(age.as_secs_f64());
+    /// The oldest event of a frame had that age when it was written, of `times` frames.
+    #[inline]
+    pub(super) fn latency(&mut self, age: Duration, times: u64) {
+        self.latency.observe(age, times);
     }
 
     pub(super) fn opened(&self, framing: Framing) {

@@ -63,6 +63,8 @@ pub(super) struct Session {
     pub(super) next_write: Instant,
     pub(super) outbox: Outbox,
     pub(super) transport: Rc<dyn Transport>,
+    /// Something was lost that its dialect has no word for: it must end.
+    pub(super) has_untold: bool,
     /// Where the transport tells positions.
     pub(super) track: Option<Box<Track>>,
     pub(super) closing: Option<Box<Closing>>,
@@ -70,8 +72,6 @@ pub(super) struct Session {
     pub(super) liveness: Liveness,
     pub(super) subs: Subs,
     pub(super) serial: u64,
-    /// Something was lost that its dialect has no word for: it must end.
-    pub(super) has_untold: bool,
     /// Gives the session's place back when the session goes.
     pub(super) admission: Option<Admission>,
     pub(super) patterns: Vec<PatternSubscription>,
@@ -220,11 +220,10 @@ impl Session {
         self.has_untold |= messages.len() == before;
     }
 
-    /// Hands one event to a subscription that gets every one. Returns how many older events went for it.
+    /// Hands one event, of that many bytes, to a subscription that gets every one; the queue holds `cap` bytes. Returns how many older events went for it.
     #[inline]
-    pub(super) fn enqueue(&mut self, sub: SubIndex, event: &EventRef, config: &SessionConfig) -> u64 {
-        let cap = config.stream_bytes;
-        self.outbox.stream.push_event(sub, event);
+    pub(super) fn enqueue(&mut self, sub: SubIndex, (event, size): (&EventRef, usize), cap: usize) -> u64 {
+        self.outbox.stream.push_event(sub, event, size);
         if self.outbox.stream.bytes() <= cap {
             return 0;
         }
@@ -261,7 +260,7 @@ impl Session {
     /// the rate limit. Returns how many older events went for it.
     pub(super) fn offer_whole(&mut self, sub: SubIndex, event: &EventRef, config: &SessionConfig) -> u64 {
         self.subs[sub].queued += 1;
-        self.enqueue(sub, event, config)
+        self.enqueue(sub, (event, event.bytes().len()), config.stream_bytes)
     }
 
     /// A stream, sent up to `sent`, becomes a merge. What must be delivered stays in the queue, and a gap stays where it

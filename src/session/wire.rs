@@ -1,16 +1,14 @@
 //! What goes around messages: the array, if the dialect packs them so, and a server's WebSocket frames (RFC 6455, section 5.2: unmasked, unfragmented)
 //! or blocks of an event stream.
 
-use bytes::{BufMut as _, BytesMut};
-
 use super::Framing;
 use crate::dialect::{Encoding, Packing};
 
 /// Room kept before the first message for the frame header (10 bytes at most) and the array header (5 at most).
 const HEADROOM: usize = 16;
 
-/// What a block of an event stream starts with.
-const DATA: &[u8] = b"data: [";
+/// What a block of an event stream starts with, before the array.
+const DATA: &[u8] = b"data: ";
 
 const FIN: u8 = 0x80;
 const TEXT: u8 = 0x1;
@@ -22,6 +20,7 @@ const PONG: u8 = 0xA;
 /// What stands between two messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Between {
+    /// In front of the first one, too, where the array begins in the end: no message asks whether it is the first.
     Comma,
     Nothing,
     /// Each is a frame of its own.
@@ -31,8 +30,7 @@ enum Between {
 /// One data frame under construction at the end of a buffer: an array of messages, its length known last.
 #[derive(Debug)]
 pub(super) struct DataFrame<'a> {
-    out: &'a mut BytesMut,
-    start: usize,
+    out: &'a mut Vec<u8>,
     framing: Framing,
     between: Between,
     messages: u32,
@@ -40,9 +38,9 @@ pub(super) struct DataFrame<'a> {
 
 impl<'a> DataFrame<'a> {
     /// Starts a frame; `out` must be empty, since the frame will not begin at its front.
-    pub(super) fn begin(out: &'a mut BytesMut, framing: Framing) -> Self {
+    pub(super) fn begin(out: &'a mut Vec<u8>, framing: Framing) -> Self {
         debug_assert!(out.is_empty(), "a frame begins behind unused headroom");
-        out.put_bytes(0, HEADROOM);
+        out.resize(HEADROOM, 0);
         let between = match (framing, framing.protocol().packing()) {
             (Framing::WebSocket(_), Packing::One) => Between::Frames,
             (Framing::WebSocket(protocol), Packing::Array) if protocol.encoding() == Encoding::MsgPack => {
@@ -50,23 +48,27 @@ impl<'a> DataFrame<'a> {
             }
             _ => Between::Comma,
         };
-        Self { out, start: HEADROOM, framing, between, messages: 0 }
+        Self { out, framing, between, messages: 0 }
     }
 
     /// Appends one message, or several that are joined already.
     #[inline]
     pub(super) fn push(&mut self, count: u32, messages: &[u8]) {
         match self.between {
-            Between::Comma if self.messages > 0 => self.out.put_u8(b','),
-            Between::Frames => {
-                let mut header = [0; 10];
-                let len = frame_header(opcode(self.framing.encoding()), messages.len(), &mut header);
-                self.out.extend_from_slice(&header[..len]);
-            }
-            Between::Comma | Between::Nothing => {}
+            Between::Comma => self.out.push(b','),
+            Between::Nothing => {}
+            Between::Frames => self.begin_message(messages.len()),
         }
         self.out.extend_from_slice(messages);
         self.messages += count;
+    }
+
+    /// The header of a message that is a frame of its own.
+    #[cold]
+    fn begin_message(&mut self, len: usize) {
+        let mut header = [0; 10];
+        let len = frame_header(opcode(self.framing.encoding()), len, &mut header);
+        self.out.extend_from_slice(&header[..len]);
     }
 
     /// How many frames it is.
@@ -76,7 +78,7 @@ impl<'a> DataFrame<'a> {
 
     /// Bytes of messages so far.
     pub(super) fn len(&self) -> usize {
-        self.out.len() - self.start
+        self.out.len() - HEADROOM
     }
 
     /// Writes the headers. Returns where in the buffer the frame begins, if there was any message; without one nothing is
@@ -90,29 +92,30 @@ impl<'a> DataFrame<'a> {
             Framing::WebSocket(_) if self.between == Between::Frames => return Some(HEADROOM),
             Framing::WebSocket(protocol) => protocol.encoding(),
             Framing::Sse => {
-                self.out.put_slice(b"]\n");
+                self.out.extend_from_slice(b"]\n");
+                self.out[HEADROOM] = b'[';
                 self.out[HEADROOM - DATA.len()..HEADROOM].copy_from_slice(DATA);
                 return Some(HEADROOM - DATA.len());
             }
-            Framing::Poll => return Some(HEADROOM),
+            Framing::Poll => return Some(HEADROOM + 1),
         };
-        if encoding == Encoding::Json {
-            self.out.put_u8(b']');
-        }
-        let body = self.out.len() - self.start;
-        let mut header = [0_u8; HEADROOM];
+        let mut array = [0; 5];
         let array = match encoding {
-            Encoding::Json => 1,
-            Encoding::MsgPack => array_header(self.messages, &mut [0; 5]),
-        };
-        let frame = frame_header(opcode(encoding), body + array, &mut header);
-        match encoding {
-            Encoding::Json => header[frame] = b'[',
-            Encoding::MsgPack => {
-                array_header(self.messages, &mut header[frame..]);
+            Encoding::Json => {
+                self.out[HEADROOM] = b'[';
+                self.out.push(b']');
+                &[]
             }
-        }
-        let used = frame + array;
+            Encoding::MsgPack => {
+                let len = array_header(self.messages, &mut array);
+                &array[..len]
+            }
+        };
+        let body = self.out.len() - HEADROOM;
+        let mut header = [0_u8; HEADROOM];
+        let frame = frame_header(opcode(encoding), body + array.len(), &mut header);
+        header[frame..frame + array.len()].copy_from_slice(array);
+        let used = frame + array.len();
         let from = HEADROOM - used;
         self.out[from..HEADROOM].copy_from_slice(&header[..used]);
         Some(from)
@@ -168,7 +171,7 @@ fn frame_header(opcode: u8, len: usize, out: &mut [u8]) -> usize {
     }
 }
 
-fn control(out: &mut BytesMut, opcode: u8, payload: &[u8]) {
+fn control(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     debug_assert!(payload.len() <= 125, "control frames are short");
     let mut header = [0; 2];
     let len = frame_header(opcode, payload.len().min(125), &mut header);
@@ -178,7 +181,7 @@ fn control(out: &mut BytesMut, opcode: u8, payload: &[u8]) {
 
 /// A whole text or binary message as it is.
 #[cfg(feature = "test-endpoints")]
-pub(super) fn message(out: &mut BytesMut, text: bool, payload: &[u8]) {
+pub(super) fn message(out: &mut Vec<u8>, text: bool, payload: &[u8]) {
     let mut header = [0; 10];
     let len = frame_header(if text { TEXT } else { BINARY }, payload.len(), &mut header);
     out.extend_from_slice(&header[..len]);
@@ -186,37 +189,37 @@ pub(super) fn message(out: &mut BytesMut, text: bool, payload: &[u8]) {
 }
 
 /// The rest of a block, with the position that the client has behind it.
-pub(super) fn end_block(out: &mut BytesMut, position: Option<&str>) {
+pub(super) fn end_block(out: &mut Vec<u8>, position: Option<&str>) {
     if let Some(position) = position {
-        out.put_slice(b"id: ");
-        out.put_slice(position.as_bytes());
-        out.put_u8(b'\n');
+        out.extend_from_slice(b"id: ");
+        out.extend_from_slice(position.as_bytes());
+        out.push(b'\n');
     }
-    out.put_u8(b'\n');
+    out.push(b'\n');
 }
 
 /// A comment in an event stream.
-pub(super) fn comment(out: &mut BytesMut) {
-    out.put_slice(b":\n\n");
+pub(super) fn comment(out: &mut Vec<u8>) {
+    out.extend_from_slice(b":\n\n");
 }
 
 /// When a client opens an event stream again, in milliseconds from its end.
-pub(super) fn retry(out: &mut BytesMut, ms: u64) {
-    out.put_slice(format!("retry: {ms}\n\n").as_bytes());
+pub(super) fn retry(out: &mut Vec<u8>, ms: u64) {
+    out.extend_from_slice(format!("retry: {ms}\n\n").as_bytes());
 }
 
 /// A ping frame.
-pub(super) fn ping(out: &mut BytesMut, payload: &[u8]) {
+pub(super) fn ping(out: &mut Vec<u8>, payload: &[u8]) {
     control(out, PING, payload);
 }
 
 /// A pong frame.
-pub(super) fn pong(out: &mut BytesMut, payload: &[u8]) {
+pub(super) fn pong(out: &mut Vec<u8>, payload: &[u8]) {
     control(out, PONG, payload);
 }
 
 /// A close frame; without a code when there is none.
-pub(super) fn close(out: &mut BytesMut, code: Option<u16>, text: &str) {
+pub(super) fn close(out: &mut Vec<u8>, code: Option<u16>, text: &str) {
     let mut payload = Vec::with_capacity(2 + text.len());
     if let Some(code) = code {
         payload.extend_from_slice(&code.to_be_bytes());
@@ -230,7 +233,7 @@ mod tests {
     use super::*;
 
     fn frame(encoding: Encoding, messages: &[&[u8]]) -> Vec<u8> {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         let mut frame = DataFrame::begin(&mut out, Framing::WebSocket(encoding.into()));
         for message in messages {
             frame.push(1, message);
@@ -279,7 +282,7 @@ mod tests {
 
     #[test]
     fn blocks_of_an_event_stream_and_bare_messages() {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         let mut frame = DataFrame::begin(&mut out, Framing::Sse);
         frame.push(1, b"{}");
         frame.push(2, b"{},{}");
@@ -288,7 +291,7 @@ mod tests {
         comment(&mut out);
         retry(&mut out, 1_500);
         assert_eq!(&out[start..], b"data: [{},{},{}]\nid: AQ\n\n:\n\nretry: 1500\n\n");
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         let mut frame = DataFrame::begin(&mut out, Framing::Poll);
         frame.push(1, b"{}");
         frame.push(1, b"{}");
@@ -298,7 +301,7 @@ mod tests {
 
     #[test]
     fn control_frames() {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         ping(&mut out, b"x");
         pong(&mut out, b"");
         close(&mut out, Some(4201), "bye");

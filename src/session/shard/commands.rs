@@ -241,7 +241,7 @@ impl Shard {
                 {
                     let last = newest.n;
                     session.subs[sub].sent = last - 1;
-                    session.enqueue(sub, &newest, &config);
+                    session.enqueue(sub, (&newest, newest.bytes().len()), config.stream_bytes);
                     if local.seen[i] > last {
                         // What a merge is not told: the feed lost events after the newest one.
                         let lost = Lost { from: last + 1, to: local.seen[i], why: Why::Upstream };

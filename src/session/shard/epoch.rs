@@ -123,7 +123,9 @@ impl Shard {
         };
         session.subs[sub].sent = newest.n.saturating_sub(1);
         let dropped = match &session.subs[sub].delivery {
-            Delivery::Stream => session.enqueue(sub, &newest, &self.config),
+            Delivery::Stream => {
+                session.enqueue(sub, (&newest, newest.bytes().len()), self.config.stream_bytes)
+            }
             Delivery::Merge { .. } if !newest.is_replaceable() => {
                 session.offer_whole(sub, &newest, &self.config)
             }

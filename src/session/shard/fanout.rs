@@ -25,12 +25,14 @@ type Hands<'a> = (&'a mut Sessions, &'a mut ShardMetrics, &'a SessionConfig);
 /// One event in one form to those who get it.
 fn hand_out((sessions, metrics, config): Hands<'_>, audience: &Audience, event: &EventRef, now: Instant) {
     let i = event.channel_index();
-    for &Subscriber { session, sub } in &audience.streams {
-        let dropped = sessions[session as usize].enqueue(sub, event, config);
-        if dropped > 0 {
-            metrics.gapped[i] += dropped;
+    if !audience.streams.is_empty() {
+        let (whole, cap) = ((event, event.bytes().len()), config.stream_bytes);
+        for subscriber in &audience.streams {
+            let dropped = sessions.enqueue(*subscriber, whole, cap);
+            if dropped > 0 {
+                metrics.gapped[i] += dropped;
+            }
         }
-        sessions.mark(session as usize);
     }
     if event.is_loss() {
         // A merge has the newest event anyway: it is not told what it would not have been shown.

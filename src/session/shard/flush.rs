@@ -49,23 +49,21 @@ impl Shard {
             session.held = false;
             session.next_write = next_write;
             match session.transport.write_mode() {
+                WriteMode::Open if repeats(session, &self.topics, now, &mut self.scratch) => {
+                    session.transport.write(self.scratch.frame());
+                }
                 WriteMode::Open => self.write(index, now),
                 WriteMode::Full => {}
                 WriteMode::Pull => session.transport.wake(),
             }
         }
-        // The list keeps its room for the next burst. Events of this one may go, and others lie where they lay.
-        self.scratch.lone = None;
+        self.scratch.settle(&mut self.metrics);
+        // The list keeps its room for the next burst.
         self.sessions.dirty = dirty;
     }
 
     /// Writes what waits for a session, as far as its socket takes it.
     fn write(&mut self, index: usize, now: Instant) {
-        let session = &mut self.sessions[index];
-        if repeats(session, &self.topics, now, &mut self.metrics, &self.scratch) {
-            session.transport.write(self.scratch.frame());
-            return;
-        }
         loop {
             self.assemble(index, now);
             if self.scratch.bytes.is_empty() {
