@@ -336,6 +336,10 @@ impl Tables<'_> {
     }
 
     fn minutes(&mut self, key: u32, image: &Image<Arc<Event>>) -> Result<(), Fault> {
+        if image.trades_changed {
+            // A correction has changed minutes that were written before, or emptied them: these are all that there are.
+            self.minutes.retain_in((key, i64::MIN)..=(key, i64::MAX), |_, _| false)?;
+        }
         for minute in &image.minutes {
             self.minutes.insert((key, minute.minute), encode(minute).as_slice())?;
         }

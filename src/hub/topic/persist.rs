@@ -37,6 +37,8 @@ impl Topic {
             forgotten: inner.trades.forgotten(),
             events: if trades_changed { inner.trades.since(0).cloned().collect() } else { Vec::new() },
         };
+        // A correction reaches minutes that are over.
+        let minutes_since = if trades_changed { i64::MIN } else { since.minute };
         Some(Image {
             id: self.id.number(),
             base: self.base,
@@ -56,7 +58,7 @@ impl Topic {
                 derived: computed.outline(),
                 deferred: *deferred,
             }),
-            minutes: memory.map(|memory| memory.computed.minutes_from(since.minute)).unwrap_or_default(),
+            minutes: memory.map(|memory| memory.computed.minutes_from(minutes_since)).unwrap_or_default(),
             is_absent: inner.is_absent,
             clock: *inner.candidates.home_clock(),
         })

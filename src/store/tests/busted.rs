@@ -71,3 +71,31 @@ fn a_trade_from_before_a_restart_can_be_busted_after_it() {
     assert_eq!(day(&rig), ("101.00".into(), "101.00".into()));
     rig.stop();
 }
+
+#[test]
+fn a_trade_of_a_minute_that_was_saved_as_over_can_be_busted() {
+    const MINUTE: i64 = 60_000_000;
+    // The second one is alone in its minute, which is empty then; the first is not.
+    for gone in [1, 2] {
+        let (folder, plan) = (folder(), Plan::new());
+        let path = folder.path().join("x");
+        let at = 20_000 * DAY;
+        let mut rig = plan.start(&path);
+        rig.hub.publish(source(), [trade("BTC-USD", 1, "100.00", at), trade("BTC-USD", 9, "100.50", at + 1)]);
+        rig.hub.publish(source(), [trade("BTC-USD", 2, "9900.00", at + MINUTE)]);
+        rig.hub.publish(source(), [trade("BTC-USD", 3, "101.00", at + 2 * MINUTE)]);
+        rig.save();
+        rig.hub.publish(source(), [bust(gone, at + 2 * MINUTE + 1)]);
+        rig.save();
+        let ticker = |rig: &Rig| {
+            let topic = rig.hub.topic("BTC-USD".parse().unwrap()).unwrap();
+            format!("{:?}", topic.last(Channel::Ticker).unwrap().body)
+        };
+        let said = ticker(&rig);
+        // The process is killed here.
+        drop(rig);
+        let rig = plan.start(&path);
+        assert_eq!(ticker(&rig), said, "without trade {gone}");
+        rig.stop();
+    }
+}

@@ -1,5 +1,5 @@
-//! A ticker's window on its way to a file and back, a minute at a time: a minute that is over never changes, so that a
-//! save has the newest ones only.
+//! A ticker's window on its way to a file and back, a minute at a time: a minute that is over changes by corrections
+//! alone, so that a save has the newest ones only, and all of them after a correction.
 
 use serde::{Deserialize, Serialize};
 
