@@ -43,10 +43,10 @@ const BUCKETS: usize = BOUNDS.len() + 1;
 
 /// A histogram of ages, shared by those who count for it.
 #[derive(Debug, Clone)]
-pub struct Latency(Arc<Shared>);
+pub struct Latency(Arc<Buckets>);
 
 #[derive(Debug)]
-struct Shared {
+struct Buckets {
     desc: Desc,
     buckets: [AtomicU64; BUCKETS],
     /// Sum of all ages, in microseconds.
@@ -69,7 +69,7 @@ impl Latency {
     pub(super) fn new(name: &str, help: &str) -> prometheus::Result<Self> {
         let desc = Desc::new(name.into(), help.into(), Vec::new(), std::collections::HashMap::new())?;
         let buckets = array::from_fn(|_| AtomicU64::new(0));
-        Ok(Self(Arc::new(Shared { desc, buckets, sum: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Buckets { desc, buckets, sum: AtomicU64::new(0) })))
     }
 
     /// For one thread.
@@ -115,7 +115,7 @@ impl Collector for Latency {
     }
 
     fn collect(&self) -> Vec<proto::MetricFamily> {
-        let Shared { desc, buckets, sum } = &*self.0;
+        let Buckets { desc, buckets, sum } = &*self.0;
         let mut below = 0;
         let mut rows = Vec::with_capacity(BOUNDS.len());
         for ((_, bound), count) in BOUNDS.iter().zip(buckets) {

@@ -121,6 +121,10 @@ const SAID: &[Said] = said! {
     OPERATIONS "| a planned change of connection: 60 s to subscribe, 200,000 ticks kept |": UPSTREAM_ROTATION_TIMEOUT = seconds(UPSTREAM_ROTATION_TIMEOUT);
     OPERATIONS "for at most 3 days": RETRY_AFTER_MOST = days(RETRY_AFTER_MOST);
     OPERATIONS "(`url`, at most 8)": UPSTREAM_URLS = n(UPSTREAM_URLS);
+    OPERATIONS "| an idle symbol of a push feed: `expire_ms`, a week |": DEFAULT_EXPIRE_MS = week(Duration::from_millis(DEFAULT_EXPIRE_MS));
+    FEEDS "and gets no more ticks: 1,000 to a year": EXPIRE_MS_RANGE = format!("{} to a year", n(EXPIRE_MS_RANGE.start()));
+    OPERATIONS "with at most 100 in one look": EXPIRE_BURST = n(EXPIRE_BURST);
+    OPERATIONS "it is removed within a second": EXPIRE_LOOK = one_second(EXPIRE_LOOK);
     OPERATIONS "| symbols of a push feed: `max_symbols`, 10,000 |": PUSH_SYMBOLS = n(PUSH_SYMBOLS);
     OPERATIONS "| symbols of a venue's feed: 20,000 |": UPSTREAM_SYMBOLS = n(UPSTREAM_SYMBOLS);
     OPERATIONS "| patterns of a venue's feed: 1,000 |": UPSTREAM_PATTERNS = n(UPSTREAM_PATTERNS);
@@ -260,6 +264,18 @@ fn seconds(time: Duration) -> String {
 
 fn millis(time: Duration) -> String {
     format!("{} ms", time.as_millis())
+}
+
+/// That time in words, when it is a week.
+fn week(time: Duration) -> String {
+    assert_eq!(time, Duration::from_secs(7 * 24 * 3_600));
+    "a week".into()
+}
+
+/// That time in words, when it is a second.
+fn one_second(time: Duration) -> String {
+    assert_eq!(time, Duration::from_secs(1));
+    "a second".into()
 }
 
 fn days(time: Duration) -> String {
