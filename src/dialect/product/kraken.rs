@@ -1,6 +1,6 @@
 //! Kraken spot: `GET /0/public/AssetPairs`. By itself it names pairs as WebSocket v1 does (`XBT/USD`, in `wsname`); v2, which is
 //! spoken here, has the usual names of assets (`BTC/USD`). With `assetVersion=1`, which is asked for, it has those, as its keys
-//! (https://github.com/JKorf/Kraken.Net/issues/126, of December 2024; the parameter is in no reference). Both are read: a key
+//! (<https://github.com/JKorf/Kraken.Net/issues/126>, of December 2024; the parameter is in no reference). Both are read: a key
 //! with a slash is the name, else it is `wsname` with the older assets renamed.
 //!
 //! Tokenized stocks are a list of their own (`aclass_base=tokenized_asset`), with small letters: `AAPLx/USD`.
