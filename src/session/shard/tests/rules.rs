@@ -251,8 +251,8 @@ fn a_stalled_session_is_slow_and_cut_when_it_does_not_take_its_goodbye() {
     }
 }
 
-#[test]
-fn too_many_commands_are_refused_and_then_closed() {
+#[tokio::test(start_paused = true)]
+async fn too_many_commands_are_refused_and_then_closed() {
     let config = SessionConfig { commands_per_second: 1, ..SessionConfig::default() };
     let mut bench = bench(0, config);
     let mut client = bench.connect();
