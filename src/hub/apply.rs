@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Hub, HubError, Input, Topic, batch::PublishBatch, input::Tap};
+use super::{Hub, Input, RestoreError, batch::PublishBatch, input::Tap};
 
 impl Hub {
     /// Gives every input to `tap` from now on. To be called before anything is declared. `tap` is called under locks: it must
@@ -19,34 +19,32 @@ impl Hub {
     /// make it remember the same; numbers are the same with any.
     ///
     /// # Errors
-    /// When there are more symbols than a hub takes.
-    pub fn apply(&self, inputs: impl IntoIterator<Item = Input>) -> Result<(), HubError> {
+    /// When there are more symbols than a hub takes, or what was restored is none of a topic; then the hub must not be used.
+    pub fn apply(&self, inputs: impl IntoIterator<Item = Input>) -> Result<(), RestoreError> {
         let lanes = self.lanes.read();
         let mut batch = PublishBatch::new(&lanes, self.times());
         for input in inputs {
-            if let Input::Symbol(symbol, feed) = input {
-                self.make_known(symbol, feed)?;
-                lanes.iter().flatten().for_each(|lane| lane.wake());
-            } else if let Input::Removed(symbol) = input {
-                self.remove(symbol, &mut batch);
-            } else if let Some(topic) = self.topic(input.symbol()) {
-                topic.apply(input, &mut batch);
+            let topic = input.symbol().and_then(|symbol| self.topic(symbol));
+            match (input, topic) {
+                (Input::Symbol(symbol, feed), _) => {
+                    self.make_known(symbol, feed)?;
+                    lanes.iter().flatten().for_each(|lane| lane.wake());
+                }
+                (Input::Restored(image), _) => {
+                    let _topic = self.restore_topic(*image, batch.received)?;
+                }
+                (Input::Numbering(numbering), _) => self.go_on_from(numbering),
+                (Input::Removed(symbol), _) => self.remove(symbol, &mut batch),
+                (Input::Tick(tick), Some(topic)) => topic.apply_tick(tick, &mut batch),
+                (Input::Source(_, feed, clock), Some(topic)) => topic.set_source(self.feed_ref(feed), clock),
+                (Input::Jumped(_, by), Some(topic)) => topic.jumped(by),
+                (Input::Time(_, now), Some(topic)) => topic.pass(now, &mut batch),
+                // It was removed, and nothing follows of it.
+                (Input::Tick(_) | Input::Source(..) | Input::Jumped(..) | Input::Time(..), None) => {}
             }
         }
         batch.end(&self.context);
         Ok(())
-    }
-}
-
-impl Topic {
-    fn apply(&self, input: Input, batch: &mut PublishBatch<'_>) {
-        match input {
-            Input::Symbol(..) | Input::Removed(_) => {}
-            Input::Tick(tick) => self.apply_tick(tick, batch),
-            Input::Clock(_, clock) => self.set_clock(clock),
-            Input::Jumped(_, by) => self.jumped(by),
-            Input::Time(_, now) => self.pass(now, batch),
-        }
     }
 }
 

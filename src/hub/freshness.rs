@@ -121,6 +121,12 @@ impl Freshness {
         self.state = state;
     }
 
+    /// Another hub has shown that state, of which this one is a copy.
+    pub(super) const fn shown_by_another(&mut self, state: State) {
+        self.told(state);
+        self.has_value |= matches!(state, State::Live | State::Stale);
+    }
+
     /// Its values are from before a restart: it is stale until it is heard itself, whatever the feed says of others.
     pub(super) const fn restored(&mut self) {
         (self.state, self.before) = (State::Stale, State::Stale);

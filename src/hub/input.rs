@@ -1,12 +1,13 @@
 //! What enters the numbering, as values: recorded from one hub and applied to another one, which then gives the same number
 //! to every event.
 //!
-//! An input is what is left after freshness and failover: what a symbol's source said, the states that were shown, what was
-//! lost, and the time. So the second hub runs neither on its own, and who listens to either changes nothing.
+//! An input is what is left after freshness and failover: which feed is a symbol's source, what it said, the states that were
+//! shown, what was lost, and the time; and, after a restart, what was remembered. So the second hub runs neither on its own,
+//! and who listens to either changes nothing.
 
 use std::{fmt, sync::Arc};
 
-use super::SourceClock;
+use super::{Image, Numbered, Numbering, SourceClock};
 use crate::market::{Source, Symbol, Tick, UnixMicros};
 
 /// One thing that enters the numbering.
@@ -16,26 +17,33 @@ pub enum Input {
     Symbol(Symbol, Source),
     /// Its source said this; of a status, what was shown.
     Tick(Tick),
-    /// What is known of the clock of the source that it has from now on.
-    Clock(Symbol, SourceClock),
+    /// That feed is its source from now on, and this is known of the feed's clock.
+    Source(Symbol, Source, SourceClock),
     /// The gateway's clock has jumped forward, in microseconds.
     Jumped(Symbol, i64),
     /// Time has passed until then.
     Time(Symbol, UnixMicros),
     /// It is removed.
     Removed(Symbol),
+    /// It became known with what is remembered of it from before a restart.
+    Restored(Box<Image<Numbered>>),
+    /// All of that is there, and the numbering goes on from here.
+    Numbering(Numbering),
 }
 
 impl Input {
-    pub(super) const fn symbol(&self) -> Symbol {
-        match self {
+    /// The symbol that it is about; that of all has none.
+    pub(super) const fn symbol(&self) -> Option<Symbol> {
+        Some(match self {
             Self::Symbol(symbol, _)
-            | Self::Clock(symbol, _)
+            | Self::Source(symbol, ..)
             | Self::Jumped(symbol, _)
             | Self::Time(symbol, _)
             | Self::Removed(symbol) => *symbol,
             Self::Tick(tick) => tick.symbol(),
-        }
+            Self::Restored(image) => image.symbol,
+            Self::Numbering(_) => return None,
+        })
     }
 }
 

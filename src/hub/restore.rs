@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Hub, HubError, Image, Numbered, Numbering, Topic, batch::PublishBatch};
-use crate::market::{Source, State, Status, Symbol, Tick};
+use super::{Hub, HubError, Image, Input, Numbered, Numbering, Topic, batch::PublishBatch};
+use crate::{
+    clock::Instant,
+    market::{Source, State, Status, Symbol, Tick},
+};
 
 /// Why a hub cannot go on from images.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,20 +34,10 @@ impl Hub {
         interrupted: &[Source],
     ) -> Result<(), RestoreError> {
         let mut batch = PublishBatch::new(&[], self.times());
-        let next = numbering.next;
-        *self.numbering.lock() = numbering;
         for image in images {
-            let (symbol, feed, number, base) = (image.symbol, image.feed, image.id, image.base);
-            let make = |id| {
-                let topic = Topic::new((id, base), symbol, self.feed_ref(feed), Arc::clone(&self.context));
-                topic.restore(image, batch.received).ok_or(RestoreError::Unsound(symbol))?;
-                Ok::<_, RestoreError>(topic)
-            };
-            let (topic, is_new) = self.topics.get_or_make(symbol, Some(number), &self.context.slots, make)?;
-            if !is_new {
-                return Err(RestoreError::Unsound(symbol));
-            }
-            self.metrics.topics.inc();
+            let (symbol, feed) = (image.symbol, image.feed);
+            self.context.tap(|| Input::Restored(Box::new(image.clone())));
+            let topic = self.restore_topic(image, batch.received)?;
             if interrupted.contains(&feed) {
                 topic.interrupted(&mut batch);
             }
@@ -58,8 +51,38 @@ impl Hub {
             let status = Status { symbol, state, source: feed, since, why: why.into() };
             let _its_own = topic.publish(feed, Tick::Status(status), &mut batch);
         }
-        self.topics.go_on_from(next);
+        self.context.tap(|| Input::Numbering(numbering.clone()));
+        self.go_on_from(numbering);
         batch.end(&self.context);
         Ok(())
+    }
+
+    /// A topic that goes on from an image.
+    pub(super) fn restore_topic(
+        &self,
+        image: Image<Numbered>,
+        received: Instant,
+    ) -> Result<Arc<Topic>, RestoreError> {
+        let (symbol, feed, number, base) = (image.symbol, image.feed, image.id, image.base);
+        if number < self.topics.next() {
+            return Err(RestoreError::Unsound(symbol));
+        }
+        let make = |id| {
+            let topic = Topic::new((id, base), symbol, self.feed_ref(feed), Arc::clone(&self.context));
+            topic.restore(image, received).ok_or(RestoreError::Unsound(symbol))?;
+            Ok::<_, RestoreError>(topic)
+        };
+        let (topic, is_new) = self.topics.get_or_make(symbol, Some(number), &self.context.slots, make)?;
+        if !is_new {
+            return Err(RestoreError::Unsound(symbol));
+        }
+        self.metrics.topics.inc();
+        Ok(topic)
+    }
+
+    /// New topics get these numbers.
+    pub(super) fn go_on_from(&self, numbering: Numbering) {
+        self.topics.go_on_from(numbering.next);
+        *self.numbering.lock() = numbering;
     }
 }

@@ -74,6 +74,12 @@ impl Symbols {
         }
     }
 
+    /// How many symbols all indexes hold, removed ones among them.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(|names| names.index.len()).sum()
+    }
+
     /// What a client means by a name.
     ///
     /// # Errors

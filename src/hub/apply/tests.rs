@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     clock::Clock,
-    hub::{FailoverTimes, FeedTerms, FreshnessLimits, HubConfig},
+    hub::{
+        Event, FailoverTimes, FeedTerms, FreshnessLimits, HubConfig, Image, Numbered, RingImage, SavedMark,
+        SourceClock, Topic,
+    },
     market::{
         Change, Channel, Correction, Level, Loss, LossWhy, Print, Quote, Source, State, Symbol, Tick, Trade,
         TradeId, UnixMicros,
@@ -78,11 +81,23 @@ struct Pair {
 }
 
 impl Pair {
-    fn new() -> Self {
+    /// The first hub was started again after all that happened `before`, unless that is nothing.
+    fn new(before: Vec<Happens>) -> Self {
+        let mut earlier = Self::at(Clock::manual(UnixMicros(20_000 * 86_400 * SECOND)));
+        if before.is_empty() {
+            return earlier;
+        }
+        before.into_iter().for_each(|one| earlier.happens(one));
+        let images = earlier.first.all_topics().iter().map(|topic| remembered(topic)).collect();
+        let pair = Self { trades: earlier.trades, ..Self::at(earlier.clock.clone()) };
+        pair.first.restore(images, earlier.first.numbering(), &[feed(0)]).unwrap();
+        pair
+    }
+
+    fn at(clock: Clock) -> Self {
         let at_once = FailoverTimes { grace: Duration::ZERO, hold: Duration::ZERO };
         let config = HubConfig { trades_per_symbol: 40, bars: 5, failover: at_once, ..HubConfig::default() };
         let hub = |clock: &Clock| Hub::new(config, "e".into(), clock.clone(), Arc::new(Metrics::new()));
-        let clock = Clock::manual(UnixMicros(20_000 * 86_400 * SECOND));
         let recorded = Arc::new(Mutex::new(Vec::new()));
         let tap = Arc::clone(&recorded);
         let first = hub(&clock).tapped(move |input| tap.lock().push(input));
@@ -190,6 +205,33 @@ impl Pair {
     }
 }
 
+/// All that a topic remembers, as it comes back from a file.
+fn remembered(topic: &Topic) -> Image<Numbered> {
+    let one = |event: Arc<Event>| Numbered::from(&*event);
+    let ring = |ring: RingImage<Arc<Event>>| RingImage {
+        forgotten: ring.forgotten,
+        events: ring.events.into_iter().map(one).collect(),
+    };
+    let image = topic.image(&SavedMark::NOTHING, true).unwrap();
+    Image {
+        id: image.id,
+        base: image.base,
+        symbol: image.symbol,
+        feed: image.feed,
+        heads: image.heads,
+        last: image.last.map(|event| event.map(one)),
+        lost: image.lost.map(|event| event.map(one)),
+        trades: ring(image.trades),
+        trades_changed: image.trades_changed,
+        corrections: ring(image.corrections),
+        bars: image.bars.map(ring),
+        computed: image.computed,
+        minutes: image.minutes,
+        is_absent: image.is_absent,
+        clock: image.clock,
+    }
+}
+
 /// Everything that a hub says of a symbol.
 fn says(hub: &Hub, symbol: usize) -> Vec<String> {
     let topic = hub.topic(self::symbol(symbol)).unwrap();
@@ -203,8 +245,9 @@ fn says(hub: &Hub, symbol: usize) -> Vec<String> {
             .chain(newest)
             .collect::<Vec<_>>()
     });
-    let id = topic.id().number();
-    [format!("{id} highest {}", topic.highest())].into_iter().chain(channels).collect()
+    let (id, base, highest) = (topic.id().number(), topic.base(), topic.highest());
+    let (feed, state) = (topic.feed(), topic.state());
+    [format!("{id} of {feed} {state:?}, from {base} to {highest}")].into_iter().chain(channels).collect()
 }
 
 proptest! {
@@ -212,10 +255,11 @@ proptest! {
 
     #[test]
     fn another_hub_with_other_listeners_gives_the_same_numbers(
+        before in prop_oneof![Just(Vec::new()), prop::collection::vec(happens(), 1..120)],
         all in prop::collection::vec(happens(), 1..250),
         every in 1..40_usize,
     ) {
-        let mut pair = Pair::new();
+        let mut pair = Pair::new(before);
         for (i, one) in all.into_iter().enumerate() {
             pair.happens(one);
             if i % every == 0 {
@@ -230,4 +274,22 @@ proptest! {
             prop_assert_eq!(says(&pair.first, i), says(&pair.second, i), "S{}", i);
         }
     }
+}
+
+#[test]
+fn the_source_of_another_hub_is_followed_and_a_ninth_feed_takes_the_place_of_the_last_source() {
+    let Pair { second: hub, .. } = Pair::at(Clock::manual(UnixMicros(7)));
+    let name = |i: usize| Source::new(&format!("f{i}")).unwrap();
+    hub.apply([Input::Symbol(symbol(0), name(0))]).unwrap();
+    let topic = hub.topic(symbol(0)).unwrap();
+    for i in [1, 0, 2, 3, 4, 5, 6, 7, 8, 0] {
+        hub.apply([Input::Source(symbol(0), name(i), SourceClock::default())]).unwrap();
+        assert_eq!(topic.feed(), name(i));
+        assert!(topic.feeds().len() <= crate::limits::MAX_FEEDS_PER_SYMBOL);
+    }
+    assert_eq!(
+        hub.apply([Input::Source(symbol(1), name(0), SourceClock::default())]),
+        Ok(()),
+        "it is not there"
+    );
 }

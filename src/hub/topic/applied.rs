@@ -1,6 +1,6 @@
 //! Inputs that another hub has recorded.
 
-use super::Topic;
+use super::{FeedRef, Topic};
 use crate::{
     hub::{SourceClock, batch::PublishBatch},
     market::Tick,
@@ -12,7 +12,9 @@ impl Topic {
         let inner = &mut *self.inner.lock();
         match tick {
             Tick::Correction(correction) => return self.correct(inner, *correction, batch),
-            Tick::Status(ref status) => inner.candidates.source_mut().freshness.told(status.state),
+            Tick::Status(ref status) => {
+                inner.candidates.source_mut().freshness.shown_by_another(status.state)
+            }
             Tick::Trade(_) | Tick::Quote(_) => inner.candidates.source_mut().note_time(&tick),
             Tick::Loss(_) => {}
         }
@@ -23,8 +25,10 @@ impl Topic {
         }
     }
 
-    /// The clock of its source is known to be this one.
-    pub(in crate::hub) fn set_clock(&self, clock: SourceClock) {
-        self.inner.lock().candidates.source_mut().clock = clock;
+    /// That feed is its source from now on, with such a clock.
+    pub(in crate::hub) fn set_source(&self, feed_ref: FeedRef, clock: SourceClock) {
+        let candidates = &mut self.inner.lock().candidates;
+        candidates.follow(feed_ref);
+        candidates.source_mut().clock = clock;
     }
 }

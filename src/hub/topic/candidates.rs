@@ -122,6 +122,25 @@ impl Candidates {
         position == self.choice.current()
     }
 
+    /// Makes that feed the source, as another hub has decided. Where there is no place for one more, it takes the source's.
+    pub(super) fn follow(&mut self, feed_ref: FeedRef) {
+        let known = self.position(feed_ref.feed);
+        if known.is_none() && self.all.len() >= crate::limits::MAX_FEEDS_PER_SYMBOL {
+            *self.source_mut() = Candidate::new(feed_ref);
+            return;
+        }
+        let position = known.unwrap_or_else(|| self.insert(feed_ref));
+        self.choice.choose(position);
+    }
+
+    /// One more feed carries the symbol. Returns its place by preference.
+    fn insert(&mut self, feed_ref: FeedRef) -> usize {
+        let position = self.all.partition_point(|candidate| candidate.feed_ref.rank <= feed_ref.rank);
+        self.all.insert(position, Candidate::new(feed_ref));
+        self.choice.insert(position, false);
+        position
+    }
+
     /// What is known of the clock of the most preferred one.
     pub(super) fn home_clock(&mut self) -> &mut SourceClock {
         &mut self.all[0].clock
@@ -259,18 +278,15 @@ impl Topic {
             .zip(Channel::ALL)
             .any(|(last, channel)| channel != Channel::Status && last.is_some());
         let candidates = &mut inner.candidates;
-        let position = candidates.all.partition_point(|candidate| candidate.feed_ref.rank <= feed_ref.rank);
-        let mut candidate = Candidate::new(feed_ref);
+        let position = candidates.insert(feed_ref);
         if has_values {
             // Values are shown already, and none of them is this feed's.
-            candidate.freshness.restored();
+            candidates.all[position].freshness.restored();
         }
-        candidates.all.insert(position, candidate);
-        candidates.choice.insert(position, false);
         let count = candidates.all.len();
         if position < candidates.choice.current() && !candidates.source().ever_ticked {
             candidates.choice.choose(position);
-            self.tap_clock(inner);
+            self.tap_source(inner);
             let candidates = &mut inner.candidates;
             let state = candidates.source().freshness.shown();
             let change = (state, "a preferred feed carries it".into());
@@ -367,7 +383,7 @@ impl Topic {
         let candidate = inner.candidates.source_mut();
         let (state, held) = (candidate.freshness.shown(), candidate.held.take());
         batch.switched(self.symbol, from, to, reason);
-        self.tap_clock(inner);
+        self.tap_source(inner);
         self.lose_all(inner, batch);
         let why = match reason {
             Reason::Preferred => format!("{to} is preferred to {from} and works again"),
@@ -381,12 +397,13 @@ impl Topic {
         if let Some(quote) = held {
             self.bring(inner, quote, batch);
             // Its clock knew the quote when it came.
-            self.tap_clock(inner);
+            self.tap_source(inner);
         }
     }
 
-    fn tap_clock(&self, inner: &Inner) {
-        self.context.tap(|| Input::Clock(self.symbol, inner.candidates.source().clock));
+    fn tap_source(&self, inner: &Inner) {
+        let Candidate { feed_ref, clock, .. } = inner.candidates.source();
+        self.context.tap(|| Input::Source(self.symbol, feed_ref.feed, *clock));
     }
 
     /// Whatever may have been missed of the channels that feeds bring is told as one loss each.

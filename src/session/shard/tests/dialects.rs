@@ -5,10 +5,11 @@ use std::{rc::Rc, time::Duration};
 
 use crate::session::test_client::{Bench, Fake, source};
 use crate::{
-    clock::Instant,
+    clock::{Clock, Instant},
     dialect::{Dialect, Encoding, toy},
-    hub::HubConfig,
+    hub::{FeedTerms, Hub, HubConfig},
     market::{Channel, Loss, LossWhy, Print, Symbol, Tick, Trade, UnixMicros},
+    metrics::Metrics,
     session::{CloseReason, Outgoing, Protocol, SessionConfig, SessionKey},
 };
 
@@ -199,4 +200,60 @@ async fn it_is_evicted_and_drained_as_any_other() {
 /// Without pings.
 fn goodbye(said: &[String]) -> Vec<&str> {
     said.iter().map(String::as_str).filter(|frame| *frame != "89").collect()
+}
+
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A bench whose symbols are removed when they get no tick for a second.
+fn expiring() -> Bench {
+    let clock = Clock::manual(UnixMicros(1));
+    let hub = Hub::new(HubConfig::default(), "e1".into(), clock, Metrics::new().into());
+    hub.enlist(source(), FeedTerms { expires: Some(IDLE), ..FeedTerms::default() });
+    Bench::over(hub.into(), SessionConfig::default())
+}
+
+/// The second is over for all symbols that get no tick after the first half of it.
+fn expire(bench: &mut Bench, keeps: &[Tick]) {
+    while bench.hub.expire() {}
+    bench.hub.clock().pass(600_000);
+    publish(bench, keeps.iter().cloned());
+    bench.hub.clock().pass(600_000);
+    while bench.hub.expire() {}
+    bench.settle();
+}
+
+#[test]
+fn a_removed_symbol_is_unknown_and_makes_no_name_ambiguous() {
+    let mut bench = expiring();
+    let client = Client::connect(&mut bench);
+    client.take(&mut bench);
+    let kept = [trade("BTC-USD", "1.50")];
+    publish(&mut bench, [trade("BTC-USD", "1.50"), trade("BT-CUSD", "1"), trade("ETH-USD", "7")]);
+    client.send(&mut bench, "+full BTCUSD,ETHUSD");
+    let told = client.take(&mut bench);
+    assert!(told.iter().any(|it| it.starts_with("no BTCUSD: ambiguous")), "{told:?}");
+    expire(&mut bench, &kept);
+    assert_eq!(bench.hub.topic_count(), 1);
+    client.take(&mut bench);
+    client.send(&mut bench, "+full BTCUSD,ETHUSD");
+    let told = client.take(&mut bench);
+    assert!(told.contains(&"on full BTCUSD".into()), "{told:?}");
+    assert!(told.contains(&"no ETHUSD: unknown symbol".into()), "{told:?}");
+}
+
+#[test]
+fn symbols_that_come_and_go_leave_nothing_in_the_index_for_long() {
+    let mut bench = expiring();
+    let client = Client::connect(&mut bench);
+    let kept = [trade("BTC-USD", "1.50")];
+    for round in 0..12 {
+        publish(&mut bench, (0..200).map(|i| trade(&format!("S-{round}-{i}"), "1")).chain(kept.clone()));
+        client.send(&mut bench, "+full BTCUSD");
+        expire(&mut bench, &kept);
+        assert_eq!(bench.hub.topic_count(), 1);
+        client.send(&mut bench, "-full BTCUSD");
+        client.take(&mut bench);
+        let known = bench.shard.symbols.len();
+        assert!(known < 600, "{known} of {} that ever were", 200 * (round + 1));
+    }
 }
