@@ -1,9 +1,9 @@
-//! `tickcast venue`: a recording played as a venue on this machine, with faults on demand. It is what feeds of venues
-//! are tested against where there is no internet, and what their alarms can be tried with.
+//! `tickcast venue`: plays a recording as a venue on this machine, with faults on demand. Tests run against it without
+//! internet, and operators try their alarms with it.
 //!
-//! It answers requests as the venue does, sends what was subscribed to and nothing else, and goes on where it was when
-//! a client comes back. It is strict about the limits that the venue documents: who breaks one is closed or refused as
-//! there. What is not documented it does not know: it is a scripted stand-in, no simulation.
+//! It answers requests as the venue does, sends only what was subscribed, and continues where it was when a client comes
+//! back. It enforces the limits that the venue documents: a client that breaks one is closed or refused. It follows a
+//! script; it does not simulate a market.
 
 mod connection;
 mod counter;

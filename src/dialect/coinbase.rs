@@ -1,8 +1,8 @@
 //! Coinbase Exchange and Coinbase Advanced Trade, the reading side.
 //!
 //! Exchange frames are told apart by `type`, Advanced Trade frames by `channel`. Both name the MAKER's side of a
-//! trade, so the aggressor is the opposite one. History that comes on subscribing (`last_match`, a `market_trades`
-//! snapshot) is not published: it is no new trade. An Exchange `ticker` is a quote and not a second trade.
+//! trade, so the aggressor is the other side. Trades that come after a subscription (`last_match`, a `market_trades`
+//! snapshot) are not published, because they are not new. An Exchange `ticker` is a quote and not a second trade.
 //!
 //! Formats: "WebSocket Channels" of the Coinbase Exchange and of the Advanced Trade API.
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::market::{Print, Quote, Side, Source, Tick, Trade, TradeId};
 
-/// What tells the kinds of frames apart. `events` is skipped over, not read: it can have five megabytes.
+/// The fields that tell the kind of a frame. `events` can have five megabytes and is not read here.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
@@ -101,7 +101,7 @@ pub(super) fn parse(frame: &[u8], at: Received<'_>, out: &mut Vec<Message>) -> R
         Some("snapshot") => Message::Ignored("snapshot"),
         Some("heartbeat") => named(mark(&serde_json::from_slice(frame)?, at))?,
         Some("subscriptions") => listed(&serde_json::from_slice(frame)?),
-        // Products and currencies, not whether the venue works.
+        // This lists products and currencies; it does not say whether the venue works.
         Some("status") => Message::Ignored("products"),
         Some("error") => refused(head),
         Some("received" | "open" | "done" | "change" | "activate") => Message::Ignored("order"),
@@ -120,7 +120,7 @@ fn refused(head: Head<'_>) -> Message {
     Message::Refused(Refusal::in_words(&words))
 }
 
-/// Channels that are not asked for say nothing.
+/// Reads only the channels that the gateway asks for.
 fn listed(subscriptions: &Subscriptions) -> Message {
     let of = |name: &str| {
         let channels = subscriptions.channels.iter().filter(|channel| channel.name == name);
@@ -129,7 +129,7 @@ fn listed(subscriptions: &Subscriptions) -> Message {
     Message::Ack(Ack::Listed(Box::new(Listed { trades: of("matches"), quotes: of("ticker") })))
 }
 
-/// A product without a trade has 0, or none.
+/// A product without trades has 0 or no number.
 fn mark(beat: &Beat<'_>, at: Received<'_>) -> Result<Message, ParseError> {
     Ok(match (beat.product_id.as_deref(), beat.last_trade_id) {
         (Some(product), Some(last_trade)) if last_trade > 0 => {
@@ -151,7 +151,7 @@ fn trade(event: &Match<'_>, at: Received<'_>) -> Result<Message, ParseError> {
         tr: at.tr,
         print: Print::default(),
     });
-    // `sequence` counts the product's orders, too, which this channel does not show; trades are counted on their own.
+    // `sequence` also counts orders, which this channel does not show. `trade_id` counts trades alone.
     Ok(Message::Tick { tick, sequence: Some(Sequence::Counted(event.trade_id)) })
 }
 
@@ -172,7 +172,7 @@ fn quote(event: &Ticker<'_>, at: Received<'_>) -> Result<Message, ParseError> {
     Ok(Message::Tick { tick, sequence: event.sequence.map(Sequence::Rising) })
 }
 
-/// The aggressor's side from the maker's; an unknown word (`UNKNOWN_ORDER_SIDE`) tells none.
+/// The aggressor's side from the maker's; `None` for an unknown word such as `UNKNOWN_ORDER_SIDE`.
 fn taker(maker: &str) -> Option<Side> {
     if maker.eq_ignore_ascii_case("buy") {
         Some(Side::Sell)

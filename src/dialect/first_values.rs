@@ -1,4 +1,4 @@
-//! First values: how the best prices are asked for where a stream tells only their changes, and what the answer says.
+//! First values: the present best prices, requested over HTTP where a stream sends changes only.
 //!
 //! | venue | asked for | because |
 //! | --- | --- | --- |
@@ -19,8 +19,8 @@ use super::{
 use crate::market::{Quote, UnixMicros};
 
 impl Venue {
-    /// Where first values are asked for, of the stream at that address of the venue's own; `None` where the stream brings
-    /// them itself, or the venue has none for it.
+    /// The address of first values for the venue's own stream at `stream`; `None` if the stream sends them itself, or the venue has
+    /// none for it.
     #[must_use]
     pub fn first_values_url(self, stream: &str) -> Option<String> {
         match self {
@@ -30,7 +30,7 @@ impl Venue {
         }
     }
 
-    /// The address, of that venue's kind, that asks for these symbols.
+    /// The request for these symbols, made from the address `url`.
     #[must_use]
     pub fn first_values_of(self, url: &str, symbols: &[&str]) -> String {
         let list = match self {
@@ -47,10 +47,10 @@ impl Venue {
         matches!(self, Self::Binance | Self::Alpaca)
     }
 
-    /// Reads an answer, received at `tr`. Symbols without a name of ours are passed over.
+    /// Reads an answer received at `tr`. Symbols without a name of ours are ignored.
     ///
     /// # Errors
-    /// When it is no such answer, or has nothing that could be read.
+    /// When it is not such an answer, or no entry can be read.
     pub fn first_values(
         self,
         answer: &[u8],
@@ -71,11 +71,11 @@ impl Venue {
     }
 }
 
-/// What an answer says.
+/// The quotes of an answer.
 #[derive(Default)]
 struct Read {
     quotes: Vec<Quote>,
-    /// Why the first entry that could not be read could not be.
+    /// The first error of an entry.
     complaint: Option<ParseError>,
 }
 
@@ -91,7 +91,7 @@ impl Read {
     }
 }
 
-/// A text as part of a query.
+/// Encodes a text for a query.
 fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(2 * text.len());
     for byte in text.bytes() {

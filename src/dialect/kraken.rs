@@ -1,9 +1,9 @@
-//! Kraken spot, the reading side: WebSocket v2, and of v1 what its recordings hold ([`first`]).
+//! Kraken spot, the reading side: WebSocket v2, and the v1 frames that recordings have ([`first`]).
 //!
-//! v2 writes prices and amounts as JSON numbers with significant zeros at the end; they are read from that literal
-//! text. A `ticker` is a quote, and the first one of a subscription a snapshot: its statistics of the day are left alone, because the
-//! gateway derives its own. Trades
-//! that come on subscribing (a snapshot) are not published: they are no new trades. No order book is kept here.
+//! v2 writes prices and amounts as JSON numbers whose trailing zeros matter, so they are read from the literal text. A
+//! `ticker` is a quote; the first one after a subscription is a snapshot. Its statistics of the day are ignored, because the
+//! gateway computes its own. Trades that come as a snapshot are not published, because they are not new. No order book is
+//! kept here.
 //!
 //! Formats: "Spot WebSocket API v2" and "v1" of Kraken's API documentation.
 
@@ -31,7 +31,7 @@ struct Head<'a> {
     data: Option<&'a RawValue>,
     method: Option<Text<'a>>,
     success: Option<bool>,
-    /// With a capital when too many messages came, and then nothing else.
+    /// `Error`, and no other key, when too many messages came.
     #[serde(borrow, alias = "Error")]
     error: Option<&'a RawValue>,
     symbol: Option<String>,
@@ -100,7 +100,7 @@ pub(super) fn parse(frame: &[u8], at: Received<'_>, out: &mut Vec<Message>) -> R
 
 /// `{"method":"subscribe","result":{…},"success":true,"req_id":1,…}`, or
 /// `{"error":"Currency pair not supported XBT/USD","method":"subscribe","success":false,"symbol":"XBT/USD",…}`; each
-/// symbol of a request is answered on its own.
+/// symbol of a request has its own answer.
 fn answer(head: Head<'_>) -> Result<Message, ParseError> {
     let words = match head.error {
         // `{"error":[],"result":{…}}`: a recorded answer of the REST interface.
@@ -109,7 +109,7 @@ fn answer(head: Head<'_>) -> Result<Message, ParseError> {
         None => None,
     };
     Ok(match (head.success, words) {
-        // Asked twice, as after a request whose answer was lost.
+        // The answer to an earlier request was lost.
         (_, Some(words)) if words.starts_with("Already subscribed") => {
             Message::Ack(Ack::Request(head.req_id))
         }

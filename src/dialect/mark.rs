@@ -1,7 +1,7 @@
-//! How a text of others may begin: with the mark that some editors and exports write in front of UTF-8, which means
-//! nothing, or in another encoding, which cannot be read.
+//! The start of a foreign text: the byte order mark that some programs write before UTF-8 is skipped; another encoding is
+//! refused.
 
-/// A text that is not UTF-8 by how it begins.
+/// The text begins as UTF-16 does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is UTF-16, and only UTF-8 can be read: save or convert it as UTF-8")]
 pub struct Utf16;

@@ -19,32 +19,32 @@ pub enum Message {
     Ack(Ack),
     /// A request was refused.
     Refused(Refusal),
-    /// Nothing but a sign of life, an answer to a ping included.
+    /// A sign of life only; also the answer to a ping.
     Heartbeat,
-    /// A sign of life that tells the number of a symbol's newest trade, whether it was sent or not.
+    /// A sign of life with the number of a symbol's newest trade, which may not have been sent.
     Mark {
         /// The symbol.
         symbol: Symbol,
         /// As in [`Sequence::Counted`].
         last_trade: u64,
     },
-    /// Whether the venue as a whole says that it trades normally.
+    /// Whether the whole venue trades normally.
     Status {
-        /// False in maintenance, and while orders can be placed or cancelled only.
+        /// False during maintenance, and while the venue takes no trades.
         online: bool,
     },
-    /// The venue will close this connection soon: connect anew.
+    /// The venue will close this connection soon.
     Shutdown,
-    /// Something about a symbol that has no name here: the venue's name, cut to a bearable length.
+    /// About a symbol that has no name here. Holds the venue's name, cut to a bounded length.
     Unnamed(String),
-    /// Known, and passed over on purpose: the name of the rule, a metric label.
+    /// Known, and ignored on purpose. Holds the name of the rule, a metric label.
     Ignored(&'static str),
-    /// Well-formed, and nothing that this dialect knows.
+    /// Well-formed, but unknown to this dialect.
     Unknown,
 }
 
 impl Message {
-    /// What is said other than ticks, as a metric label.
+    /// The metric label of anything but a tick.
     #[must_use]
     pub const fn rule(&self) -> Option<&'static str> {
         Some(match self {
@@ -61,13 +61,12 @@ impl Message {
     }
 }
 
-/// A tick's number, within its symbol and channel (trades, quotes) and while the venue keeps counting: it may start
-/// over after maintenance.
+/// A tick's number within its symbol and channel (trades, quotes). The venue may restart the count after maintenance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sequence {
-    /// Grows by one with each tick: a larger step means that some are missing, none or a step back a repetition.
+    /// Rises by one with each tick: a larger step means missing ticks, no step or a step back a repetition.
     Counted(u64),
-    /// Grows by any step: a step back means an old tick; nothing can be said of missing ones.
+    /// Rises by any step: a step back means an old tick, and missing ticks do not show.
     Rising(u64),
 }
 
@@ -80,7 +79,7 @@ pub enum Ack {
     Authenticated,
     /// A subscribe or unsubscribe request. Kraken acknowledges each symbol of a request on its own.
     Request(Option<u64>),
-    /// Everything that the connection is subscribed to now, which is how Coinbase and Alpaca answer.
+    /// All subscriptions of the connection; Coinbase and Alpaca answer like this.
     Listed(Box<Listed>),
 }
 
@@ -94,13 +93,13 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// Whether the symbol is subscribed in every channel that is asked for.
+    /// Whether both channels of the symbol are subscribed.
     #[must_use]
     pub fn has(&self, theirs: &str) -> bool {
         self.trades.contains(theirs) && self.quotes.contains(theirs)
     }
 
-    /// Whether the symbol is subscribed in no channel.
+    /// Whether no channel of the symbol is subscribed.
     #[must_use]
     pub fn lacks(&self, theirs: &str) -> bool {
         !self.trades.contains(theirs) && !self.quotes.contains(theirs)

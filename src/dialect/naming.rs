@@ -1,16 +1,16 @@
-//! From a venue's names of symbols to ours, while a frame is read: a venue may call its symbols what it likes, in any
-//! characters and at any length (`币安人生USDT` is listed at Binance). Only our names have rules.
+//! Translates a venue's symbol names to ours while a frame is read. A venue's names may have any characters and any length
+//! (Binance lists `币安人生USDT`); only our names have rules.
 
 use super::{Message, ParseError, field};
 use crate::market::{Symbol, UnixMicros};
 
 /// Our symbols for a venue's names.
 pub trait Naming {
-    /// Our symbol; `None` when the name has none, and its ticks are passed over.
+    /// Our symbol; `None` if there is none, and then its ticks are ignored.
     fn ours(&self, theirs: &str) -> Option<Symbol>;
 }
 
-/// Symbols keep the venue's names, where these can be names of ours.
+/// Keeps the venue's names where they are valid names of ours.
 #[derive(Debug, Clone, Copy)]
 pub struct AsWritten;
 
@@ -20,7 +20,7 @@ impl Naming for AsWritten {
     }
 }
 
-/// What is known of a frame beside its bytes.
+/// The context of a frame.
 #[derive(Clone, Copy)]
 pub(super) struct Received<'n> {
     /// When it was received.
@@ -32,13 +32,13 @@ impl Received<'_> {
     /// Our symbol.
     ///
     /// # Errors
-    /// [`ParseError::Unnamed`], which [`named`] makes a message of: it must not cost the frame its other symbols.
+    /// [`ParseError::Unnamed`], which [`named`] turns into a message, so that the frame's other symbols are not lost.
     pub(super) fn symbol(self, theirs: &str) -> Result<Symbol, ParseError> {
         self.names.ours(theirs).ok_or_else(|| ParseError::Unnamed(field::shown(theirs)))
     }
 }
 
-/// What was read, or that it concerns a symbol without a name here.
+/// Turns the error of an unnamed symbol into a message.
 pub(super) fn named(read: Result<Message, ParseError>) -> Result<Message, ParseError> {
     match read {
         Err(ParseError::Unnamed(theirs)) => Ok(Message::Unnamed(theirs)),

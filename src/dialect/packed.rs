@@ -1,8 +1,8 @@
-//! Events as MessagePack arrays of their own form, so that a change of a value in the program does not change the bytes
-//! unnoticed. The store writes its rings in it. Who uses it pins the bytes by a test.
+//! Events as MessagePack arrays, with types of their own, so that a change to the program's types cannot change the bytes
+//! unnoticed. The store writes its rings in this form. Every user pins the bytes by a test.
 //!
-//! Symbol and channel are known from where an event stands, and are not in its bytes. A format only adds at the end of an
-//! array; what is added has a default, so that older bytes are read by the same types.
+//! The bytes do not repeat the symbol and channel, which are known from where they are stored. A format only appends to
+//! arrays, with defaults, so that the same types read older bytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::market::{
     Size, Source, Symbol, Tick, Trade, TradeId, UnixMicros,
 };
 
-/// Bytes that are no packed events.
+/// The bytes are not packed events.
 pub type Unreadable = rmp_serde::decode::Error;
 
 /// The bytes of events of one channel, each with its number. A status, a ticker and a forming bar are not packed.
@@ -30,7 +30,7 @@ pub fn unpack(bytes: &[u8], symbol: Symbol, channel: Channel) -> Result<Vec<(u64
     Ok(packed.into_iter().map(|event| event.event(symbol, channel)).collect())
 }
 
-/// A number and what has it.
+/// An event and its number.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PackedEvent(u64, Value);
 
@@ -54,14 +54,14 @@ enum Value {
         Source,
         Option<UnixMicros>,
         UnixMicros,
-        /// Whether it is a snapshot; absent where it is none.
+        /// Whether it is a snapshot; absent if not.
         #[serde(default, skip_serializing_if = "is_false")]
         bool,
     ),
-    /// Name and place of the trade, and its number when it was known; what became of it, and when.
+    /// The trade's id and source, and its number if known; the change, and its times.
     #[serde(rename = "c")]
     Correction(Id, Source, Option<u64>, Became, Option<UnixMicros>, UnixMicros),
-    /// Whether the venue left something out, and how many.
+    /// Whether the venue left events out, and how many.
     #[serde(rename = "x")]
     Loss(bool, Option<u64>),
     /// Start; open, high, low, close; volume, average, trades.

@@ -31,9 +31,8 @@ impl Venue {
         }
     }
 
-    /// The frame in which the venue says a tick of the symbol of that name, with its place among others. `None` where the
-    /// venue's format has none for it: [`Venue::parse`] of what is written is the tick again, of the venue's source and
-    /// received then.
+    /// The venue's frame of a tick; `theirs` is the venue's name of the symbol. `None` if the venue's format cannot express the
+    /// tick exactly: [`Venue::parse`] of the frame gives the same tick.
     #[must_use]
     pub fn frame_of(self, theirs: &str, tick: &Tick, sequence: Option<Sequence>) -> Option<String> {
         match self {
@@ -55,7 +54,7 @@ impl Venue {
         }
     }
 
-    /// The symbols whose first values the query of a request asks for.
+    /// The symbols in the query of a request for first values.
     #[must_use]
     pub fn first_values_asked(self, query: &str) -> Vec<String> {
         let list = query.split('&').find_map(|part| part.strip_prefix("symbols=")).map(decoded);
@@ -66,7 +65,7 @@ impl Venue {
         }
     }
 
-    /// The answer: the newest quotes of these symbols.
+    /// The answer to a request for first values.
     #[must_use]
     pub fn first_values_list<'a>(self, quotes: impl Iterator<Item = (&'a str, &'a Quote)>) -> String {
         match self {
@@ -76,7 +75,7 @@ impl Venue {
         }
     }
 
-    /// The path at which the venue tells its newest quotes beside the stream, if it has to be asked for them.
+    /// The path of first values, at a venue that has them.
     #[must_use]
     pub const fn first_values_path(self) -> Option<&'static str> {
         match self {
@@ -98,7 +97,7 @@ impl Venue {
     }
 }
 
-/// A part of a query as it was before it was written there; what is no UTF-8 is nothing.
+/// Decodes a part of a query; empty if it is not UTF-8.
 fn decoded(part: &str) -> String {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part;

@@ -1,6 +1,6 @@
-//! What sessions and dialects say to each other: requests of clients and replies to them, in no dialect's words.
+//! The words between sessions and dialects: clients' requests and the replies, independent of any dialect.
 //!
-//! Symbols in them have the dialect's names: a session translates them by its index.
+//! Symbols have the dialect's names here; a session translates them by its index.
 
 mod code;
 mod messages;

@@ -1,11 +1,11 @@
 //! Recorded ticks, played with the pauses of the recording, faster, or as fast as possible.
 //!
-//! A recording is one or several files, played in their order, not merged by time. What is read keeps its event time
-//! (`te`); the receive time (`tr`) is when it is played. Reading, decompressing and parsing happen on the blocking
-//! threads, one batch ahead of what is played; the async side only waits and publishes.
+//! A recording is one or several files, played one after the other and not merged by time. Ticks keep their event time
+//! (`te`); their receive time (`tr`) is when they are played. Blocking threads read, decompress and parse one batch ahead;
+//! the async side only waits and publishes.
 //!
-//! Refuses to repair: a line that cannot be read is counted and skipped, a file that breaks off ends the feed with
-//! what broke, after everything before it was played.
+//! Refuses to repair: a line that cannot be read is counted and skipped. A file that breaks off is played up to there, and
+//! then ends the feed with the error.
 
 mod csv;
 mod dbn;
@@ -54,7 +54,7 @@ use crate::{dialect::Venue, market::Source};
 #[derive(Debug)]
 struct ReplayPlan {
     files: Vec<PathBuf>,
-    /// Bytes of all files as they lie there, for the progress line.
+    /// Size of all files, for the progress line.
     bytes: u64,
     format: Format,
     symbols: Symbols,
@@ -176,14 +176,14 @@ impl Replay {
             match end {
                 None => {}
                 Some(Ok(())) => return Ok(End::Finished),
-                // The files will not be better when they are read again.
+                // Reading the files again would not help.
                 Some(Err(why)) => return Err(FeedError::Fatal(why)),
             }
         }
     }
 }
 
-/// Reads one batch on a blocking thread. Dropping the handle lets that one batch be read and forgotten.
+/// Reads one batch on a blocking thread. If the handle is dropped, that batch is lost.
 fn read_on(reader: Reader) -> JoinHandle<(Reader, Batch)> {
     tokio::task::spawn_blocking(move || reader.read())
 }

@@ -15,11 +15,11 @@ use crate::limits::FEED_STABLE_AFTER;
 /// Not meant to be dropped: stop it through the publisher's token and await it.
 pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
     let mut backoff = feed.backoff();
-    // After a break it is up again when its source proves alive, not when another attempt begins.
+    // After a break the feed is up again when its source proves alive, not when the next attempt begins.
     out.metrics().up(true);
     loop {
         let started = Instant::now();
-        // What a panic leaves of the feed is as good as what any break leaves: a run starts over.
+        // A run starts over after a panic as after any break, so the feed's state is as good as after a break.
         let ran = AssertUnwindSafe(feed.run(&out)).catch_unwind().await;
         let result = ran.unwrap_or_else(|panic| Err(FeedError::Panicked(panic_message(panic.as_ref()))));
         out.metrics().up(false);
@@ -62,7 +62,7 @@ pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
     }
 }
 
-/// What a panic says, if that is text.
+/// The panic's message, if it is text.
 #[must_use]
 pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);

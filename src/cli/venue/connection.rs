@@ -1,4 +1,4 @@
-//! One client of the stand-in, and the ways in which its connection can end.
+//! One client of the mock venue, and how its connection can end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,10 +22,14 @@ use super::{
     peers::{NextFault, PeerCommand, PeerState},
     protocol::{self, Present},
     rules::{BINANCE_FRAME_BYTES, COINBASE_SUBSCRIBE_WITHIN},
+    values,
 };
-use crate::dialect::{Venue, VenueRequest};
+use crate::{
+    dialect::{Venue, VenueRequest},
+    market::Channel,
+};
 
-/// One client from the first byte to the last.
+/// Serves one client.
 pub(super) async fn serve(
     mut stream: TcpStream,
     key: usize,
@@ -62,14 +66,14 @@ pub(super) async fn serve(
         return;
     }
     if next_fault == Some(NextFault::NotLetIn) {
-        // The credentials, and what we think of them.
+        // Read the credentials and refuse them.
         let _credentials = socket.next().await;
         let _told = socket.send(Message::Text(protocol::not_let_in().into())).await;
         let _closed = socket.close(None).await;
         return;
     }
     let commands = shared.enter(key);
-    // However it ends, it ends.
+    // The reason for the end does not matter here.
     let _why = work(&mut socket, key, &shared, commands).await;
     shared.leave(key);
 }
@@ -95,7 +99,7 @@ async fn work(
                     let close = CloseFrame { code: CloseCode::Policy, reason: "Too many requests".into() };
                     return socket.close(Some(close)).await;
                 }
-                // Other frames are the library's business.
+                // The library answers pings.
                 if let Message::Text(text) = message {
                     let_in |= answer(socket, key, shared, (&text, let_in)).await?;
                     must_subscribe &= shared.subscriptions(key).0.is_empty();
@@ -117,7 +121,7 @@ async fn work(
     }
 }
 
-/// Answers a request. Returns whether the client is let in.
+/// Answers a request. Returns whether the client is authenticated.
 async fn answer(
     socket: &mut WebSocketStream<TcpStream>,
     key: usize,
@@ -126,7 +130,7 @@ async fn answer(
 ) -> Result<bool, tungstenite::Error> {
     let venue = shared.venue;
     if venue == Venue::Binance && text.len() > BINANCE_FRAME_BYTES {
-        // It is never answered.
+        // Binance never answers such a frame.
         return Ok(false);
     }
     let request = venue.request_of(text);
@@ -155,7 +159,11 @@ async fn answer(
     for answer in outcome.answers {
         socket.send(Message::Text(answer.into())).await?;
     }
+    let opened: Vec<_> = outcome.add.iter().filter(|topic| topic.0 == Channel::Quotes).cloned().collect();
     shared.change(key, (outcome.add, outcome.states), &outcome.remove);
+    for frame in opened.iter().filter_map(|(_, theirs)| values::opening(shared, theirs)) {
+        socket.send(Message::Text(frame.into())).await?;
+    }
     Ok(true)
 }
 
@@ -194,8 +202,8 @@ async fn end(
             while let Some(Ok(_rest)) = socket.next().await {}
         }
         Fault::Drop | Fault::SlowAccept | Fault::AuthFailure | Fault::RateLimit => {
-            // A reset discards what is under way, which would make each run lose something else: the client's pong
-            // says that it has everything so far.
+            // A reset discards bytes in flight, so each run would lose something else. The pong shows that the client has
+            // read everything so far.
             socket.send(Message::Ping(tungstenite::Bytes::new())).await?;
             while !matches!(socket.next().await.transpose()?, Some(Message::Pong(_)) | None) {}
             socket2::SockRef::from(socket.get_ref()).set_linger(Some(Duration::ZERO))?;
@@ -205,7 +213,7 @@ async fn end(
     Ok(())
 }
 
-/// Reads and forgets until the client goes.
+/// Discards input until the client leaves.
 pub(super) async fn drain(stream: &mut TcpStream) {
     let mut scratch = [0; 1_024];
     while matches!(stream.read(&mut scratch).await, Ok(count) if count > 0) {}

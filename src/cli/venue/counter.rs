@@ -1,25 +1,25 @@
-//! What the clients of a stand-in did, for tests.
+//! Counts of what a mock venue's clients did, for tests.
 
 use std::collections::BTreeMap;
 
 /// What the clients did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Connections that were made so far.
+    /// Connections so far.
     pub connections: usize,
-    /// Connections of this moment.
+    /// Present connections.
     pub present: usize,
-    /// How often each symbol was subscribed to, in any channel.
+    /// Subscriptions to each symbol, in any channel.
     pub subscribed: BTreeMap<String, usize>,
-    /// How often each symbol was unsubscribed from.
+    /// Unsubscriptions from each symbol.
     pub unsubscribed: BTreeMap<String, usize>,
-    /// Symbols whose trades and quotes somebody is subscribed to now.
+    /// Symbols whose trades and quotes both have a subscriber now.
     pub active: Vec<String>,
-    /// Messages that the venue's documentation does not allow so soon.
+    /// Messages that broke a documented limit.
     pub breaches: usize,
     /// Requests for the product list.
     pub lists: usize,
-    /// Requests for first values: how many symbols each asked for.
+    /// Requests for first values: the number of symbols in each.
     pub first_values: Vec<usize>,
     /// Data frames that were played.
     pub played: usize,

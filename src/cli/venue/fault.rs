@@ -1,4 +1,4 @@
-//! What can go wrong with a venue, by name.
+//! The faults that a mock venue can play.
 
 use clap::ValueEnum;
 
@@ -7,9 +7,9 @@ use clap::ValueEnum;
 pub enum Fault {
     /// The connection is reset.
     Drop,
-    /// The connection stays open and silent: nothing is sent, read or answered.
+    /// The connection stays open, but nothing is sent, read or answered.
     Stall,
-    /// Text that is no JSON comes instead of the frame.
+    /// Text that is not JSON comes instead of the frame.
     Garbage,
     /// Half of the frame's bytes come, then the connection ends.
     HalfFrame,
@@ -23,32 +23,32 @@ pub enum Fault {
     /// The venue restarts: close frame 1012.
     #[value(name = "close-1012")]
     Close1012,
-    /// The connection is reset, and the next one is taken and not answered.
+    /// The connection is reset; the next one is accepted and never answered.
     SlowAccept,
-    /// The connection is reset, and on the next one we are not let in.
+    /// The connection is reset; the next one refuses the credentials.
     AuthFailure,
-    /// The connection is reset, and the next one is answered with "too many requests".
+    /// The connection is reset; the next one is refused with "too many requests".
     RateLimit,
 }
 
 impl Fault {
-    /// Whether the connections of the moment end with it.
+    /// Whether it ends the present connections.
     #[must_use]
     pub const fn ends_connections(self) -> bool {
         !matches!(self, Self::Garbage | Self::Duplicate | Self::OutOfOrder)
     }
 }
 
-/// What can go wrong with first values, by name.
+/// A fault of first values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ValueFault {
-    /// They are answered with 429 and `Retry-After: 1`.
+    /// The answer is 429 with `Retry-After: 1`.
     TooMany,
-    /// A page that is no JSON comes.
+    /// The answer is not JSON.
     Garbage,
-    /// Nothing comes.
+    /// There is no answer.
     Slow,
-    /// They are as old as the request, and come when the tape has played another quote.
+    /// The answer is as old as the request, and comes after the tape has played another quote.
     Old,
 }
 
@@ -57,7 +57,7 @@ pub enum ValueFault {
 pub struct Planned {
     /// What happens.
     pub fault: Fault,
-    /// At the data frame of that number, from 1.
+    /// The number of the data frame, from 1.
     pub at: usize,
 }
 

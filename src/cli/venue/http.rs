@@ -1,4 +1,4 @@
-//! What the stand-in speaks of HTTP beside WebSocket's handshake, on the port of the stream: one GET a connection.
+//! Plain HTTP of the mock venue, on the stream's port: one GET for each connection.
 
 use std::{io::ErrorKind, os::fd::AsFd as _};
 
@@ -7,18 +7,18 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Longest line that a request may begin with: a list of symbols is in it.
+/// Longest request line; it may hold a list of symbols.
 const LINE: usize = 16 * 1_024;
 
-/// A request.
+/// A GET request.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) path: String,
-    /// What follows the path, as it was written.
+    /// The query, still encoded.
     pub(super) query: String,
 }
 
-/// The GET that a client's first line is; nothing is taken from the stream. `None` when it is something else.
+/// Peeks at the first line and returns the GET in it; `None` for anything else. Takes nothing from the stream.
 pub(super) async fn asked(stream: &TcpStream) -> Option<Asked> {
     let mut line = vec![0; LINE];
     let mut seen = 0;
@@ -56,7 +56,7 @@ async fn more(stream: &TcpStream, line: &mut [u8], seen: usize) -> Option<usize>
     }
 }
 
-/// Takes a request's head. Returns it in small letters; `None` when the client goes away or says too much.
+/// Reads the request's head, in lower case; `None` if the client leaves or the head is too long.
 pub(super) async fn head(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -67,12 +67,12 @@ pub(super) async fn head(stream: &mut TcpStream) -> std::io::Result<Option<Strin
     Ok(Some(String::from_utf8_lossy(&head).to_ascii_lowercase()))
 }
 
-/// Whether a head has the headers of these names.
+/// Whether the head has all of these headers.
 pub(super) fn has_headers(head: &str, names: Option<[&str; 2]>) -> bool {
     names.is_none_or(|names| names.iter().all(|name| head.contains(&format!("\r\n{name}: "))))
 }
 
-/// Answers and ends the connection; `headers` are more of them, each with its line end.
+/// Answers and closes the connection. `headers` are further headers, each with its line end.
 pub(super) async fn answer(
     stream: &mut TcpStream,
     status: &str,
@@ -88,7 +88,7 @@ pub(super) async fn answer(
     stream.shutdown().await
 }
 
-/// Says nothing until the client goes away.
+/// Stays silent until the client leaves.
 pub(super) async fn stay_silent(stream: &mut TcpStream) -> std::io::Result<()> {
     let mut scratch = [0; 1_024];
     while stream.read(&mut scratch).await? > 0 {}

@@ -1,7 +1,7 @@
-//! The stand-in itself: who is connected, and the tape that plays to them.
+//! The mock venue: its clients, and the tape that it plays to them.
 //!
-//! The tape plays while somebody is subscribed. When a fault has ended the connections, it waits until everything that
-//! was subscribed before is so again: what a client gets does not depend on how quick it is.
+//! The tape plays while a client is subscribed. After a fault has ended the connections, it waits until all earlier
+//! subscriptions are back, so that what a client gets does not depend on how fast it reconnects.
 
 use std::{
     collections::BTreeSet,
@@ -46,7 +46,7 @@ pub struct Script {
     pub frames: Vec<Recorded>,
     /// What goes wrong, and when.
     pub faults: Vec<Planned>,
-    /// How fast; without it as fast as clients take it.
+    /// The speed: 1 is as recorded. `None` is as fast as clients take it.
     pub speed: Option<f64>,
     /// Frames that are lost when a fault ends the connections.
     pub lose: usize,
@@ -54,11 +54,11 @@ pub struct Script {
     pub held: bool,
     /// What goes wrong with the product list, one request after the other.
     pub list_faults: Vec<ListFault>,
-    /// What it is strict about, and how it reads what is unclear.
+    /// Its limits, and how it behaves where sources disagree.
     pub rules: Rules,
 }
 
-/// A running stand-in; ends when it is dropped.
+/// A running mock venue. It ends when it is dropped.
 #[derive(Debug)]
 pub struct MockVenue {
     shared: Arc<PeerState>,
@@ -121,13 +121,13 @@ impl MockVenue {
         self.shared.venue.first_values_path()
     }
 
-    /// From here on a client that asks for first values hears this of the symbol of that name at the venue.
+    /// Sets the first value of the symbol that has this name at the venue.
     pub fn quote(&self, theirs: &str, quote: Quote) {
         self.shared.values.lock().insert(theirs.to_owned(), quote);
     }
 
-    /// From here on these products are listed, under the venue's names and with whether they trade now. Before, it is
-    /// what the recording has.
+    /// Replaces the product list: the venue's names, and whether each product trades. It starts with the recording's
+    /// symbols.
     pub fn offer(&self, products: impl IntoIterator<Item = (String, bool)>) {
         *self.shared.products.lock() = products.into_iter().collect();
     }
@@ -155,13 +155,13 @@ impl Drop for MockVenue {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<PeerState>) {
-    // A connection that cannot be taken is the client's to try again.
+    // If a connection fails here, the client tries again.
     while let Ok((stream, _from)) = listener.accept().await {
         tokio::spawn(meet(stream, Arc::clone(&shared)));
     }
 }
 
-/// Tells those who want the product list or first values from those who want the stream.
+/// Serves a connection by its first line: the product list, first values, or the stream.
 async fn meet(mut stream: TcpStream, shared: Arc<PeerState>) {
     if shared.rules.has(Trouble::Silent) {
         return connection::drain(&mut stream).await;
@@ -209,7 +209,7 @@ impl Tape {
                 let micros = u64::try_from(at.0.saturating_sub(first.0)).unwrap_or_default();
                 let due = start + Duration::from_micros(micros).div_f64(speed);
                 if due + REPLAY_JITTER < Instant::now() {
-                    // It waited for listeners: time goes on from here.
+                    // The tape has waited for clients: restart the clock.
                     clock = Some((Instant::now(), at));
                 }
                 tokio::time::sleep_until(due).await;
@@ -234,7 +234,7 @@ impl Tape {
                     self.end(fault, frame).await;
                     at += self.script.lose.saturating_sub(1);
                     if self.script.lose == 0 {
-                        // Nothing is lost: the frame is still to come.
+                        // Nothing is lost, so play this frame after the fault.
                         self.script.faults.retain(|other| Some(*other) != planned);
                         continue;
                     }
@@ -247,7 +247,7 @@ impl Tape {
         }
     }
 
-    /// Waits until the tape may play and those listen who must.
+    /// Waits until the tape is released and all required subscriptions are there.
     async fn ready(&self) {
         let mut held = self.shared.held.subscribe();
         if held.wait_for(|held| !held).await.is_err() {
@@ -262,7 +262,7 @@ impl Tape {
     }
 
     async fn send(&self, frame: &Recorded) {
-        if self.shared.venue.has_first_values() {
+        if values::has_values(&self.shared) {
             self.shared.values.lock().extend(frame.quotes(self.shared.venue));
         }
         let commands: Vec<_> = {
@@ -272,7 +272,7 @@ impl Tape {
             peers.values().filter_map(text).collect()
         };
         for (to, text) in commands {
-            // A client that is gone gets nothing.
+            // The client may have gone.
             let _gone = to.send(PeerCommand::Text(text)).await;
         }
     }
@@ -284,7 +284,7 @@ impl Tape {
         }
     }
 
-    /// Ends every connection of this moment in that way and waits until they are gone.
+    /// Ends all present connections with this fault, and waits until they are gone.
     async fn end(&self, fault: Fault, frame: &Recorded) {
         let present: Vec<_> = self.shared.peers.lock().keys().copied().collect();
         *self.shared.next_fault.lock() = match fault {

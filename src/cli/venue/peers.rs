@@ -1,5 +1,4 @@
-//! What the connections and the tape of a mock venue share: who is connected, what each is subscribed to, and what
-//! goes wrong next.
+//! What a mock venue's connections and its tape share: the clients, their subscriptions, and the faults to come.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -21,46 +20,46 @@ use crate::{
     market::Quote,
 };
 
-/// Frames that wait for one client; the tape waits when there are more.
+/// Frames that may wait for one client. At more the tape waits.
 const WAITING: usize = 256;
 
-/// What can go wrong with a product list, by name.
+/// A fault of the product list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListFault {
-    /// It is answered with 503.
+    /// The answer is 503.
     Unavailable,
-    /// A page that is no JSON comes.
+    /// The answer is not JSON.
     Garbage,
-    /// Blanks come without end.
+    /// The answer is endless blanks.
     Huge,
-    /// Nothing comes.
+    /// There is no answer.
     Slow,
 }
 
-/// What is traded, under the venue's names, and whether it trades now.
+/// The products by the venue's names, and whether each trades.
 pub(super) type Products = BTreeMap<String, bool>;
 
-/// What the tape wants of a connection.
+/// A command of the tape to a connection.
 #[derive(Debug)]
 pub(super) enum PeerCommand {
     /// Send this frame.
     Text(String),
-    /// The connection is to end in that way, with this frame where one is needed.
+    /// End the connection by this fault; some faults send part of this frame.
     End(Fault, String),
 }
 
-/// What is wrong with the next connection.
+/// The fault of the next connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NextFault {
-    /// It is taken and not answered.
+    /// It is accepted and never answered.
     NoAnswer,
-    /// The client is not let in.
+    /// The credentials are refused.
     NotLetIn,
-    /// There were too many.
+    /// It is refused with 429.
     TooMany,
 }
 
-/// A client of the stand-in.
+/// A client of the mock venue.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) commands: mpsc::Sender<PeerCommand>,
@@ -69,7 +68,7 @@ pub(super) struct Peer {
     states: Vec<String>,
     arrivals: Arrivals,
     is_let_in: bool,
-    /// Whether its newest message was one too many.
+    /// Whether its newest message broke the rate limit.
     is_over: bool,
 }
 
@@ -78,9 +77,9 @@ pub(super) struct Peer {
 pub(super) struct PeerState {
     pub(super) venue: Venue,
     pub(super) rules: Rules,
-    /// Requests that are still to be refused.
+    /// The number of requests still to refuse.
     pub(super) faulty: AtomicUsize,
-    /// Messages of all clients.
+    /// When messages of all clients came.
     pub(super) arrivals: Mutex<Arrivals>,
     pub(super) known: BTreeSet<String>,
     pub(super) peers: Mutex<BTreeMap<usize, Peer>>,
@@ -114,7 +113,7 @@ impl PeerState {
         self.products.lock().clone()
     }
 
-    /// A client was let in; the receiver yields what to send it.
+    /// Adds a client. The receiver yields the tape's commands to it.
     pub(super) fn enter(&self, key: usize) -> mpsc::Receiver<PeerCommand> {
         let (commands, receiver) = mpsc::channel(WAITING);
         self.peers.lock().insert(key, Peer::new(commands));
@@ -127,18 +126,18 @@ impl PeerState {
         self.tell();
     }
 
-    /// What the client is subscribed to: topics, and symbols with trading states.
+    /// The client's subscriptions: topics, and symbols with trading states.
     pub(super) fn subscriptions(&self, key: usize) -> (BTreeSet<Topic>, Vec<String>) {
         let peers = self.peers.lock();
         peers.get(&key).map(|peer| (peer.topics.clone(), peer.states.clone())).unwrap_or_default()
     }
 
-    /// A message came. Returns whether the venue's documentation allows no such message yet.
+    /// Counts a message. Returns whether it breaks the rate limit.
     pub(super) fn has_too_many(&self, key: usize) -> bool {
         let (now, most) = (Instant::now(), self.rules.frames(self.venue));
         let mut peers = self.peers.lock();
         let Some(peer) = peers.get_mut(&key) else { return false };
-        // Coinbase counts by address, and all clients of a mock venue have the same.
+        // Coinbase counts by IP address, and all clients here have the same.
         peer.is_over = match self.venue {
             Venue::Coinbase => self.arrivals.lock().count(now, most),
             Venue::Binance | Venue::Kraken | Venue::Alpaca => peer.arrivals.count(now, most),
@@ -149,7 +148,7 @@ impl PeerState {
         peer.is_over
     }
 
-    /// The client's credentials are right. Returns whether its account may have one more connection.
+    /// Authenticates the client. Returns false if its account has all the connections it may have.
     pub(super) fn let_in(&self, key: usize) -> bool {
         let mut peers = self.peers.lock();
         let others = peers.iter().filter(|(other, peer)| **other != key && peer.is_let_in).count();
@@ -162,12 +161,12 @@ impl PeerState {
         true
     }
 
-    /// Whether the client's newest message was one too many.
+    /// Whether the client's newest message broke the rate limit.
     pub(super) fn is_over(&self, key: usize) -> bool {
         self.peers.lock().get(&key).is_some_and(|peer| peer.is_over)
     }
 
-    /// Whether the next request is refused for the venue's own fault.
+    /// Whether to refuse this request as the venue's own fault.
     pub(super) fn takes_fault(&self) -> bool {
         self.faulty.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
@@ -196,7 +195,7 @@ impl PeerState {
         self.tell();
     }
 
-    /// What the peers and the tape have done has changed.
+    /// Wakes those who wait for a change of clients or of the tape.
     pub(super) fn tell(&self) {
         self.changed.send_modify(|version| *version += 1);
     }

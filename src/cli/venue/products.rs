@@ -1,5 +1,5 @@
-//! The product list of the stand-in: what its recording has, in the venue's own format and at the venue's own path, on
-//! the port of the stream.
+//! The mock venue's product list: the recording's symbols, in the venue's format, at the venue's path, on the stream's
+//! port.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! How a mock venue answers requests. What it says is written by each dialect's `serve`; what it does with it, and which
-//! reading it plays where sources disagree, is here.
+//! How a mock venue answers requests. Each dialect's `serve` writes the answers; this file decides which to give, by the
+//! venue's limits and by the chosen reading where sources disagree.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use crate::{
     market::Channel,
 };
 
-/// What a request comes to.
+/// The result of a request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) answers: Vec<String>,
     pub(super) add: BTreeSet<Topic>,
     pub(super) remove: BTreeSet<Topic>,
-    /// Symbols whose trading states are subscribed from now on, where that changes.
+    /// The symbols with trading states from now on; `None` if that does not change.
     pub(super) states: Option<Vec<String>>,
     pub(super) let_in: bool,
 }
@@ -27,7 +27,7 @@ impl Outcome {
     }
 }
 
-/// What a request meets.
+/// The state that a request is answered by.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Present<'a> {
     /// The client's subscriptions.
@@ -43,7 +43,7 @@ pub(super) fn not_let_in() -> String {
     alpaca::serve::refusal(402, "auth failed")
 }
 
-/// The refusal of a connection too many of one account.
+/// The refusal of one connection more than the account may have.
 pub(super) fn too_many_connections() -> String {
     alpaca::serve::refusal(406, "connection limit exceeded")
 }
@@ -53,7 +53,7 @@ pub(super) fn not_authenticated() -> String {
     alpaca::serve::refusal(401, "not authenticated")
 }
 
-/// What the venue says of a message too many, where it does not end the connection.
+/// The answer to one message more than the rate allows; `None` where the venue closes the connection instead.
 pub(super) fn too_many(venue: Venue, request: &VenueRequest, rules: &Rules) -> Option<String> {
     match venue {
         Venue::Kraken if rules.plays(Reading::KrakenBare) => Some(kraken::serve::BARE_RATE_REFUSAL.into()),
@@ -69,7 +69,7 @@ pub(super) fn too_many(venue: Venue, request: &VenueRequest, rules: &Rules) -> O
     }
 }
 
-/// A refusal for the venue's own fault.
+/// A refusal that is the venue's own fault.
 pub(super) fn at_fault(venue: Venue, request: &VenueRequest) -> String {
     let id = match request {
         VenueRequest::Topics { id, .. } | VenueRequest::Ping { id } | VenueRequest::Unknown { id } => *id,
@@ -83,7 +83,7 @@ pub(super) fn at_fault(venue: Venue, request: &VenueRequest) -> String {
     }
 }
 
-/// Answers a request of a client.
+/// Answers a client's request.
 pub(super) fn answer(venue: Venue, request: VenueRequest, present: Present<'_>) -> Outcome {
     match request {
         VenueRequest::Authenticate { .. } => {
@@ -126,7 +126,7 @@ impl Asked {
     }
 }
 
-/// The subscriptions of a client after that change.
+/// The client's subscriptions after this change.
 fn after(present: Present<'_>, outcome: &Outcome) -> BTreeSet<Topic> {
     let all = present.topics.union(&outcome.add);
     all.filter(|topic| !outcome.remove.contains(*topic)).cloned().collect()
@@ -212,7 +212,7 @@ fn for_alpaca(asked: Asked, present: Present<'_>) -> Outcome {
     Outcome { answers: vec![list], states: Some(states), ..outcome }
 }
 
-/// The channels of a symbol that count as one listener of its ticks.
+/// Whether these topics have both trades and quotes of the symbol.
 pub(super) fn is_whole(topics: &BTreeSet<&Topic>, symbol: &str) -> bool {
     [Channel::Trades, Channel::Quotes].iter().all(|channel| topics.contains(&(*channel, symbol.to_owned())))
 }

@@ -1,4 +1,4 @@
-//! What a mock venue is strict about, and which of several readings it plays where sources disagree about a venue.
+//! The limits that a mock venue enforces, and the readings it can play where sources disagree about the real one.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -11,47 +11,49 @@ use crate::{
     dialect::Venue,
 };
 
-/// One of several ways in which a venue is said to behave.
+/// One of several ways in which sources say that a venue behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Reading {
-    /// Coinbase answers a request with a bad product by an error, then by the list with the others (the default).
+    /// Coinbase answers a bad product with an error, then with the list of the good ones (the default).
     CoinbaseErrorAndList,
-    /// By an error for each channel, then by the list.
+    /// Coinbase sends an error for each channel, then the list.
     CoinbaseErrorPerChannel,
-    /// By an error alone: nothing of the request is subscribed.
+    /// Coinbase sends an error only, and subscribes nothing of the request.
     CoinbaseErrorAlone,
-    /// By the list without the bad product, and no error.
+    /// Coinbase sends the list without the bad product, and no error.
     CoinbaseSilent,
-    /// Kraken refuses a message too many with its number (the default).
+    /// Kraken's rate refusal has the request's number (the default).
     KrakenNumbered,
-    /// Without.
+    /// Kraken's rate refusal has no number.
     KrakenBare,
-    /// Kraken calls a second subscription an error.
+    /// Kraken refuses a second subscription to the same topic.
     KrakenSubscribesOnce,
     /// Alpaca counts symbols (the default).
     AlpacaCountsSymbols,
     /// Alpaca counts channels: trades and quotes of one symbol are two.
     AlpacaCountsChannels,
-    /// The stream has no trading states: 410.
+    /// Alpaca's stream has no trading states and answers 410.
     AlpacaWithoutStates,
 }
 
-/// What the venue keeps to.
+/// The venue's limits and behaviour.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    /// Readings that are played instead of the default ones.
+    /// The readings to play instead of the defaults.
     pub readings: Vec<Reading>,
-    /// Most symbols, or channels, of one connection, where that is a rule of the plan: Alpaca, and streams at Binance.
+    /// Most symbols or channels of one connection (Alpaca's plan), or streams (Binance).
     pub places: Option<usize>,
-    /// Most messages of one connection in a second, where the venue documents none: Kraken.
+    /// Most messages of one connection in a second (Kraken, which documents no number).
     pub rate: Option<usize>,
-    /// Most connections of one account at a time, where that is a rule of the plan: Alpaca.
+    /// Most connections of one account at a time (Alpaca's plan).
     pub connections: Option<usize>,
+    /// Whether a subscription to quotes begins with the present quote, as at Kraken and Coinbase.
+    pub first_quotes: bool,
     /// How often the venue sends a ping.
     pub ping_every: Option<Duration>,
-    /// Requests that are refused for the venue's own fault, before it is well again.
+    /// How many requests to refuse as the venue's own fault, before it recovers.
     pub faulty: usize,
-    /// What goes wrong with first values, one request after the other.
+    /// The faults of first values, one for each request.
     pub value_faults: Vec<ValueFault>,
     /// What is wrong from the first connection on.
     pub troubles: Vec<Trouble>,
@@ -59,13 +61,13 @@ pub struct Rules {
     pub date_off: i64,
 }
 
-/// What a venue's documentation limits, over a rolling second.
+/// The rolling window of all rate limits.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// A client of Coinbase must have subscribed to something within this time, or it is disconnected.
+/// Coinbase disconnects a client that has subscribed to nothing by then.
 pub(super) const COINBASE_SUBSCRIBE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Frames of more bytes Binance never answers.
+/// Longest frame that Binance answers, in bytes.
 pub(super) const BINANCE_FRAME_BYTES: usize = 4_088;
 
 impl Rules {
@@ -85,7 +87,7 @@ impl Rules {
         DateTimePrinter::new().timestamp_to_rfc9110_string(&time).unwrap_or_default()
     }
 
-    /// Most frames in any second: of one connection, or of one address at Coinbase.
+    /// Most frames in any second, of one connection; at Coinbase, of one IP address.
     pub(super) fn frames(&self, venue: Venue) -> Option<usize> {
         match venue {
             Venue::Binance => Some(5),
@@ -96,7 +98,7 @@ impl Rules {
     }
 }
 
-/// When frames came, over the newest second.
+/// The arrival times of the last second.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals(VecDeque<Instant>);
 
@@ -105,7 +107,7 @@ impl Arrivals {
         Self(VecDeque::new())
     }
 
-    /// Counts one. Returns whether it is one too many.
+    /// Counts a frame. Returns whether it breaks the limit.
     pub(super) fn count(&mut self, now: Instant, most: Option<usize>) -> bool {
         while self.0.front().is_some_and(|oldest| now >= *oldest + WINDOW) {
             self.0.pop_front();

@@ -1,4 +1,4 @@
-//! The frames of a recording that carry data, and whom they concern.
+//! The data frames of a recording, and the topics in each.
 
 use std::{cell::RefCell, collections::BTreeSet, path::Path};
 
@@ -14,14 +14,14 @@ use crate::{
 /// One data frame.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// When it was received, if the recorder kept that.
+    /// The receive time, if the recording has one.
     pub(super) at: Option<UnixMicros>,
     pub(super) text: String,
     pub(super) topics: BTreeSet<Topic>,
 }
 
 impl Recorded {
-    /// A frame of that venue, unless there are no ticks in it.
+    /// A frame of this venue; `None` if it has no ticks.
     #[must_use]
     pub fn new(venue: Venue, at: Option<UnixMicros>, text: String) -> Option<Self> {
         let topics = topics(venue, text.as_bytes());
@@ -36,7 +36,7 @@ impl Recorded {
         })
     }
 
-    /// The frame as a client with those subscriptions gets it: whole, in part, or not at all.
+    /// The part of the frame that a client with these subscriptions gets; `None` if it gets nothing.
     pub(super) fn of(&self, venue: Venue, subscribed: &BTreeSet<Topic>) -> Option<String> {
         if self.topics.is_subset(subscribed) {
             return Some(self.text.clone());
@@ -44,7 +44,7 @@ impl Recorded {
         if venue != Venue::Alpaca || self.topics.is_disjoint(subscribed) {
             return None;
         }
-        // One frame has ticks of several symbols there.
+        // An Alpaca frame has ticks of several symbols.
         let entries: Vec<&RawValue> = serde_json::from_str(&self.text).ok()?;
         let wanted = |entry: &&&RawValue| {
             let alone = format!("[{}]", entry.get());
@@ -55,7 +55,7 @@ impl Recorded {
     }
 }
 
-/// The venue's names in a frame, each with its place in this list as its symbol: a venue may use any characters.
+/// The venue's names in a frame. A venue may use any characters, so each name's index stands for it as a symbol.
 #[derive(Default)]
 struct Places(RefCell<Vec<String>>);
 
@@ -80,7 +80,7 @@ impl Places {
 /// The ticks of a frame, each with the venue's name of its symbol.
 fn ticks(venue: Venue, frame: &[u8]) -> Vec<(String, Tick)> {
     let (mut messages, places) = (Vec::new(), Places::default());
-    // What this gateway cannot read, it cannot be asked for either.
+    // Clients cannot subscribe to what the dialect cannot read.
     if venue.parse_as(frame, UnixMicros(0), &places, &mut messages).is_err() {
         return Vec::new();
     }
@@ -103,7 +103,7 @@ fn topics(venue: Venue, frame: &[u8]) -> BTreeSet<Topic> {
     ticks(venue, frame).into_iter().map(|(theirs, tick)| (tick.channel(), theirs)).collect()
 }
 
-/// Reads a recording whole.
+/// Reads a whole recording.
 ///
 /// # Errors
 /// Says what is wrong with the file, or that there is no tick in it.

@@ -1,5 +1,5 @@
-//! The newest quotes of the stand-in, for clients that ask for first values: what its tape has played last of each
-//! symbol, and before that what it will play first.
+//! First values of the mock venue: the last quote that its tape has played for each symbol, or the first one that it will
+//! play.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,7 +11,10 @@ use super::{
     peers::PeerState,
     tape::Recorded,
 };
-use crate::market::Quote;
+use crate::{
+    dialect::{Sequence, Venue},
+    market::{Quote, Tick},
+};
 
 /// The newest quote of each symbol, by the venue's name.
 pub(super) type Values = BTreeMap<String, Quote>;
@@ -19,12 +22,29 @@ pub(super) type Values = BTreeMap<String, Quote>;
 /// What each symbol of a recording begins with.
 pub(super) fn first(frames: &[Recorded], shared: &PeerState) -> Values {
     let mut values = Values::new();
-    if shared.venue.has_first_values() {
+    if has_values(shared) {
         for (theirs, quote) in frames.iter().flat_map(|frame| frame.quotes(shared.venue)) {
             values.entry(theirs).or_insert(quote);
         }
     }
     values
+}
+
+/// Whether clients can get first values at all.
+pub(super) const fn has_values(shared: &PeerState) -> bool {
+    shared.venue.has_first_values() || shared.rules.first_quotes
+}
+
+/// The frame that a subscription to a symbol's quotes begins with, at a venue that has one.
+pub(super) fn opening(shared: &PeerState, theirs: &str) -> Option<String> {
+    let venue = shared.venue;
+    let quote = shared.values.lock().get(theirs).cloned().filter(|_| shared.rules.first_quotes)?;
+    let (quote, sequence) = match venue {
+        Venue::Kraken => (Quote { is_snapshot: true, ..quote }, None),
+        Venue::Coinbase => (Quote { is_snapshot: false, ..quote }, Some(Sequence::Rising(1))),
+        Venue::Binance | Venue::Alpaca => return None,
+    };
+    venue.frame_of(theirs, &Tick::Quote(quote), sequence)
 }
 
 /// Answers one request and closes.

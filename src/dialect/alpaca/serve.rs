@@ -86,8 +86,8 @@ pub(in crate::dialect) fn products<'a>(products: impl Iterator<Item = (&'a str, 
     Value::Array(products.map(entry).collect()).to_string()
 }
 
-/// The frame that says a tick, as one message; `None` where there is none: it must have a time and has no number. A side is
-/// told of crypto only (a name with a slash), an exchange of stocks only.
+/// The frame of a tick. `None` if it cannot be expressed: it needs a time and has no number. Only crypto (a name with a slash)
+/// has sides, only stocks have exchanges.
 pub(in crate::dialect) fn tick(theirs: &str, tick: &Tick, sequence: Option<Sequence>) -> Option<String> {
     let (symbol, is_crypto) = (json!(theirs), theirs.contains('/'));
     match (tick, sequence) {
@@ -124,7 +124,7 @@ pub(in crate::dialect) fn tick(theirs: &str, tick: &Tick, sequence: Option<Seque
     }
 }
 
-/// An empty side is zero, and so is a size that is not told.
+/// An empty side and an unknown size are zero.
 fn price(level: Option<&Level>) -> String {
     level.map_or_else(|| "0".to_owned(), |level| level.price.to_string())
 }

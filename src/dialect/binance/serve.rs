@@ -157,8 +157,8 @@ fn or_zero<V: Serialize, S: Serializer>(value: &Option<V>, serializer: S) -> Res
     }
 }
 
-/// The frame of the combined stream that says a tick of spot; `None` where there is none: a quote has a number and no time, and
-/// a side of it a size.
+/// The frame of a tick in a combined stream of spot. `None` if it cannot be expressed: a trade needs a side, a time and its number
+/// as id; a quote needs a number and sizes, and has no time.
 pub(in crate::dialect) fn tick(theirs: &str, tick: &Tick, sequence: Option<Sequence>) -> Option<String> {
     let name = theirs.to_ascii_lowercase();
     match (tick, sequence) {
@@ -167,7 +167,7 @@ pub(in crate::dialect) fn tick(theirs: &str, tick: &Tick, sequence: Option<Seque
             if trade.id != Some(TradeId::Number(id)) || *print != Print::default() {
                 return None;
             }
-            // The connection may ask for microseconds.
+            // A connection can ask for times in microseconds.
             let time = if te.0 % 1_000 == 0 { te.0 / 1_000 } else { te.0 };
             let data = TradeFrame::new(theirs, id, (*price, *size), time, *side == Side::Sell);
             written(&Combined { stream: format!("{name}@trade"), data })

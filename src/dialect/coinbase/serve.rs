@@ -120,8 +120,8 @@ pub struct TickerFrame<'a> {
     pub last_size: Size,
 }
 
-/// The frame that says a tick; `None` where there is none: it must have a time, a trade a side and a number, a quote a
-/// number. What a ticker tells of trades beside the quote is made up here, and not read.
+/// The frame of a tick. `None` if it cannot be expressed: it needs a time and a number, and a trade also a side and its number
+/// as id. A ticker's fields about trades are made up; the reading side ignores them.
 pub(in crate::dialect) fn tick(theirs: &str, tick: &Tick, sequence: Option<Sequence>) -> Option<String> {
     match (tick, sequence) {
         (Tick::Trade(trade), Some(Sequence::Counted(trade_id))) => {

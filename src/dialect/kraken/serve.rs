@@ -91,9 +91,9 @@ pub(in crate::dialect) fn products<'a>(products: impl Iterator<Item = (&'a str, 
     json!({"error": [], "result": products.map(entry).collect::<serde_json::Map<_, _>>()}).to_string()
 }
 
-/// The frame that says a tick; `None` where there is none: a trade must have a side, a time and a number, and a quote has no
-/// number. Prices and amounts are written with all their digits, as the venue does. What a ticker tells of the day is
-/// made up here, and not read.
+/// The frame of a tick. `None` if it cannot be expressed: a trade needs a side, a time and its number as id; a quote has no
+/// number. Prices and amounts keep all their digits. A ticker's statistics of the day are made up; the reading side ignores
+/// them.
 pub(in crate::dialect) fn tick(theirs: &str, tick: &Tick, sequence: Option<Sequence>) -> Option<String> {
     let symbol = json!(theirs);
     match (tick, sequence) {

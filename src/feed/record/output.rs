@@ -1,5 +1,5 @@
-//! The file that a recording goes to: never an existing one unless that is said, compressed as its name says, readable up
-//! to the last flush whatever becomes of the program, and whole when it was finished.
+//! A recording's file: it replaces no existing one unless forced, is compressed as its name says, can be read up to the last
+//! flush even after a crash, and is whole once finished.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -22,8 +22,8 @@ enum Packed {
 }
 
 impl Output {
-    /// Makes the file; its name's ending says how it is compressed: `.gz`, `.zst`, else not at all. With `force` an
-    /// existing file is emptied. Pipes and devices are there already and are written to.
+    /// Creates the file, compressed as its name's ending says: `.gz`, `.zst`, else not at all. With `force` an existing file
+    /// is emptied. Pipes and devices already exist and are written to.
     ///
     /// # Errors
     /// When it exists, or cannot be made.
@@ -39,7 +39,7 @@ impl Output {
         Ok(Self { packed, is_regular })
     }
 
-    /// Ends the file: what was written is then whole, checksums and all.
+    /// Finishes the file, with its checksums.
     ///
     /// # Errors
     /// When something could not be written, now or before.

@@ -1,4 +1,4 @@
-//! Rows of comma-separated files, by a mapping of columns.
+//! Rows of comma-separated files, read by a mapping of columns.
 //!
 //! A row is a line: quoted fields may hold the delimiter but no line end. Prices and sizes keep their literal text; with
 //! `price_scale` an integer price has that number of decimals, as in files of QuantConnect LEAN.
@@ -41,11 +41,11 @@ pub(super) struct Mapping {
     time: Column,
     /// `s`, `ms`, `us`, `ns` since the epoch, `ms_of_day`, `rfc3339`, or a pattern with `%`.
     time_unit: String,
-    /// Receive clock, in the same unit; the pace goes by it.
+    /// Receive time in the same unit; it sets the pace.
     receive_time: Option<Column>,
     /// The day of `ms_of_day`.
     date: Option<String>,
-    /// Of times that do not tell their own; UTC when absent.
+    /// The zone of times without one; UTC if absent.
     timezone: Option<String>,
     price: Option<Column>,
     size: Option<Column>,
@@ -92,7 +92,7 @@ pub(super) struct Layout {
     time: TimeFormat,
 }
 
-/// Whose names a row's tick gets: `source` where no column tells one.
+/// The names that a row's tick gets; `source` if no column has one.
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
     pub(super) symbols: &'a Symbols,
@@ -100,7 +100,7 @@ pub(super) struct Names<'a> {
 }
 
 impl Layout {
-    /// Checks that nothing is missing, doubled or contradictory.
+    /// Checks that nothing is missing, double or contradictory.
     pub(super) fn new(mapping: Mapping) -> Result<Self, DefinitionError> {
         let m = &mapping;
         if m.symbol.is_some() == m.symbol_column.is_some() {
@@ -221,7 +221,7 @@ impl Rows {
         values.into_iter().chain(others).flatten()
     }
 
-    /// Reads one row; its last field is no value when it may be cut off, unless it is quoted.
+    /// Reads one row. If it may be cut off, its last field is ignored unless it is quoted.
     pub(super) fn decode(
         &mut self,
         line: &[u8],

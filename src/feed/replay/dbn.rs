@@ -1,7 +1,7 @@
 //! Databento Binary Encoding, versions 1 to 3, through Databento's own decoder.
 //!
-//! Trades and best bids and asks become ticks; other schemas are passed over, each by its own rule. A record of a trade
-//! with the book (`tbbo`, `mbp-1` with action Trade) gives the quote, which is the book before the trade, then the trade.
+//! Trades, best bids and best asks become ticks; other schemas are ignored, each by its own rule. A record of a trade with
+//! the book (`tbbo`, `mbp-1` with action Trade) gives the quote, which is the book before the trade, and then the trade.
 //! The legacy DBZ container is refused.
 
 use std::io::Read as _;
@@ -72,7 +72,7 @@ impl Records {
     }
 
     fn describe(&mut self, metadata: &Metadata) -> Result<(), String> {
-        // "GLBX.MDP3" is venue and publication; the venue is what clients know.
+        // "GLBX.MDP3" is venue and publication. Clients know the venue.
         let venue = metadata.dataset.split('.').next().unwrap_or_default().to_ascii_lowercase();
         self.source =
             Source::new(&venue).map_err(|why| format!("the dataset {:?} {why}", metadata.dataset))?;
@@ -147,7 +147,7 @@ impl Records {
     }
 }
 
-/// The rules that pass over records of schemas without ticks.
+/// The rules that ignore records of schemas without ticks.
 pub(super) const RULES: &[&str] = &[
     "mbo",
     "mbp-10",
@@ -161,7 +161,7 @@ pub(super) const RULES: &[&str] = &[
     "system",
 ];
 
-/// The rule that passes over records of a schema without ticks.
+/// The rule that ignores records of a schema without ticks.
 const fn rule(record: &RecordRefEnum<'_>) -> Option<&'static str> {
     match record {
         RecordRefEnum::Trade(_)
@@ -266,7 +266,7 @@ fn trade(stamp: Stamp, (amount, size, side): Deal) -> Result<Tick, Skipped> {
             BID => Some(Side::Buy),
             _none => None,
         },
-        // The record's sequence numbers packets, and several trades can share one.
+        // The record's sequence numbers packets; several trades can share one.
         id: None,
         source,
         te,

@@ -1,4 +1,4 @@
-//! What was read of a recording: ticks with the times at which they were recorded, and what was passed over.
+//! A batch read from a recording: ticks with their recorded times, and counts of what was ignored.
 
 use crate::{
     dialect::ParseError,
@@ -6,16 +6,16 @@ use crate::{
     market::{Symbol, Tick, UnixMicros},
 };
 
-/// Ticks that were recorded together.
+/// Ticks that were recorded at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BatchMark {
-    /// When, by the receive clock of the recording, or the event time where it kept none.
+    /// The recorded receive time, or the event time if there is none.
     pub(super) at: Option<UnixMicros>,
     /// How many.
     pub(super) ticks: usize,
 }
 
-/// What was read at one go.
+/// One batch.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) ticks: Vec<Tick>,
@@ -26,22 +26,22 @@ pub(super) struct Batch {
     pub(super) messages: u64,
     pub(super) ignored: Vec<(&'static str, u64)>,
     pub(super) skipped: Vec<Skipped>,
-    /// Whose frames some lines without a tick look like.
+    /// The venues whose frames some lines without a tick look like.
     pub(super) looks: Vec<&'static str>,
     /// Bytes of the lines.
     pub(super) length: usize,
-    /// Bytes taken from the files since the beginning.
+    /// Bytes read from the files since the beginning.
     pub(super) bytes: u64,
-    /// Set on the last batch: all was read, or why no more can be.
+    /// Set on the last batch: the end, or the error that ended the reading.
     pub(super) end: Option<Result<(), String>>,
 }
 
-/// What a line or record turned out to be.
+/// The result of a line or record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decoded {
-    /// Ticks were appended; when they were recorded.
+    /// Ticks were appended; holds their recorded time.
     Ticks(Option<UnixMicros>),
-    /// No tick, by that rule.
+    /// No tick, by this rule.
     Ignored(&'static str),
 }
 

@@ -1,4 +1,4 @@
-//! What the configuration says of a replay, and its check.
+//! The configuration of a replay, and its check.
 
 use std::{
     collections::HashMap,
@@ -84,8 +84,8 @@ const fn yes() -> bool {
 }
 
 impl Definition {
-    /// Checks the definition and opens each file once, so that a missing file, a header without the mapped columns or
-    /// unreadable metadata is found before the gateway starts. Relative paths are relative to `base`. Blocks on the files.
+    /// Checks the definition, and opens each file once to find missing files, columns and metadata before the gateway starts.
+    /// Relative paths are relative to `base`. Blocks on the files.
     ///
     /// # Errors
     /// Names the key and what was expected.

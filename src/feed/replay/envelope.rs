@@ -1,4 +1,4 @@
-//! What a recorder wrote around the frames of a venue: when each was received, and lines that are no received frames.
+//! What a recorder writes around a venue's frames: receive times, and lines that are not received frames.
 //!
 //! | envelope | one line |
 //! | --- | --- |
@@ -7,7 +7,7 @@
 //! | cryptofeed 1 | `SECONDS: FRAME`; `ADDR <-> SECONDS`, `ADDR <- SECONDS: FRAME`, `URL -> SECONDS: BODY`, `configuration: …` |
 //! | cryptofeed 2 | an object with `t` = `recv`, `send`, `connect`, `http`, `header`; the frame is text in `data` |
 //!
-//! A file has one envelope, told by its first line that fits one.
+//! A file has one envelope; the first line that fits one tells which.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ use crate::{
     market::UnixMicros,
 };
 
-/// A recorder's way to write frames.
+/// A recorder's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Envelope {
     Bare,
@@ -32,9 +32,9 @@ pub(super) enum Envelope {
 /// What a line holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content<'a> {
-    /// A frame, and when it was received if the recorder kept that.
+    /// A frame, and its receive time if there is one.
     Frame(Option<UnixMicros>, Cow<'a, [u8]>),
-    /// No frame from the venue: the rule that passes over it.
+    /// Not a frame of the venue; holds the rule that ignores it.
     Other(&'static str),
 }
 

@@ -1,4 +1,4 @@
-//! What a recording turned out to hold: said after a pass without a tick, and by `tickcast check` of its first lines.
+//! What a recording holds: told after a pass without a tick, and by `tickcast check` for its first lines.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::decoded::Batch;
 use crate::market::{Symbol, Tick, UnixMicros};
 
-/// Symbols that are named; of more only the number is told.
+/// Most symbols to name. Of more only the number is told.
 const NAMED: usize = 5;
 
 /// Counts of lines or records, and what was in them.
@@ -18,7 +18,7 @@ pub struct Findings {
     symbols: Vec<Symbol>,
     span: Option<(UnixMicros, UnixMicros)>,
     ignored: BTreeMap<&'static str, u64>,
-    /// How often, and why the first.
+    /// How often, and the first reason.
     skipped: BTreeMap<&'static str, (u64, String)>,
     looks: BTreeMap<&'static str, u64>,
 }
@@ -67,13 +67,13 @@ impl Findings {
         self.lines
     }
 
-    /// Whose frames it mostly looks like, of the lines without a tick that were looked at.
+    /// The venue whose frames most lines without a tick look like.
     #[must_use]
     pub fn looks_like(&self) -> Option<&'static str> {
         self.looks.iter().max_by_key(|(_, count)| **count).map(|(whose, _)| *whose)
     }
 
-    /// Whether there was something to read, and none of it was of the format.
+    /// Whether there were lines, and none fits the format.
     #[must_use]
     pub fn is_strange(&self) -> bool {
         let known =
@@ -98,7 +98,7 @@ impl Findings {
         why
     }
 
-    /// What gave no tick: rules and kinds with their counts, and the first reason of each kind.
+    /// What was not a tick: rules and kinds with their counts, and the first reason of each kind.
     #[must_use]
     pub fn passed_over(&self) -> String {
         let ignored: Vec<_> = self.ignored.iter().map(|(rule, count)| format!("{rule} {count}")).collect();
@@ -166,8 +166,8 @@ const fn time(tick: &Tick) -> Option<UnixMicros> {
     }
 }
 
-/// Rules of frames that a dialect does not know, and of lists that it takes whole.
+/// Rules for frames that a dialect does not know, and for lists that it does not look into.
 const STRANGE: [&str; 2] = ["unknown", "list"];
 
-/// Rules of lines that are a recorder's own.
+/// Rules for a recorder's own lines.
 const ENVELOPE: [&str; 5] = ["empty", "config", "connect", "send", "rest"];

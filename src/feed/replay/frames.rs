@@ -1,4 +1,4 @@
-//! The frames of a venue's recording as they came, for those who want the bytes and not the ticks.
+//! The raw frames of a venue's recording.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::market::UnixMicros;
 
-/// A frame as it came, and when it was received, if the recorder kept that.
+/// A frame, and its receive time if the recording has one.
 pub type RawFrame = (Option<UnixMicros>, Vec<u8>);
 
 /// Reads frame after frame.
@@ -19,7 +19,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Opens a recording of a venue's frames. Blocks on the file, here and when it is read.
+    /// Opens a recording of a venue's frames. Blocks on the file, as reading does.
     ///
     /// # Errors
     /// Says what is wrong with the file.
@@ -30,14 +30,13 @@ impl Frames {
         Ok(Self { name, lines, envelope: None })
     }
 
-    /// Whether the file breaks off, known once there is no next frame.
+    /// Whether the file breaks off. Known after the last frame.
     #[must_use]
     pub fn broke_off(&self) -> bool {
         self.lines.broke_off()
     }
 
-    /// The next frame. Lines that are no received frames are
-    /// passed over.
+    /// The next frame. Lines that are not received frames are ignored.
     ///
     /// # Errors
     /// Names the line that cannot be read.

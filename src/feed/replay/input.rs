@@ -20,7 +20,7 @@ const BUFFER: usize = 64 * 1024;
 /// The decompressed bytes of one file.
 pub(super) struct Bytes {
     plain: Plain,
-    /// Whether the compression proves at the end that all is there: what was cut off is known then.
+    /// Whether the compression shows at the end that the file is whole.
     is_sealed: bool,
     broke_off: Arc<AtomicBool>,
 }
@@ -40,8 +40,8 @@ impl Read for Bytes {
     }
 }
 
-/// Opens a file; what its name ends in says how it is compressed: `.gz`, `.zst`, else not at all. The bytes taken from
-/// the file as it lies there are added to `taken`.
+/// Opens a file, compressed as its name's ending says: `.gz`, `.zst`, else not at all. `taken` counts the bytes read from
+/// the file itself.
 pub(super) fn open(path: &Path, taken: Arc<AtomicU64>) -> io::Result<Bytes> {
     let file = Counted { file: File::open(path)?, taken };
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
@@ -56,8 +56,8 @@ pub(super) fn open(path: &Path, taken: Arc<AtomicU64>) -> io::Result<Bytes> {
     Ok(Bytes { plain: BufReader::with_capacity(BUFFER, plain), is_sealed, broke_off })
 }
 
-/// What a decompressor gives. A file that ends before its compressed stream does, as that of a recorder that was killed,
-/// ends like others, and that is noted.
+/// A decompressor. If the file ends before its compressed stream, as after a recorder was killed, reading ends as usual and
+/// the flag is set.
 struct Unpacked {
     plain: Box<dyn Read + Send>,
     broke_off: Arc<AtomicBool>,
@@ -91,37 +91,37 @@ impl Read for Counted {
     }
 }
 
-/// What came next in a file of lines.
+/// The next thing in a file of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     /// A line, without its end.
     Line,
-    /// A line longer than [`MAX_RECORDED_FRAME`], read over without being kept.
+    /// A line longer than [`MAX_RECORDED_FRAME`], skipped.
     Oversize,
     /// No more lines.
     End,
 }
 
-/// Lines of a file, in one buffer that is used again.
+/// The lines of a file, in one reused buffer.
 pub(super) struct Lines {
     bytes: Plain,
     is_sealed: bool,
     broke_off: Arc<AtomicBool>,
     line: Vec<u8>,
     number: u64,
-    /// What went wrong at the very start, until it is told.
+    /// An error at the very start that was not returned yet.
     broken: Option<io::Error>,
     is_cut: bool,
 }
 
-/// Bytes of the start of a file that tell its encoding.
+/// Bytes at the start of a file that show its encoding.
 const MARK: u64 = 3;
 
 impl Lines {
-    /// The lines of a text, without the byte order mark that it may begin with.
+    /// The lines of a text, without a byte order mark.
     ///
     /// # Errors
-    /// When it is no text in UTF-8 by how it begins. Whatever else is wrong is told by the first [`Lines::advance`].
+    /// When the start shows that it is not UTF-8. The first [`Lines::advance`] returns any other error.
     pub(super) fn new(mut bytes: Bytes) -> io::Result<Self> {
         let mut head = Vec::new();
         let broken = (&mut bytes).take(MARK).read_to_end(&mut head).err();
@@ -166,17 +166,17 @@ impl Lines {
         &self.line
     }
 
-    /// Whether the file ended before its compressed stream did. What there was of its last line counts for nothing.
+    /// Whether the file ended before its compressed stream did. Its last line, which is cut off, is ignored.
     pub(super) fn broke_off(&self) -> bool {
         self.broke_off.load(Ordering::Relaxed)
     }
 
-    /// Whether the file ends without ending this line, and nothing proves that it ends where it was meant to.
+    /// Whether this line has no line end and the file may therefore be cut off.
     pub(super) const fn may_be_cut(&self) -> bool {
         self.is_cut && !self.is_sealed
     }
 
-    /// Whether the file ends without ending this line.
+    /// Whether this line has no line end.
     pub(super) const fn is_cut(&self) -> bool {
         self.is_cut
     }

@@ -1,4 +1,4 @@
-//! Whose symbols and sources the ticks carry: the recording's, unless the definition says otherwise.
+//! The symbols and sources of ticks: the recording's, unless the definition gives others.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ impl Symbols {
         self.0.values().copied()
     }
 
-    /// Our symbol of a text of the recording, which need not be a valid symbol itself.
+    /// Our symbol for the recording's name, which may not be a valid symbol itself.
     pub(super) fn of_text(&self, text: &str) -> Result<Symbol, ParseError> {
         match self.0.get(text) {
             Some(ours) => Ok(*ours),

@@ -1,5 +1,5 @@
-//! Recordings in the gateway's own words: one event of the protocol a line, as `{"T":"t",…}`, or a server frame, which
-//! is an array of messages. `n` is not read: events are numbered anew. Messages that are no ticks are passed over.
+//! Recordings in the gateway's own protocol: each line is an event, `{"T":"t",…}`, or a server frame, which is an array of
+//! messages. `n` is ignored, because events are numbered anew. Other messages than ticks are ignored.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -77,7 +77,7 @@ fn message(
     let te = message.te.map(|te| time("te", te)).transpose()?;
     let tr = message.tr.map(|tr| time("tr", tr)).transpose()?;
     let source = message.x.unwrap_or(feed);
-    // Played anew: the real receive time is stamped when the tick goes out.
+    // The receive time is set when the tick is published.
     let now = tr.or(te).unwrap_or(UnixMicros(0));
     let tick = match &*message.kind {
         "t" => Tick::Trade(Trade {

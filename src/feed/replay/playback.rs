@@ -1,7 +1,7 @@
-//! When recorded moments come up again.
+//! When to play recorded moments.
 //!
-//! Recorded clocks are not trusted: played time never goes back, and only steps forward are waited for. Nothing is
-//! shortened: an hour without ticks is an hour at speed 1.
+//! Recorded clocks are not trusted: played time never goes back, and only forward steps cause a wait. Pauses are not
+//! shortened: at speed 1 an hour without ticks takes an hour.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) enum Speed {
     Max,
 }
 
-/// Where a pass through the recording stands.
+/// The state of a pass through the recording.
 #[derive(Debug)]
 pub(super) struct Playback {
     speed: Speed,

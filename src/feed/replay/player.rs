@@ -13,7 +13,7 @@ use crate::{
     market::{Tick, UnixMicros},
 };
 
-/// Whether to go on.
+/// Whether to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
     Go,
@@ -27,7 +27,7 @@ pub(super) struct Player<'a> {
     progress: &'a mut Progress,
     times: &'a mut Times,
     burst: Vec<Tick>,
-    /// Played as fast as the shards take it: at full speed, or to catch up.
+    /// Whether to play as fast as the shards take it: at full speed, or to catch up.
     hurried: bool,
     full_speed: bool,
 }
@@ -44,7 +44,7 @@ impl<'a> Player<'a> {
         Self { out, pace: Playback::new(speed), progress, times, burst, hurried: full_speed, full_speed }
     }
 
-    /// Counts what was read and plays its ticks.
+    /// Counts a batch and plays its ticks.
     ///
     /// # Cancel safety
     /// Ticks of the batch are lost when the future is dropped.
@@ -70,7 +70,7 @@ impl<'a> Player<'a> {
                 }
             }
         }
-        // What follows may have to be read first.
+        // The next batch may not be read yet.
         self.flush().await
     }
 
@@ -82,7 +82,7 @@ impl<'a> Player<'a> {
         for skipped in &batch.skipped {
             self.out.count_skipped(skipped.kind, &skipped.why);
         }
-        // Known by this feed's name, so that its end or loss is told on them. Too many is no reason to stop: the hub
+        // Declared under this feed's name, so that its end or loss is told for them. Too many are no reason to stop: the hub
         // counts the ticks that it refuses.
         if let Err(full) = self.out.declare(batch.symbols.iter().copied()) {
             tracing::warn!(feed = %self.out.name(), "{full}");
@@ -127,7 +127,7 @@ impl<'a> Player<'a> {
     }
 }
 
-/// Received now: by the session's clock it is a live tick.
+/// Sets the receive time: for clients the tick is live.
 fn stamp(tick: &mut Tick, now: UnixMicros, times: &mut Times) {
     match tick {
         Tick::Trade(trade) => {

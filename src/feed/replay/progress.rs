@@ -1,5 +1,5 @@
-//! How far a replay is: a line on a terminal, else one in the log now and then. The terminal has a thread of its own: one
-//! that is halted keeps that thread waiting, and not the feed.
+//! The progress of a replay: a line on a terminal, or now and then one in the log. The terminal has its own thread, so that
+//! a halted terminal does not block the feed.
 
 use std::{
     io::IsTerminal as _,
@@ -16,7 +16,7 @@ use crate::{
     market::{Source, UnixMicros},
 };
 
-/// Where the progress is told.
+/// Where the progress is shown.
 #[derive(Debug)]
 enum Line {
     Terminal(SyncSender<Shown>),
@@ -40,12 +40,12 @@ pub(super) struct Progress {
     bytes: u64,
     ticks: u64,
     at: Option<UnixMicros>,
-    /// When the last line was told, and the ticks then.
+    /// When the last line was shown, and how many ticks there were.
     told: (Instant, u64),
 }
 
 impl Progress {
-    /// On the terminal if standard error is one, else in the log; nowhere unless it is wanted.
+    /// On the terminal if standard error is one, else in the log; nowhere if not wanted.
     pub(super) fn new(wanted: bool, feed: Source, total_bytes: u64) -> Self {
         let line = match (wanted, std::io::stderr().is_terminal()) {
             (false, _) => Line::Off,
@@ -79,7 +79,7 @@ impl Progress {
         }
     }
 
-    /// Tells how far it is, if that is due.
+    /// Shows the progress, if it is due.
     pub(super) fn tell(&mut self) {
         let now = Instant::now();
         if self.next().is_none_or(|next| now < next) {
@@ -91,7 +91,7 @@ impl Progress {
         let at = at.map_or_else(|| "-".to_owned(), |at| at.strftime("%F %T").to_string());
         match &self.line {
             Line::Terminal(bar) => {
-                // While the last one is not drawn yet, this one is left out.
+                // Skip this line if the last one is not drawn yet.
                 let _left_out =
                     bar.try_send(Shown { bytes: self.bytes, message: format!("{at} {rate} ticks/s") });
             }
@@ -118,7 +118,7 @@ fn on_terminal(feed: Source, total_bytes: u64) -> Line {
     }
 }
 
-/// Draws what comes, until the feed has gone.
+/// Draws lines until the feed ends.
 fn draw(feed: Source, total_bytes: u64, shown: &Receiver<Shown>) {
     let template = "{prefix} {wide_bar} {bytes}/{total_bytes} {msg}";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_bad| ProgressStyle::default_bar());

@@ -22,13 +22,13 @@ pub(super) struct Reader {
     recording: Option<Recording>,
     seen: HashSet<Symbol>,
     stamps: Stamps,
-    /// Read, and not handed on before what comes behind it is known.
+    /// The batch that waits until the one behind it is read.
     ahead: Option<Batch>,
     taken: Arc<AtomicU64>,
 }
 
 impl Reader {
-    /// At the beginning; `feed` is the source of ticks whose recording names none.
+    /// Starts at the beginning. `feed` is the source of ticks that name none.
     pub(super) fn new(plan: Arc<ReplayPlan>, feed: Source) -> Self {
         Self {
             plan,
@@ -42,7 +42,7 @@ impl Reader {
         }
     }
 
-    /// The next batch, whose times are mended. Blocks on the files.
+    /// The next batch, with mended times. Blocks on the files.
     pub(super) fn read(mut self) -> (Self, Batch) {
         let mut batch = self.ahead.take().unwrap_or_else(|| self.next());
         if batch.end.is_none() {
@@ -55,14 +55,14 @@ impl Reader {
         (self, batch)
     }
 
-    /// Reads on until a batch is full or the recording ends.
+    /// Reads until a batch is full or the recording ends.
     fn next(&mut self) -> Batch {
         let mut batch = Batch::default();
         while batch.end.is_none() && !batch.is_full() {
             batch.end = self.step(&mut batch).transpose();
         }
         for tick in &batch.ticks {
-            // The hub takes no more symbols than these either; the rest is counted there.
+            // The hub takes no more symbols than this either, and counts the rest.
             if self.seen.len() < MAX_TOPICS && self.seen.insert(tick.symbol()) {
                 batch.symbols.push(tick.symbol());
             }

@@ -27,9 +27,9 @@ pub(super) const EMPTY: &str = "empty";
 pub(super) struct Recording {
     name: String,
     content: Opened,
-    /// It was told that the file breaks off.
+    /// Whether it was told that the file breaks off.
     told_cut: bool,
-    /// Lines without a tick that are still to be looked at.
+    /// How many more lines without a tick to look at.
     to_recognise: usize,
 }
 
@@ -41,9 +41,9 @@ enum Opened {
 /// Frames of a venue, one a line.
 struct Frames {
     venue: Venue,
-    /// Known from the first line on that has one.
+    /// Known after the first line that has one.
     envelope: Option<Envelope>,
-    /// What the present frame says; empty in between, kept for its memory.
+    /// The messages of the present frame; a reused buffer.
     said: Vec<Message>,
 }
 
@@ -54,7 +54,7 @@ enum LineFormat {
 }
 
 impl Recording {
-    /// Opens a file and reads its head, if it has one. The bytes taken from it are added to `taken`.
+    /// Opens a file and reads its header, if it has one. `taken` counts the bytes read.
     pub(super) fn open(path: &Path, format: &Format, taken: &Arc<AtomicU64>) -> Result<Self, String> {
         let name = path.display().to_string();
         let bytes = input::open(path, Arc::clone(taken)).map_err(|error| format!("{name}: {error}"))?;
@@ -148,7 +148,7 @@ impl Recording {
 }
 
 impl LineFormat {
-    /// Reads a line; with it comes whether more of it may be missing.
+    /// Reads a line, and tells whether it may be cut off.
     fn decode(
         &mut self,
         (line, may_be_cut): (&[u8], bool),
@@ -173,7 +173,7 @@ impl LineFormat {
 }
 
 impl LineFormat {
-    /// Whose frame a line looks like, however it is read.
+    /// The venue whose frame a line looks like.
     fn looks_like(&self, line: &[u8]) -> Option<&'static str> {
         let known = match self {
             Self::Venue(frames) => frames.envelope,
@@ -186,12 +186,12 @@ impl LineFormat {
     }
 }
 
-/// The file ends inside a line, and that is what is wrong with it.
+/// The error of a file that ends inside a line.
 fn cut_off(skipped: Skipped) -> Skipped {
     Skipped::new(CUT_OFF, format!("the file ends inside this line: {}", skipped.why))
 }
 
-/// The kind of what a file lacks that breaks off.
+/// The metric label of a cut-off end.
 const CUT_OFF: &str = "cut_off";
 
 fn cut() -> Skipped {
@@ -222,7 +222,7 @@ impl Frames {
         let (mut rule, mut unnamed) = (None, None);
         for said in self.said.drain(..) {
             if let Message::Unnamed(theirs) = &said {
-                // The last counts as the line when the line has nothing else.
+                // If the line has nothing else, its last message counts.
                 out.skipped.extend(unnamed.replace(nameless(theirs)));
                 continue;
             }
@@ -231,7 +231,7 @@ impl Frames {
                 out.ticks.push(tick);
             }
         }
-        // A line is counted once: as ticks when it has any, else by the first thing that it says.
+        // Count a line once: as ticks if it has any, else by its first message.
         let ticks = out.ticks.get(before..).unwrap_or_default();
         if ticks.is_empty() {
             if let Some(unnamed) = unnamed {
@@ -244,7 +244,7 @@ impl Frames {
     }
 }
 
-/// A symbol that is not in the definition's map and cannot be a name of ours as it is written.
+/// A symbol that is not in the definition's map and is not a valid name of ours.
 fn nameless(theirs: &str) -> Skipped {
     let why = Symbol::new(theirs).err().map(|why| format!(", which {why}")).unwrap_or_default();
     Skipped::new("symbol", format!("symbol {theirs:?}{why}: give it a name in `symbols`"))

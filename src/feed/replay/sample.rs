@@ -1,4 +1,4 @@
-//! The first lines of a recording, read to say what it holds and not to play it.
+//! Reads the first lines of a recording, to tell what it holds.
 
 use std::path::{Path, PathBuf};
 
@@ -15,16 +15,16 @@ pub struct Sample {
     pub file: PathBuf,
     /// What was found.
     pub findings: Findings,
-    /// Whether that is all of it.
+    /// Whether this is the whole file.
     pub is_whole: bool,
-    /// Why it could not be read on.
+    /// The error that ended the reading.
     pub broken: Option<String>,
     /// How it was read, as `format` in the definition.
     pub format: &'static str,
 }
 
 impl Sample {
-    /// What is wrong with the recording, if anything is: it has no tick, or breaks off.
+    /// What is wrong with the recording, if anything: it has no tick, or breaks off.
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
         let nothing = (self.findings.ticks() == 0).then(|| self.findings.why_nothing(self.format));
@@ -34,7 +34,7 @@ impl Sample {
         }
     }
 
-    /// Whether it cannot be what was meant: it breaks off, or has no tick and could not have one further on either.
+    /// Whether it must be a mistake: it breaks off, or has no tick and cannot have one further on.
     #[must_use]
     pub fn is_useless(&self) -> bool {
         let has_none = self.findings.ticks() == 0 && (self.is_whole || self.findings.is_strange());
@@ -46,7 +46,7 @@ impl Replay {
     /// Reads the first [`CHECK_LINES`] lines or records of each file, at most [`CHECK_BYTES`]. Blocks on the files.
     ///
     /// # Errors
-    /// None: what is wrong with a file is in its sample.
+    /// None: errors of a file are in its sample.
     #[must_use]
     pub fn sample(&self, feed: Source) -> Vec<Sample> {
         self.plan.files.iter().map(|file| sample(&self.plan, file, feed)).collect()

@@ -1,9 +1,9 @@
-//! Times of a recording that are far off for a moment: one row a year ahead would hold the others up for a year, and make them
-//! late for their bars. A time is far off when it jumps and those behind it do not follow; where they do, it is a pause, or
-//! the recording's clock was set.
+//! Mends single times that are far off: one row a year ahead would delay the others by a year and make them late for their
+//! bars. A time is far off if it jumps and the times behind it do not follow. If they do, it is a pause, or the recording's
+//! clock was set.
 //!
-//! A moment that is far off is played at once. A time at the source that is far ahead of the symbol's others is not believed: the
-//! tick has the one before it.
+//! A moment that is far off is played at once. An event time that is far ahead of the symbol's others is replaced by the
+//! one before it.
 
 use std::collections::HashMap;
 
@@ -13,10 +13,10 @@ use crate::{
     market::{Symbol, Tick, UnixMicros},
 };
 
-/// Times behind the one that is looked at.
+/// How many of the following times are looked at.
 type Behind = [Option<i64>; 3];
 
-/// What came before, for a whole pass through the recording.
+/// The believed times so far, for a whole pass.
 #[derive(Debug, Default)]
 pub(super) struct Stamps {
     moments: Recent,
@@ -37,7 +37,7 @@ impl Recent {
         self.0[2]
     }
 
-    /// Whether the time is far ahead of those before it and of those behind it.
+    /// Whether the time is far ahead of those before and behind it.
     fn is_far_ahead(&self, time: i64, behind: &Behind) -> bool {
         let far = |other: i64| time.saturating_sub(other) > FAR_OFF;
         match self.0.iter().flatten().max() {
@@ -47,7 +47,7 @@ impl Recent {
         }
     }
 
-    /// Whether the time is far before those before it and those behind it.
+    /// Whether the time is far behind those before and behind it.
     fn is_far_back(&self, time: i64, behind: &Behind) -> bool {
         let far = |other: i64| other.saturating_sub(time) > FAR_OFF;
         match self.newest() {
@@ -57,7 +57,7 @@ impl Recent {
     }
 }
 
-/// Whether that holds for most of the times behind one, if there are any.
+/// Whether most of the following times, if any, satisfy this.
 fn most(behind: &Behind, holds: impl Fn(i64) -> bool) -> bool {
     let count = behind.iter().flatten().count();
     count > 0 && 2 * behind.iter().flatten().filter(|time| holds(**time)).count() > count
@@ -80,7 +80,7 @@ fn told(tick: &Tick) -> Option<i64> {
 }
 
 impl Stamps {
-    /// Mends the times of a batch; `next` is what was read behind it. Returns how many were not believed.
+    /// Mends the times of a batch; `next` is the batch behind it. Returns how many times were replaced.
     pub(super) fn mend(&mut self, batch: &mut Batch, next: Option<&Batch>) -> u64 {
         self.moments(&mut batch.marks, next) + self.times(&mut batch.ticks, next)
     }
@@ -104,7 +104,7 @@ impl Stamps {
     }
 
     fn times(&mut self, ticks: &mut [Tick], next: Option<&Batch>) -> u64 {
-        // From the end, so that what is behind a tick of a symbol is known.
+        // Go backwards, so that the times behind a tick are known.
         let mut behind: HashMap<Symbol, Behind> = HashMap::new();
         let mut precede = |tick: &Tick| {
             let time = told(tick)?;

@@ -1,9 +1,9 @@
-//! Event times of a recording that is played again and again: each pass goes on where the one before ended. Bars and
-//! tickers would otherwise take every later pass for late trades.
+//! Event times of a looped recording: each pass continues where the one before ended. Otherwise bars and tickers would
+//! take all later passes for late trades.
 
 use crate::market::UnixMicros;
 
-/// Where the event times stand.
+/// The shift of event times.
 #[derive(Debug, Default)]
 pub(super) struct Times {
     /// Added to what was recorded; 0 in the first pass.

@@ -1,5 +1,4 @@
-//! A feed while it is connected: frames in, requests out, wishes that change, and the change of connection that is
-//! planned.
+//! A feed while it is connected: frames in, requests out, changing demand, and the planned change of connection.
 
 use std::{future::pending, sync::Arc, time::Duration};
 
@@ -86,7 +85,7 @@ impl<'a> Connected<'a> {
         }
         self.metrics.connections.set(0);
         self.metrics.subscriptions.set(0);
-        // What came before the break is worth as much as what comes after it.
+        // Publish what came before the break.
         self.digest();
         self.feed.intake.interrupt(self.link.requests.symbols(), LossWhy::Reconnect);
         self.feed.first_values.clear();
@@ -141,7 +140,7 @@ impl<'a> Connected<'a> {
         }
     }
 
-    /// No symbol is let go, and nothing taken for lost, for the time in which the gateway did not run.
+    /// The gateway did not run for a time: nothing is released or declared lost because of it.
     fn held_up(&mut self, late: Duration) {
         let (feed, late_ms) = (self.out.name(), late.as_millis());
         tracing::warn!(%feed, late_ms, "the feed was held up; its venue is not judged for it");
@@ -179,7 +178,7 @@ impl<'a> Connected<'a> {
         }
     }
 
-    /// Publishes what the connection brought and draws the consequences of what else it said.
+    /// Publishes the connection's ticks, and applies what else it brought.
     fn digest(&mut self) {
         let Self { feed, plan, out, metrics, link, update, .. } = self;
         let wanted = feed.desired.symbols();
@@ -248,17 +247,17 @@ impl<'a> Connected<'a> {
         feed.intake.first_values((plan, out, metrics), quotes, |ours| wanted.contains(&ours));
     }
 
-    /// Demand for a symbol began or ended: the connections follow.
+    /// Applies changed demand to the connections.
     fn follow(&mut self) {
         let (asked, released) = self.feed.settle(self.out);
-        // Room first.
+        // Release first, to make room.
         self.each_link(|requests| {
             released.iter().for_each(|symbol| requests.release(*symbol));
             asked.iter().for_each(|symbol| requests.want(*symbol));
         });
     }
 
-    /// Carries what was asked of the venue, and what it has confirmed, to the metrics.
+    /// Updates the metrics of requests and confirmed symbols.
     fn measure(&mut self) {
         let own = self.link.requests.changes();
         let others = self.successor.as_mut().and_then(Successor::link).map(|link| link.requests.changes());
@@ -356,6 +355,10 @@ impl<'a> Connected<'a> {
         feed.intake.take((plan, out, metrics), &mut kept, Origin::Successor, |ours| wanted.contains(&ours));
         metrics.connections.set(1);
         self.subscribed();
+        if self.plan.first_values.is_some() {
+            // What it confirmed before it took over was not seen here.
+            self.feed.first_values.expect(self.link.requests.on(), Instant::now());
+        }
         self.rotate_at = self.plan.rotate_after.map(|after| self.link.opened + after);
         true
     }
@@ -366,9 +369,6 @@ impl<'a> Connected<'a> {
         self.feed.intake.interrupt(symbols, LossWhy::Reconnect);
         if !self.take_over() {
             return Err(broken);
-        }
-        if self.plan.first_values.is_some() {
-            self.feed.first_values.expect(self.link.requests.on(), Instant::now());
         }
         tracing::warn!(feed = %self.out.name(), "the new connection has taken over early: {broken}");
         self.out.metrics().restart(broken.reason.as_str());

@@ -1,6 +1,5 @@
-//! Which symbols the venue is to send: all, or those that somebody listens to and those that were let go a short
-//! while ago; and no more than one connection carries. One that finds no place makes one without listeners go at
-//! once, or waits until there is a place.
+//! The symbols to subscribe: all, or those with listeners and those released a short while ago; never more than one
+//! connection carries. A symbol without a place replaces one without listeners, or waits for a place.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -17,9 +16,9 @@ pub(super) struct Desired {
     /// How many the connection has turned out to carry, and until when that is believed.
     found: Option<(usize, Instant)>,
     symbols: BTreeSet<Symbol>,
-    /// Those of them without listeners, and when they go.
+    /// Those without listeners, and when they are released.
     leaving: HashMap<Symbol, Instant>,
-    /// Those for which there is no place, and whether that was told.
+    /// Those without a place, and whether that was told.
     waiting: BTreeMap<Symbol, bool>,
 }
 
@@ -71,7 +70,7 @@ impl Desired {
         self.found.map_or(self.places, |(found, _)| found.min(self.places))
     }
 
-    /// The venue says that there is no place for these. They wait, and no others are added for a while.
+    /// The venue has no place for these. They wait, and for a while no others are added.
     pub(super) fn without_place(&mut self, symbols: impl IntoIterator<Item = Symbol>, now: Instant) {
         for symbol in symbols {
             if self.symbols.remove(&symbol) && self.leaving.remove(&symbol).is_none() {
@@ -81,22 +80,22 @@ impl Desired {
         self.found = Some((self.symbols.len(), now + UPSTREAM_REFUSED_AGAIN));
     }
 
-    /// The gateway was held up for so long: no listener could come back.
+    /// The gateway was held up for so long, and no listener could come back meanwhile.
     pub(super) fn excuse(&mut self, late: Duration) {
         self.leaving.values_mut().for_each(|at| *at += late);
     }
 
-    /// When the next symbol goes.
+    /// When the next symbol is released.
     pub(super) fn next(&self) -> Option<Instant> {
         self.leaving.values().copied().chain(self.found.map(|(_, until)| until)).min()
     }
 
-    /// The symbols whose time is over; they are wanted no more.
+    /// Removes and returns the symbols whose time is over.
     pub(super) fn release(&mut self, now: Instant) -> Vec<Symbol> {
         if self.next().is_none_or(|next| next > now) {
             return Vec::new();
         }
-        // The plan may have become another one: it is tried again.
+        // The plan may have changed, so try again.
         self.found = self.found.filter(|(_, until)| *until > now);
         let mut over: Vec<_> =
             self.leaving.iter().filter(|(_, at)| **at <= now).map(|(symbol, _)| *symbol).collect();
@@ -108,7 +107,7 @@ impl Desired {
         over
     }
 
-    /// Those that waited and have a place now: subscribe them.
+    /// Returns waiting symbols that have a place now, to subscribe.
     pub(super) fn admit(&mut self) -> Vec<Symbol> {
         let mut admitted = Vec::new();
         while self.symbols.len() < self.places()
@@ -120,7 +119,7 @@ impl Desired {
         admitted
     }
 
-    /// Those that wait and were not told so yet.
+    /// Returns waiting symbols whose wait was not told yet.
     pub(super) fn turned_away(&mut self) -> Vec<Symbol> {
         let untold = self.waiting.iter_mut().filter(|(_, told)| !**told);
         untold

@@ -121,6 +121,9 @@ impl FirstValues {
         let symbols = self.batch(now);
         let theirs: Vec<_> = symbols.iter().filter_map(|symbol| names.theirs(*symbol)).collect();
         if theirs.is_empty() {
+            symbols.iter().for_each(|symbol| {
+                self.waiting.remove(symbol);
+            });
             return;
         }
         let url = plan.venue.first_values_of(&address.url, &theirs);

@@ -1,4 +1,4 @@
-//! What a product list means for a feed: new symbols are declared, those that are gone are closed, halts are told.
+//! Applies a product list to a feed: declares new symbols, closes those that are gone, tells halts.
 
 use super::{Upstream, catalogue::Changes};
 use crate::{
@@ -16,7 +16,7 @@ impl Upstream {
     /// Takes a list. Returns the symbols that are gone at the venue.
     ///
     /// # Cancel safety
-    /// Symbols are told in part only when the future is dropped.
+    /// If the future is dropped, some symbols may not have been told.
     pub(super) async fn found(&mut self, out: &Publisher, list: ProductList) -> Vec<Symbol> {
         let Some(catalogue) = &mut self.catalogue else { return Vec::new() };
         let mut names = self.plan.names().as_ref().clone();
@@ -34,7 +34,7 @@ impl Upstream {
                 tracing::warn!(feed = %out.name(), "not all of what was found can be had: {why}");
                 break;
             }
-            // Thousands may come at once, and others share this thread.
+            // There may be thousands, and other feeds share this thread.
             tokio::task::yield_now().await;
         }
         out.describe(changes.steps);
@@ -46,7 +46,7 @@ impl Upstream {
             out.tell_state([symbol], OPEN, State::Halted, format!("the venue says {word:?}"));
         }
         for symbol in changes.resumed {
-            // Without a subscription its state is unknown.
+            // Without a subscription nothing is known of its trading state.
             let is_on = self.desired.symbols().contains(&symbol);
             let state = if is_on { State::Live } else { State::Stale };
             out.change_state([symbol], &[State::Halted], state, "the venue trades it again");
@@ -60,7 +60,7 @@ impl Upstream {
         changes.closed
     }
 
-    /// Subscribes to new symbols when somebody listens, or at once.
+    /// Subscribes to new symbols: on demand, or at once.
     fn follow(&mut self, out: &Publisher, symbols: &[Symbol]) {
         if self.plan.is_on_demand {
             return out.watch(symbols.iter().copied(), &self.demand);

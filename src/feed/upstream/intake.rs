@@ -1,4 +1,4 @@
-//! From what a connection brings to what is published: our names, no repetitions, and a loss where some are missing.
+//! Turns what a connection brings into what is published: without repetitions, and with a loss where ticks are missing.
 
 use super::{
     UpstreamPlan,
@@ -12,16 +12,16 @@ use crate::{
     metrics::UpstreamMetrics,
 };
 
-/// Who brings the ticks.
+/// The connection that brings the ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     /// The connection in use.
     Link,
-    /// The one that takes over: most of its ticks came by the other already.
+    /// The one that takes over. The other has already brought most of its ticks.
     Successor,
 }
 
-/// The way of one feed's ticks, over all its connections.
+/// One feed's ticks, over all its connections.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     sequencer: Sequencer,
@@ -34,7 +34,7 @@ impl Intake {
         self.sequencer.interrupt(symbols, why);
     }
 
-    /// The venue tells the numbers of the newest trades: those that should have come and did not are told as lost.
+    /// Takes the numbers of the venue's newest trades, and tells a loss where trades have not come.
     pub(super) fn mark(
         &mut self,
         (out, metrics): (&Publisher, &UpstreamMetrics),
@@ -54,7 +54,7 @@ impl Intake {
         self.sequencer.has_quote(symbol)
     }
 
-    /// Publishes quotes that were asked for beside the stream, of the symbols of which it has brought none.
+    /// Publishes quotes that were requested beside the stream, for symbols that the stream has brought no quote of.
     pub(super) fn first_values(
         &mut self,
         (plan, out, metrics): (&UpstreamPlan, &Publisher, &UpstreamMetrics),
@@ -125,7 +125,7 @@ impl Intake {
         if let Some((symbol, way)) = delay
             && way.abs() <= RECORDED_AFTER
         {
-            // By the venue's clock when that is ahead of ours. A stamp that is far off is no way.
+            // Measured by the venue's clock if that is ahead of ours. A stamp that is far off measures no latency.
             let ahead = out.offset(symbol).unwrap_or(0).saturating_neg().max(0);
             metrics.latency(way.saturating_add(ahead));
         }
@@ -136,7 +136,7 @@ impl Intake {
 fn finish(tick: &mut Tick, plan: &UpstreamPlan) -> Option<i64> {
     let (source, way) = match tick {
         Tick::Trade(trade) => (&mut trade.source, trade.te.map(|te| trade.tr.0.saturating_sub(te.0))),
-        // A snapshot was not on its way since then.
+        // A snapshot's time is not when it was sent.
         Tick::Quote(quote) if quote.is_snapshot => (&mut quote.source, None),
         Tick::Quote(quote) => (&mut quote.source, quote.te.map(|te| quote.tr.0.saturating_sub(te.0))),
         Tick::Status(status) => (&mut status.source, None),

@@ -1,5 +1,5 @@
-//! One connection to a venue: greeting, credentials, requests, signs of life. What it brings is handed up in order,
-//! frame by frame; whether it is new is for others to tell.
+//! One connection to a venue: greeting, credentials, requests, signs of life. It hands up what it receives in order; it
+//! does not judge whether that is new.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -34,26 +34,26 @@ enum Phase {
 /// A tick under our name, with its place among the venue's.
 pub(super) type SequencedTick = (Tick, Option<Sequence>);
 
-/// What a connection brought since the last call.
+/// What a connection received since the last call.
 #[derive(Debug, Default)]
 pub(super) struct LinkUpdate {
-    /// Something came, a ping or an answer to ours included.
+    /// Any frame came, also a ping or pong.
     pub(super) is_alive: bool,
     /// Ticks under our names, in order.
     pub(super) ticks: Vec<SequencedTick>,
-    /// Numbers of the newest trades; behind the ticks.
+    /// Numbers of the newest trades; they count after the ticks.
     pub(super) marks: Vec<(Symbol, u64)>,
-    /// Symbols whose subscription is confirmed now.
+    /// Symbols that are confirmed now.
     pub(super) on: Vec<Symbol>,
     /// Symbols that the venue refuses, with its words.
     pub(super) refused: Vec<(Symbol, String)>,
     /// Symbols for which the connection has no place.
     pub(super) without_place: Vec<Symbol>,
-    /// The venue as a whole works, or does not.
+    /// Whether the whole venue works, if it said so.
     pub(super) online: Option<bool>,
     /// The venue will end this connection.
     pub(super) shutdown: bool,
-    /// A frame could not be read: anything may have been in it. The ticks before it are from before.
+    /// A frame could not be read, so any tick may be missing. `ticks` came before it.
     pub(super) unreadable: Option<LossWhy>,
 }
 
@@ -132,7 +132,7 @@ impl Link {
         Ok(now)
     }
 
-    /// Takes a frame, and those behind it that are there already.
+    /// Takes a frame and all further ones that are already there.
     ///
     /// # Cancel safety
     /// Frames are lost when the future is dropped.
@@ -169,7 +169,7 @@ impl Link {
                 }
                 self.take(plan, out, update).await?;
             }
-            // The last one of a turn must not take another out of the socket.
+            // After the last frame of a turn, leave the next one in the socket.
             next = if taken < UPSTREAM_BURST_FRAMES { self.socket.now() } else { None };
         }
         Ok(())
@@ -231,7 +231,7 @@ impl Link {
             None => refusal.words.clone(),
         };
         self.words = Some(shown.clone());
-        // A stream without trading states, or a plan, may refuse those alone.
+        // A stream or a plan without trading states refuses only those.
         let is_of_states = self.requests.is_of_states();
         match refusal.class {
             RefusalClass::Credentials if !is_of_states => return Err(Reason::Auth.because(shown)),
@@ -259,16 +259,16 @@ impl Link {
         Ok(())
     }
 
-    /// Sends what is due: requests, a ping after half of the silence that is allowed. Returns how late it was to look, when it
-    /// was held up; then it has judged nothing.
+    /// Sends what is due: requests, and a ping after half of the allowed silence. If the process was held up, it judges nothing
+    /// and returns how late it was.
     ///
     /// # Cancel safety
-    /// A frame may have been sent in part: the connection is good for nothing then.
+    /// A frame may have been sent in part, and then the connection cannot be used any more.
     pub(super) async fn tend(&mut self, plan: &UpstreamPlan) -> Result<Duration, Break> {
         let now = Instant::now();
         let late = now.saturating_duration_since(self.judged_at(plan));
         if late > LATE {
-            // The process was held up, and frames may wait in the socket: they are read first.
+            // The process was held up. Read the frames that wait in the socket first.
             self.excuse(now, late);
             return Ok(late);
         }
@@ -293,7 +293,7 @@ impl Link {
         Ok(Duration::ZERO)
     }
 
-    /// Sends as much as the pace allows. Whatever is sent takes the answer to a ping along, so that goes first.
+    /// Sends as much as the pacer allows. Any send also flushes a pending pong, so the pong goes first.
     async fn send_due(&mut self, plan: &UpstreamPlan, mut now: Instant) -> Result<(), Break> {
         if self.socket.owes_pong() {
             if !self.pacer.is_ready(FrameKind::Keepalive, now) {
@@ -321,7 +321,7 @@ impl Link {
         Ok(())
     }
 
-    /// All that the venue has to do has its time from now on.
+    /// Restarts the times that the venue has for everything.
     fn excuse(&mut self, now: Instant, late: Duration) {
         (self.heard, self.pinged) = (now, false);
         self.requests.excuse(now, late);
@@ -331,7 +331,7 @@ impl Link {
         }
     }
 
-    /// When to check that the venue has said what it should.
+    /// When to check whether the venue is late.
     fn judged_at(&self, plan: &UpstreamPlan) -> Instant {
         let half = if self.pinged { plan.silence_timeout } else { plan.silence_timeout / 2 };
         let since = match self.phase {
@@ -381,17 +381,17 @@ impl Link {
         self.is_open() && self.requests.is_settled()
     }
 
-    /// What to tell of it at its end.
+    /// A complaint about the connection, at its end.
     pub(super) fn complaint(&self, plan: &UpstreamPlan) -> Option<String> {
         self.strange.end(plan.venue)
     }
 
-    /// Says goodbye in the background.
+    /// Closes in the background.
     pub(super) fn close(self) {
         tokio::spawn(self.say_goodbye());
     }
 
-    /// Says goodbye, no sooner than a frame may leave.
+    /// Closes the connection, as soon as the pacer allows a frame.
     pub(super) async fn say_goodbye(self) {
         if let Some(at) = self.pacer.ready(FrameKind::Keepalive) {
             tokio::time::sleep_until(at).await;

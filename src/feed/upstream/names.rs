@@ -15,10 +15,10 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Adds a symbol; without a name of its own it has the one that the venue's rule makes.
+    /// Adds a symbol. Without `theirs` its name follows the venue's rule.
     ///
     /// # Errors
-    /// Names the symbol that is called the same already.
+    /// Returns the symbol that already has the name.
     pub(super) fn add(&mut self, venue: Venue, ours: Symbol, theirs: Option<String>) -> Result<(), Symbol> {
         let theirs = theirs.unwrap_or_else(|| venue.symbol(ours.as_str()));
         if let Some(other) = self.ours.get(&theirs) {

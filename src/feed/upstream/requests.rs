@@ -1,8 +1,8 @@
-//! What one connection asks of its venue: subscriptions in batches, each answer matched with its request. No I/O:
-//! frames to send come out, answers go in; how fast is the pacer's business.
+//! One connection's requests: batches of subscriptions, and answers matched with them. No I/O: it yields frames to send
+//! and takes answers. The pacer decides how fast.
 //!
-//! Venues that number their answers may have several requests open. At the others one request is open at a time, and
-//! what counts is what their lists of subscriptions say, not how many answers came ([`answers`]).
+//! At venues that number their answers several requests may be open. At the others only one, and their lists of
+//! subscriptions decide, not the number of answers ([`answers`]).
 
 mod answers;
 
@@ -20,7 +20,7 @@ use crate::{
     market::Symbol,
 };
 
-/// How a symbol stands.
+/// The state of a symbol's subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     Asked,
@@ -34,7 +34,7 @@ enum Standing {
 enum Purpose {
     Subscribe,
     Unsubscribe,
-    /// Trading states, which others can do without.
+    /// Trading states; the feed works without them.
     States,
 }
 
@@ -42,16 +42,16 @@ enum Purpose {
 #[derive(Debug)]
 struct Asked {
     purpose: Purpose,
-    /// Those of its symbols about which nothing is decided.
+    /// Its symbols that are still undecided.
     symbols: Vec<Symbol>,
     /// The numbers of its frames.
     ids: std::ops::Range<u64>,
-    /// At venues that number their answers.
+    /// Answers still to come, at venues that number them.
     answers_due: usize,
     since: Instant,
-    /// An answer came that leaves something open: then it is asked again.
+    /// An answer left symbols open: they are asked for again at this time.
     decided_by: Option<Instant>,
-    /// Whether an answer has decided about one of its symbols.
+    /// Whether an answer has decided any of its symbols.
     has_progress: bool,
     /// The venue's words about it.
     words: String,
@@ -62,21 +62,21 @@ struct Asked {
 pub(super) struct Requests {
     venue: Venue,
     next_id: u64,
-    /// Batches to repeat as they are, and when.
+    /// Batches to repeat unchanged, and when.
     batches: VecDeque<(Instant, Vec<Symbol>)>,
     to_ask: BTreeSet<Symbol>,
     to_drop: BTreeSet<Symbol>,
-    /// Symbols whose trading states to ask for, or no more.
+    /// Symbols whose trading states to subscribe (true) or unsubscribe (false).
     states: BTreeMap<Symbol, bool>,
     has_states: bool,
     frames: VecDeque<String>,
     asked: VecDeque<Asked>,
     symbols: BTreeMap<Symbol, Standing>,
-    /// Symbols that were asked for alone, and that the list of subscriptions did not have then: asked for once more.
+    /// Symbols that were asked for alone and were not in the list of subscriptions. They are asked for once more.
     doubted: BTreeSet<Symbol>,
-    /// How many symbols were too many, and when that turned out.
+    /// A number of symbols that was too many, and when that was found.
     too_many: Option<(usize, Instant)>,
-    /// Requests in a row that were refused for their rate or for the venue's fault.
+    /// Consecutive requests that were refused for their rate or by the venue's own fault.
     setbacks: u32,
     changes: Changes,
 }
@@ -88,7 +88,7 @@ pub(super) struct Changes {
     pub(super) subscribes: u64,
     /// Symbols in requests to unsubscribe.
     pub(super) unsubscribes: u64,
-    /// Whether others may be confirmed than before.
+    /// Whether the confirmed symbols may have changed.
     pub(super) confirmed: bool,
 }
 
@@ -120,7 +120,7 @@ impl Requests {
 
     /// The symbol must be subscribed.
     pub(super) fn want(&mut self, symbol: Symbol) {
-        // A drop that was not sent yet never happens.
+        // Cancels a drop that was not sent yet.
         if !self.to_drop.remove(&symbol) && !self.symbols.contains_key(&symbol) {
             self.to_ask.insert(symbol);
         }
@@ -132,7 +132,7 @@ impl Requests {
             return;
         }
         match self.symbols.get(&symbol) {
-            // There is nothing to end.
+            // There is no subscription to end.
             Some(Standing::Refused(_)) => self.forget(symbol),
             Some(Standing::Asked | Standing::On) => {
                 self.to_drop.insert(symbol);
@@ -141,7 +141,7 @@ impl Requests {
         }
     }
 
-    /// The symbol is gone at the venue, or has no place: nothing is asked of it, not even its end.
+    /// The symbol is gone at the venue or has no place: it is not even unsubscribed.
     pub(super) fn forget(&mut self, symbol: Symbol) {
         self.to_ask.remove(&symbol);
         self.to_drop.remove(&symbol);
@@ -149,27 +149,27 @@ impl Requests {
         self.changes.confirmed = true;
     }
 
-    /// A frame that the venue answers with a sign of life, at a venue that has one beside WebSocket's.
+    /// The venue's own ping request, if it has one beside WebSocket's.
     pub(super) fn ping(&mut self) -> Option<String> {
         let frame = self.venue.ping(self.next_id)?;
         self.next_id += 1;
         Some(frame)
     }
 
-    /// The next frame to send, if there is one and its time has come.
+    /// The next frame to send, if one is due.
     pub(super) fn poll(&mut self, names: &Names, now: Instant) -> Option<String> {
         if self.frames.is_empty() {
             self.batch(names, now);
         }
         let frame = self.frames.pop_front()?;
-        // It may have waited for the pace: its time begins now.
+        // It may have waited for the pacer, so its time starts now.
         if let Some(newest) = self.asked.back_mut() {
             newest.since = now;
         }
         Some(frame)
     }
 
-    /// When [`poll`](Self::poll) has something; the pacer may make it wait longer.
+    /// When [`poll`](Self::poll) has a frame. The pacer may delay it.
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
         let refused = self.symbols.values().filter_map(|standing| match standing {
             Standing::Refused(since) => Some(*since + UPSTREAM_REFUSED_AGAIN),
@@ -192,7 +192,7 @@ impl Requests {
         self.venue.answers_in_lists() && !self.asked.is_empty()
     }
 
-    /// Symbols that were refused long ago are asked for again.
+    /// Asks again for symbols that were refused long ago.
     fn retry_refused(&mut self, now: Instant) {
         let again = |standing: &Standing| matches!(standing, Standing::Refused(since) if now >= *since + UPSTREAM_REFUSED_AGAIN);
         let again: Vec<_> =
@@ -203,7 +203,7 @@ impl Requests {
         }
     }
 
-    /// Makes the frames of the next request. Drops go first: they make room.
+    /// Makes the frames of the next request. Drops go first, because they make room.
     fn batch(&mut self, names: &Names, now: Instant) {
         if self.waits_for_its_turn() {
             return;
@@ -215,13 +215,13 @@ impl Requests {
             self.ask(names, Purpose::Unsubscribe, symbols, now);
         } else if let Some(at) = self.batches.iter().position(is_due) {
             let (_, mut symbols) = self.batches.remove(at).unwrap_or((now, Vec::new()));
-            // What was let go meanwhile is not asked for again.
+            // Leave out symbols that were released meanwhile.
             symbols.retain(|symbol| self.symbols.contains_key(symbol));
             self.ask(names, Purpose::Subscribe, symbols, now);
             if self.venue.answers_in_lists()
                 && let Some(again) = self.asked.back_mut()
             {
-                // Its symbols are in doubt: a venue that says nothing at all of them is not to be left for that.
+                // These symbols are in doubt. If the venue says nothing about them, the connection must not break for that.
                 again.decided_by = Some(now + UPSTREAM_RETRY_GRACE);
             }
         } else if !self.to_ask.is_empty() {
@@ -241,7 +241,7 @@ impl Requests {
         if purpose == Purpose::Subscribe
             && let Some(left) = self.places_left()
         {
-            // Half of what may be left: so it is found out how many fit.
+            // Ask for half of what may be left, to find out how many fit.
             most = most.min(left.div_ceil(2));
         }
         batch.truncate(most);
@@ -252,7 +252,7 @@ impl Requests {
         batch
     }
 
-    /// How many more symbols the connection may carry, when it has turned out that it does not carry all.
+    /// How many more symbols may fit, once the venue has said that not all do.
     fn places_left(&self) -> Option<usize> {
         let (too_many, _) = self.too_many?;
         Some((too_many - 1).saturating_sub(self.symbols().count()))
@@ -285,7 +285,7 @@ impl Requests {
         self.send(purpose, symbols, frames, now);
     }
 
-    /// Asks for trading states, or for no more of them, in a request of its own: a stream that has none costs nothing.
+    /// Subscribes or unsubscribes trading states, in a request of its own: a stream without them refuses only that.
     fn ask_states(&mut self, names: &Names, now: Instant) {
         let Some(wanted) = self.states.values().next().copied() else { return };
         let some = self.states.iter().filter(|(_, other)| **other == wanted).take(VENUE_REQUEST_SYMBOLS);
@@ -326,7 +326,7 @@ impl Requests {
         pause.min(UPSTREAM_REPEAT.1)
     }
 
-    /// Every request has its time from now on.
+    /// Restarts the time of every request.
     pub(super) fn excuse(&mut self, now: Instant, late: Duration) {
         for asked in &mut self.asked {
             asked.since = now;
@@ -336,13 +336,13 @@ impl Requests {
 
     /// Since when the oldest request waits for its first answer.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
-        // The newest one may wait for the pace.
+        // The newest one may still wait for the pacer.
         let sent = self.asked.len().saturating_sub(usize::from(!self.frames.is_empty()));
         let is_open = |asked: &&Asked| asked.decided_by.is_none();
         self.asked.iter().take(sent).find(is_open).map(|asked| asked.since)
     }
 
-    /// Whether everything that is wanted was asked and answered.
+    /// Whether all requests were made and answered.
     pub(super) fn is_settled(&self) -> bool {
         self.asked.is_empty()
             && self.frames.is_empty()
@@ -351,7 +351,7 @@ impl Requests {
             && self.to_drop.is_empty()
     }
 
-    /// The symbols that may send ticks: asked for, whether answered or not.
+    /// The symbols that may have ticks: all that were asked for and not refused.
     pub(super) fn symbols(&self) -> impl Iterator<Item = Symbol> {
         let refused = |standing: &Standing| matches!(standing, Standing::Refused(_));
         self.symbols.iter().filter(move |(_, standing)| !refused(standing)).map(|(symbol, _)| *symbol)

@@ -1,5 +1,5 @@
-//! Which ticks of a venue are new, and where some were never received: by the venue's own numbers, over all
-//! connections that there ever were.
+//! Which ticks of a venue are new, and where some were never received: by the venue's own numbers, over all connections
+//! of the feed.
 //!
 //! | the venue | repeated and late ticks | missing ticks |
 //! | --- | --- | --- |
@@ -8,7 +8,7 @@
 //! | does not number quotes | told by event time, or by being the same | assumed after every interruption |
 //! | does not number trades (Alpaca) | told by id, source and time, among the last ones | assumed after every interruption |
 //!
-//! Refuses to wait: a late tick is dropped and not put in its place. Its loss was told already.
+//! Refuses to wait: a late tick is dropped, because its loss was already told.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::DefaultHasher},
@@ -34,7 +34,7 @@ pub(super) enum Verdict {
     Late,
 }
 
-/// What is remembered of every symbol.
+/// What is remembered for all symbols.
 #[derive(Debug, Default)]
 pub(super) struct Sequencer {
     symbols: HashMap<Symbol, Tracks>,
@@ -58,11 +58,11 @@ struct Track {
     window: u64,
     te: Option<UnixMicros>,
     interrupted: Option<LossWhy>,
-    /// Number of the newest one by the venue's mark before: it may have been on its way still.
+    /// The number in the venue's previous mark. At that time the trade may still have been on its way.
     mark: Option<u64>,
 }
 
-/// The trades that were published last, where numbers do not tell.
+/// The trades that were published last, for venues without numbers.
 #[derive(Debug, Default)]
 struct Recent {
     known: HashSet<u64>,
@@ -80,14 +80,14 @@ impl Sequencer {
         }
     }
 
-    /// The venue says that its newest trade has that number. What an earlier mark promised and has not come by this one
-    /// never will: returns the loss, once.
+    /// The venue tells the number of its newest trade. Trades that the mark before promised and that have not come by now are
+    /// lost: returns that loss, once.
     pub(super) fn mark(&mut self, symbol: Symbol, newest: u64) -> Option<Loss> {
         let track = &mut self.symbols.get_mut(&symbol)?.trades;
         let before = track.mark.replace(newest)?;
         let last = track.number?;
         if newest < before {
-            // It counts anew: the next trade tells.
+            // The venue counts anew; the next trade shows from where.
             track.mark = None;
             return None;
         }
@@ -104,7 +104,7 @@ impl Sequencer {
         self.symbols.get(&symbol).is_some_and(|tracks| tracks.has_quote)
     }
 
-    /// Looks at a quote that the stream did not bring. It has no place among those of the stream, and none comes after them.
+    /// Looks at a quote that was requested beside the stream. It has no number, and is late once the stream has brought one.
     pub(super) fn snapshot(&mut self, quote: &Quote) -> Verdict {
         let tracks = self.symbols.entry(quote.symbol).or_default();
         let before = (tracks.quotes.te, quote.te);
@@ -123,7 +123,7 @@ impl Sequencer {
         }
     }
 
-    /// Looks at a tick, under our name of its symbol, and remembers it when it is new.
+    /// Looks at a tick, under our name of its symbol, and remembers it if it is new.
     pub(super) fn check(&mut self, tick: &Tick, sequence: Option<Sequence>) -> Verdict {
         match tick {
             Tick::Trade(trade) => self.symbols.entry(trade.symbol).or_default().trade(trade, sequence),
@@ -164,7 +164,7 @@ impl Tracks {
     }
 }
 
-/// What a tick says of itself.
+/// Where a tick belongs, and its event time.
 #[derive(Clone, Copy)]
 struct Place {
     symbol: Symbol,
@@ -204,7 +204,7 @@ impl Track {
         self.accept(place, 0, 0, loss)
     }
 
-    /// A venue that starts to count anew must not be taken for one that repeats itself for ever.
+    /// Whether the venue counts anew. Otherwise all its further ticks would look like repetitions.
     fn is_renumbered(&self, te: Option<UnixMicros>) -> bool {
         let (Some(te), Some(last)) = (te, self.te) else { return false };
         let later = i64::try_from(UPSTREAM_RENUMBERED_AFTER.as_micros()).unwrap_or(i64::MAX);

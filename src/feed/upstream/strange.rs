@@ -1,11 +1,11 @@
-//! A connection on which nothing is understood: another venue's address, or a proxy's words.
+//! Detects a connection on which no frame is understood, as at the wrong address or behind a proxy that answers itself.
 
 use crate::{
     dialect::{Message, Venue, looks_like},
     limits::UPSTREAM_STRANGE_FRAMES,
 };
 
-/// What is known of one connection's frames. Once one was understood there is nothing more to know.
+/// Counts one connection's frames until the first one is understood.
 #[derive(Debug, Default)]
 pub(super) struct Strange {
     is_understood: bool,

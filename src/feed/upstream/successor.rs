@@ -1,6 +1,6 @@
-//! A second connection that takes over from the first one without a hole: it gets all subscriptions, then both are
-//! read for a while, then it alone. Until then its ticks are kept; afterwards the venue's numbers tell which of them
-//! the first one brought already.
+//! A second connection that takes over from the first without a hole. It subscribes to everything, then both are read for
+//! a while, then only the second. Its ticks are kept until then; the venue's numbers tell which of them the first has
+//! already brought.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -36,7 +36,7 @@ enum Stage {
     Open(Box<Link>),
 }
 
-/// Something of the second connection.
+/// What the second connection brought.
 #[derive(Debug)]
 pub(super) enum Arrival {
     Opened(Box<Result<Link, String>>),
@@ -77,7 +77,7 @@ impl Successor {
         match arrival {
             Arrival::Opened(opened) => {
                 let mut link = (*opened)?;
-                // The wishes may have changed meanwhile.
+                // Other symbols may be wanted by now.
                 wanted.iter().for_each(|symbol| link.requests.want(*symbol));
                 self.stage = Stage::Open(Box::new(link));
             }
@@ -140,7 +140,7 @@ impl Successor {
         own.min(self.settled.map_or(self.deadline, |settled| settled + plan.overlap))
     }
 
-    /// Its requests follow the wishes.
+    /// The connection, once it is open.
     pub(super) fn link(&mut self) -> Option<&mut Link> {
         match &mut self.stage {
             Stage::Opening(_) => None,
@@ -148,8 +148,8 @@ impl Successor {
         }
     }
 
-    /// The connection, and its ticks so far. Of quotes that nothing tells the age of, only the newest of each symbol
-    /// is one that the old connection cannot have overtaken.
+    /// The connection and its ticks so far. Of quotes without time or number only the newest of each symbol is kept: the old
+    /// connection may have brought newer ones than the rest.
     pub(super) fn into_parts(self) -> Option<(Link, Vec<SequencedTick>)> {
         let Stage::Open(link) = self.stage else { return None };
         let mut kept = self.kept;

@@ -14,11 +14,11 @@ pub struct Frame {
     pub bytes: Bytes,
 }
 
-/// The feeds' end.
+/// The end that feeds send to.
 #[derive(Debug, Clone)]
 pub struct Tap(mpsc::Sender<Frame>);
 
-/// A tap, and where its frames come out.
+/// A tap and its receiver.
 #[must_use]
 pub fn tap() -> (Tap, mpsc::Receiver<Frame>) {
     let (sender, receiver) = mpsc::channel(RECORD_FRAMES);
@@ -26,7 +26,7 @@ pub fn tap() -> (Tap, mpsc::Receiver<Frame>) {
 }
 
 impl Tap {
-    /// Hands a frame over; waits while the recorder is behind. When it is gone, frames go nowhere.
+    /// Hands over a frame, and waits while the recorder is behind. Without a recorder frames are dropped.
     pub(super) async fn send(&self, frame: Frame) {
         let _gone = self.0.send(frame).await;
     }

@@ -91,6 +91,26 @@ async fn quiet_symbols_have_a_quote_that_says_it_is_a_snapshot() {
     }
 }
 
+/// Kraken marks its first quote, Coinbase does not: there the gateway cannot know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_stream_begins_with_a_quote_it_is_the_first_one() {
+    let names = ["A-USD", "B-USD"];
+    for (venue, snap) in [(Venue::Kraken, json!(true)), (Venue::Coinbase, Value::Null)] {
+        let rules = Rules { first_quotes: true, ..Rules::default() };
+        let setup = setup(venue, &names, script(venue, &names, rules), "demand = \"always\"").await;
+        let mut client = setup.gateway.connect().await;
+        client
+            .send(json!({"op": "subscribe", "channel": "quotes", "symbols": names, "mode": "stream"}))
+            .await;
+        client.expect("subscribed").await;
+        for _each in names {
+            let quote = next(&mut client).await;
+            assert_eq!((&quote["T"], &quote["snap"]), (&json!("q"), &snap), "{venue:?} {quote}");
+        }
+        setup.end().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_is_older_than_the_stream_is_dropped() {
     let (venue, names) = (Venue::Binance, ["A-USD"]);

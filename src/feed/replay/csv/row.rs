@@ -9,7 +9,7 @@ use crate::{
     market::{Level, Price, Size},
 };
 
-/// The end of a line, which every line is given.
+/// The line end that is added to every line.
 const LINE_END: u8 = b'\n';
 
 /// A column that was found.
@@ -27,7 +27,7 @@ pub(super) struct Row {
     text: Vec<u8>,
     ends: Vec<usize>,
     fields: usize,
-    /// Lines in a row at whose end a quoted field was open.
+    /// Consecutive lines that ended inside a quoted field.
     open_lines: usize,
 }
 
@@ -43,8 +43,8 @@ impl Row {
     /// Takes this line.
     ///
     /// # Errors
-    /// When it has too many columns; when a quoted field of it, or of a line before, is not closed at its end. What
-    /// follows then is the inside of that field and no row, up to where it is closed, or for [`CSV_QUOTED_LINES`].
+    /// When it has too many columns, or ends inside a quoted field. The following lines are then inside that field, until it
+    /// is closed, or for [`CSV_QUOTED_LINES`].
     pub(super) fn split(&mut self, line: &[u8]) -> Result<(), Skipped> {
         self.fields = 0;
         let was_open = std::mem::take(&mut self.open_lines);
@@ -79,7 +79,7 @@ impl Row {
                 }
             }
         }
-        // Even the end of the line did not end the row.
+        // The line end is inside a quoted field.
         self.open_lines = if was_open < CSV_QUOTED_LINES { was_open + 1 } else { 0 };
         Err(Skipped::new("cut_off", "a quoted field is not closed on this line"))
     }
@@ -119,7 +119,7 @@ impl Row {
         (price, size): (Cell, Option<Cell>),
         scale: Option<u32>,
     ) -> Result<Option<Level>, Skipped> {
-        // An empty field is how most files write a missing side.
+        // Most files write a missing side as an empty field.
         if self.text(price.index).is_some_and(str::is_empty) {
             return Ok(None);
         }

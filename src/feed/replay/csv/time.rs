@@ -1,4 +1,4 @@
-//! How a column tells the time.
+//! Times in a column.
 
 use jiff::{ToSpan as _, civil, fmt::strtime, tz::TimeZone};
 
@@ -9,10 +9,10 @@ use crate::{
     market::UnixMicros,
 };
 
-/// Milliseconds of a day with an hour to spare: days with a change of the clock have up to 25.
+/// Milliseconds of a day and one hour: a day on which the clock changes can have 25 hours.
 const DAY_MS: i64 = 25 * 60 * 60 * 1_000;
 
-/// A checked `time_unit` with what belongs to it.
+/// A checked `time_unit` with its settings.
 #[derive(Debug)]
 pub(super) enum TimeFormat {
     /// Since the epoch; the number of units in a second.

@@ -1,4 +1,4 @@
-//! What answers mean for the requests that are open.
+//! Applies answers to the open requests.
 //!
 //! | the venue | a request is answered by | decided by |
 //! | --- | --- | --- |
@@ -88,7 +88,7 @@ impl Requests {
         told
     }
 
-    /// A refusal came; not one that ends the connection.
+    /// A refusal came that does not end the connection.
     pub(in crate::feed::upstream) fn refused(
         &mut self,
         refusal: &Refusal,
@@ -97,7 +97,7 @@ impl Requests {
     ) -> Answered {
         let mut told = Answered::default();
         let Some(at) = self.numbered(refusal.id) else {
-            // Without a number: what stays open was dropped.
+            // A refusal without a number: open requests may have been dropped.
             return if refusal.class == RefusalClass::Rate { self.reconsider(now) } else { told };
         };
         told.is_known = true;
@@ -121,12 +121,12 @@ impl Requests {
         told
     }
 
-    /// Whether a refusal would be of the open request for trading states, which harms nothing.
+    /// Whether the open request is for trading states, whose refusal does no harm.
     pub(in crate::feed::upstream) fn is_of_states(&self) -> bool {
         self.asked.front().is_some_and(|asked| asked.purpose == Purpose::States)
     }
 
-    /// What stayed open after the grace is asked again; a single symbol is refused then. Returns what that decides.
+    /// After the grace, asks again for open symbols; one that is alone by then is refused. Returns what that decides.
     pub(in crate::feed::upstream) fn decide(&mut self, now: Instant) -> Answered {
         let mut told = Answered::default();
         self.turn_away(now, &mut told);
@@ -138,8 +138,7 @@ impl Requests {
                 continue;
             }
             match asked.symbols[..] {
-                // Numbered answers count: what is missing got lost on its way.
-                // The list may have been an older request's.
+                // The list may belong to an older request, so a single symbol gets a second chance.
                 [symbol] if asked.words.is_empty() && !asked.has_progress && self.doubted.insert(symbol) => {
                     self.batches.push_back((now, vec![symbol]));
                 }
@@ -192,7 +191,7 @@ impl Requests {
         }
     }
 
-    /// Words about a symbol: those that they name are refused. When they name none, the request is asked again in halves.
+    /// The refusal is about symbols. Those that it names are refused; if it names none, the request is repeated in halves.
     fn symbol_refused(
         &mut self,
         at: usize,
@@ -212,13 +211,13 @@ impl Requests {
             if named.is_empty() {
                 return self.divide(at, refusal, (now, told));
             }
-            // Kraken answers for each symbol of each frame: the others' answers are still to come.
+            // Kraken answers for each symbol of each frame, so the answers for the others are still to come.
             let answered = self.answered(refusal.id);
             told.on.extend(answered.on);
             return;
         }
         if named.is_empty() && is_known_already {
-            // Told once more, perhaps for another channel.
+            // Repeated, perhaps for another channel.
             return;
         }
         let asked = &mut self.asked[at];
@@ -247,7 +246,7 @@ impl Requests {
         self.batches.extend([(now, first), (now, second)].into_iter().filter(|(_, half)| !half.is_empty()));
     }
 
-    /// The connection is full: fewer are asked for next, and those for which no place is found are turned away.
+    /// The connection is full: asks for fewer next, and later turns away symbols without a place.
     fn no_place(&mut self, at: usize, now: Instant) {
         let Some(asked) = self.asked.remove(at).filter(|asked| asked.purpose == Purpose::Subscribe) else {
             return;
@@ -261,7 +260,7 @@ impl Requests {
         }
     }
 
-    /// Symbols to ask for wait elsewhere when there is no place. The plan may become another one.
+    /// Turns away the symbols that have no place. The limit is forgotten after a while, because the plan may change.
     fn turn_away(&mut self, now: Instant, told: &mut Answered) {
         self.too_many = self.too_many.filter(|(_, since)| now < *since + UPSTREAM_REFUSED_AGAIN);
         if self.is_full() {
@@ -273,18 +272,18 @@ impl Requests {
         !self.to_ask.is_empty() && self.asked.is_empty() && self.places_left() == Some(0)
     }
 
-    /// The same is asked again, after a pause.
+    /// Repeats the request after a pause.
     fn repeat(&mut self, at: usize, now: Instant) {
         let pause = self.pause();
         let Some(asked) = self.asked.remove(at) else { return };
         match asked.purpose {
             Purpose::Subscribe => self.batches.push_back((now + pause, asked.symbols)),
-            // A symbol that goes on ticking is passed over.
+            // Ticks of a symbol that stays subscribed are ignored.
             Purpose::Unsubscribe | Purpose::States => {}
         }
     }
 
-    /// What is open gets its grace, and is asked again then.
+    /// Gives all open requests a grace, after which they are repeated.
     fn reconsider(&mut self, now: Instant) -> Answered {
         for asked in &mut self.asked {
             asked.decide_by(now + UPSTREAM_ANSWER_GRACE);
