@@ -1,7 +1,7 @@
 //! Binance spot and USD-M futures, the reading side: raw stream events, combined-stream frames and answers to requests.
 //!
-//! Trades and best quotes become ticks; books, candles and statistics are passed over by named rules. No order book
-//! is kept here, so depth updates are not linked to each other.
+//! Trades and best quotes become ticks; books, candles and statistics are ignored by named rules. No order book is kept
+//! here, so depth updates are not linked to each other.
 //!
 //! Formats: "WebSocket Streams" of the Binance Spot API and of USD-M Futures.
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::market::{Marks, Print, PrintRule, Quote, Side, Source, Tick, Trade, TradeId};
 
-/// What tells the kinds of frames apart. `e` names the event, except in a spot `bookTicker`, which has no name.
+/// The fields that tell the kind of a frame. `e` names the event, except in a spot `bookTicker`, which has no name.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
@@ -56,7 +56,7 @@ struct TradeEvent<'a> {
     a: Option<u64>,
     p: Text<'a>,
     q: Text<'a>,
-    /// When it traded, in milliseconds, or in microseconds when the connection asked for them.
+    /// When it traded, in milliseconds, or in microseconds if the connection asked for those.
     #[serde(rename = "T")]
     time: i64,
     /// Whether the buyer was the maker.

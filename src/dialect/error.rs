@@ -20,7 +20,7 @@ pub enum ParseError {
         /// What came instead.
         why: rmp_serde::decode::Error,
     },
-    /// Something that a message of this kind must have is not there.
+    /// A field that a message of this kind must have is missing.
     #[error("{field} is missing in {kind:?}")]
     Missing {
         /// The venue's name of the field.
@@ -36,7 +36,7 @@ pub enum ParseError {
         /// What was wrong.
         why: DecimalError,
     },
-    /// A symbol that does not fit ours.
+    /// A symbol that is not valid here.
     #[error("symbol {text:?} {why}")]
     Symbol {
         /// As the venue wrote it.
@@ -44,7 +44,7 @@ pub enum ParseError {
         /// What was wrong.
         why: SymbolError,
     },
-    /// A text that is longer than is kept.
+    /// A text that is too long.
     #[error("{field} has {len} bytes, at most {max} are taken")]
     Long {
         /// The venue's name of the field.
@@ -54,10 +54,10 @@ pub enum ParseError {
         /// Longest allowed, in bytes.
         max: usize,
     },
-    /// A venue's symbol that has no name of ours, cut to a bearable length.
+    /// A venue's symbol without a name of ours, cut to a bounded length.
     #[error("symbol {0:?} has no name here")]
     Unnamed(String),
-    /// A time that cannot be: unparsable, or before 1971 or after 2200. Of a number it is said what it would be in each
+    /// A time that cannot be parsed, or is before 1971 or after 2200. For a number the error tells what it would be in each
     /// unit.
     #[error("{field}: {text:?} is not a plausible time{}", Readings { text, unit })]
     Time {
@@ -84,7 +84,7 @@ impl ParseError {
     }
 }
 
-/// A venue's own words, no longer than we want to keep.
+/// A venue's own words, cut to a bounded length.
 pub(crate) fn words(text: &str) -> String {
     text.chars().take(MAX_VENUE_WORDS).collect()
 }

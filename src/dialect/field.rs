@@ -1,4 +1,4 @@
-//! Texts and numbers of foreign formats as our values, with errors that name the field.
+//! Turns texts and numbers of foreign formats into our values, with errors that name the field.
 //!
 //! Refuses to guess: what is not an exact decimal, a symbol or a plausible time is an error.
 
@@ -12,11 +12,11 @@ use crate::{
     market::{Level, Price, Size, Symbol, TradeId, UnixMicros},
 };
 
-/// A count since the epoch of at least this much is in microseconds, a smaller one in milliseconds: as
-/// milliseconds it would be the year 5138, as microseconds 1973.
+/// From this count since the epoch on the unit is microseconds, below it milliseconds: in milliseconds it would be the year
+/// 5138, in microseconds it is 1973.
 const FIRST_MICROS: i64 = 100_000_000_000_000;
 
-/// Characters of a foreign text that an error repeats.
+/// Most characters of a foreign text that an error repeats.
 const SHOWN: usize = 40;
 
 /// The price in that text.
@@ -29,7 +29,7 @@ pub(crate) fn size(field: &'static str, text: &str) -> Result<Size, ParseError> 
     text.parse().map_err(|why| ParseError::Number { field, why })
 }
 
-/// One side of a quote; venues write an empty side as price zero with no size or size zero.
+/// One side of a quote. Venues write an empty side as price zero with no size or size zero.
 pub(crate) fn level(price: Price, size: Option<Size>) -> Option<Level> {
     let empty = price.decimal().is_zero() && size.is_none_or(|size| size.decimal().is_zero());
     (!empty).then_some(Level { price, size })
@@ -40,7 +40,7 @@ pub(crate) fn symbol(text: &str) -> Result<Symbol, ParseError> {
     Symbol::new(text).map_err(|why| ParseError::Symbol { text: shown(text), why })
 }
 
-/// A trade's name as the venue wrote it: a number only where the number prints as the same text. An empty one is none.
+/// A trade's id as the venue wrote it: a number only if it prints as the same text; `None` if it is empty.
 pub(crate) fn trade_id(field: &'static str, text: &str) -> Result<Option<TradeId>, ParseError> {
     if text.len() > MAX_TRADE_ID {
         return Err(ParseError::Long { field, len: text.len(), max: MAX_TRADE_ID });
@@ -73,27 +73,27 @@ pub(crate) fn decimal_time(
     decimal_micros(text, per_second).and_then(plausible).ok_or_else(|| implausible_in(field, text, unit))
 }
 
-/// The error of a time that cannot be meant.
+/// The error of an implausible time.
 pub(crate) fn implausible(field: &'static str, text: &str) -> ParseError {
     implausible_in(field, text, "")
 }
 
-/// Likewise of a count of that unit.
+/// Likewise, of a count of this unit.
 pub(crate) fn implausible_in(field: &'static str, text: &str, unit: &'static str) -> ParseError {
     ParseError::Time { field, text: shown(text), unit }
 }
 
-/// The start of an error: it may repeat what somebody sent.
+/// The start of an error, which may repeat foreign text.
 pub(crate) fn cut(text: &str) -> String {
     text.chars().take(MAX_ERROR_CHARS).collect()
 }
 
-/// Whether the JSON is a list. Readers of objects must ask first: a derived one takes a list of values for one.
+/// Whether the JSON is a list. Readers of objects must ask first, because derived ones also accept a list of values.
 pub(crate) fn is_list(json: &[u8]) -> bool {
     json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
 
-/// As much of a foreign text as an error repeats.
+/// The part of a foreign text that an error repeats.
 pub(super) fn shown(text: &str) -> String {
     const { assert!(SHOWN > MAX_SYMBOL_LEN, "enough of a symbol is shown to see that it is too long") };
     text.chars().take(SHOWN).collect()

@@ -29,19 +29,19 @@ pub struct Form {
 }
 
 impl Form {
-    /// A form of a dialect, by the number that it has there.
+    /// A form of a dialect, by its number there.
     #[must_use]
     pub const fn new(dialect: Dialect, nth: u8) -> Self {
         Self { dialect, nth }
     }
 
-    /// Of tickcast's own protocol.
+    /// A form of tickcast's own protocol.
     #[must_use]
     pub const fn native(encoding: Encoding) -> Self {
         Self::new(Dialect::Native, encoding as u8)
     }
 
-    /// Whose form it is.
+    /// The form's dialect.
     #[must_use]
     pub const fn dialect(self) -> Dialect {
         self.dialect

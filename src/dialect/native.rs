@@ -1,5 +1,5 @@
-//! tickcast's own protocol: every server message is a map whose first key is `T`, every server frame an array of
-//! messages, every client frame one command. JSON and MessagePack say the same.
+//! tickcast's own protocol: every server message is a map whose first key is `T`, every server frame is an array of
+//! messages, and every client frame is one command. JSON and MessagePack have the same content.
 
 mod bounded;
 mod command;

@@ -1,7 +1,7 @@
-//! What a venue trades: its product list, read into our names, states and steps.
+//! A venue's product list, read into our names, states and steps.
 //!
-//! An entry that cannot be read is counted and skipped; the list as a whole is refused when it is none, when it is
-//! empty, or when it has more entries than [`MAX_PRODUCTS`].
+//! An entry that cannot be read is counted and skipped. The whole list is refused if it is not a list, is empty, or has more
+//! entries than [`MAX_PRODUCTS`].
 //!
 //! | venue | list | our name |
 //! | --- | --- | --- |
@@ -27,7 +27,7 @@ use crate::{
 pub struct Product {
     /// The venue's name, as its messages write it: any characters.
     pub theirs: String,
-    /// Our name; `None` where the venue's makes none, and only a definition can give one.
+    /// Our name. `None` if the venue's name gives none; then only a definition can.
     pub ours: Option<Symbol>,
     /// Whether it trades.
     pub listing: Listing,
@@ -38,11 +38,11 @@ pub struct Product {
 /// Whether a product trades.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing {
-    /// It does, perhaps with limits on the kinds of orders.
+    /// It trades, perhaps with restrictions on orders.
     Trades,
-    /// Not now: the venue's word for it, cut to [`crate::limits::MAX_VENUE_WORDS`].
+    /// It does not trade now. Holds the venue's word for it, cut to [`crate::limits::MAX_VENUE_WORDS`].
     Halted(String),
-    /// Never again. Most venues leave such a product out instead.
+    /// It never trades again. Most venues leave such products out instead.
     Delisted,
 }
 
@@ -51,13 +51,13 @@ pub enum Listing {
 pub struct ProductList {
     /// Those that could be read, in the venue's order.
     pub products: Vec<Product>,
-    /// How many could not be.
+    /// How many could not be read.
     pub skipped: usize,
-    /// Why the first of those could not be.
+    /// The first of those errors.
     pub complaint: Option<ParseError>,
 }
 
-/// Why a product list was refused as a whole.
+/// Why a whole product list was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ProductListError {
     /// Not JSON, or of another shape.
@@ -69,7 +69,7 @@ pub enum ProductListError {
     /// Not UTF-8.
     #[error(transparent)]
     Encoding(#[from] Utf16),
-    /// There is nothing in it: no venue trades nothing.
+    /// It is empty, which cannot be right.
     #[error("there is no product in it")]
     Empty,
 }
@@ -112,12 +112,12 @@ impl Venue {
         Ok(read)
     }
 
-    /// Where the venue's product list is; `stream` is the address of its WebSocket, which tells Alpaca's stocks from its
-    /// crypto. Alpaca's list needs credentials, and those of a live account another host (`api.alpaca.markets`).
+    /// The address of the venue's product list. `stream`, the address of its WebSocket, tells Alpaca's stocks from crypto.
+    /// Alpaca's list needs credentials; those of a live account need another host (`api.alpaca.markets`).
     #[must_use]
     pub fn products_url(self, stream: &str) -> &'static str {
         match self {
-            // Who may trade what would be most of the answer.
+            // Without this, permissions would be most of the answer.
             Self::Binance => {
                 "https://api.binance.com/api/v3/exchangeInfo?permissions=SPOT&showPermissionSets=false"
             }
@@ -130,7 +130,7 @@ impl Venue {
         }
     }
 
-    /// The names of the headers that carry key and secret to the venue's product list, where it wants them.
+    /// The headers for key and secret, if the venue's product list needs them.
     #[must_use]
     pub const fn credential_headers(self) -> Option<[&'static str; 2]> {
         match self {
@@ -140,7 +140,7 @@ impl Venue {
     }
 }
 
-/// A step of prices; zero is how some venues say that there is none.
+/// A step of prices. Some venues write "none" as zero.
 fn tick(field: &'static str, text: Option<&str>) -> Result<Option<Price>, ParseError> {
     let tick = text.map(|text| field::price(field, text)).transpose()?;
     Ok(tick.filter(|tick| tick.decimal() > rust_decimal::Decimal::ZERO))
@@ -152,7 +152,7 @@ fn lot(field: &'static str, text: Option<&str>) -> Result<Option<Size>, ParseErr
     Ok(lot.filter(|lot| !lot.decimal().is_zero()))
 }
 
-/// The venue's name, unless there is none or it is too long to be one.
+/// The venue's name, unless it is empty or too long.
 fn theirs(text: &str) -> Result<String, ParseError> {
     Venue::check_symbol(text).map_err(|why| ParseError::Symbol { text: field::shown(text), why })?;
     Ok(text.to_owned())

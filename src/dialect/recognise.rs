@@ -1,7 +1,7 @@
-//! Whose frame this looks like, by the keys that every frame of a venue has: for recordings and connections of which
-//! nothing is understood.
+//! Guesses whose frame this is, by the keys that a venue's frames have. For recordings and connections of which no frame is
+//! understood.
 //!
-//! Refuses to read what the frame says: that is for the dialects, and some of these venues have none here.
+//! Refuses to read the content: that is for the dialects, and some of these venues have none here.
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
@@ -40,8 +40,8 @@ struct Keys<'a> {
     success: Option<IgnoredAny>,
 }
 
-/// The name of the source that writes such frames: a venue's, whether or not it can be read here; `native` for the
-/// gateway's own words. `None` when no key tells.
+/// The name of the source that writes such frames: a venue, supported here or not, or `native` for the gateway itself. `None`
+/// if the keys do not tell.
 #[must_use]
 pub fn looks_like(frame: &[u8]) -> Option<&'static str> {
     if field::is_list(frame) {

@@ -1,7 +1,7 @@
-//! What a venue refuses, and what that means for what was asked.
+//! A venue's refusals, and what each means for the request.
 //!
-//! Venues have numbers for few of their refusals and words for all of them. What the words are about decides what the
-//! feed does next: only words about a symbol say that the symbol is at fault.
+//! Venues have codes for few of their refusals and words for all. What the words are about decides what the feed does next:
+//! only words about a symbol mean that the symbol is at fault.
 
 use super::field;
 
@@ -10,9 +10,9 @@ use super::field;
 pub struct Refusal {
     /// The number of the request, where the venue repeats it.
     pub id: Option<u64>,
-    /// The venue's number of the reason, where it has one.
+    /// The venue's code, if it has one.
     pub code: Option<i64>,
-    /// The venue's name of the symbol at fault, where the venue tells it on its own.
+    /// The venue's name of the refused symbol, if it has its own field.
     pub symbol: Option<String>,
     /// The venue's words, cut to [`crate::limits::MAX_VENUE_WORDS`].
     pub words: String,
@@ -23,7 +23,7 @@ pub struct Refusal {
 /// What a refusal is about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RefusalClass {
-    /// A symbol: unknown, delisted, or not written as the venue does.
+    /// A symbol: unknown, delisted or malformed.
     Symbol,
     /// Too many messages.
     Rate,
@@ -35,14 +35,14 @@ pub enum RefusalClass {
     Credentials,
     /// Too many connections.
     Connections,
-    /// A remark that refuses nothing, such as that we read too slowly.
+    /// A remark that refuses nothing, such as that the client reads too slowly.
     Remark,
-    /// Something on the venue's side, or words that none of the others know: no symbol is blamed.
+    /// The venue's own fault, or words of no other class. No symbol is blamed.
     #[default]
     Venue,
 }
 
-/// Words that tell a class, in lower case; the first row that has one decides.
+/// Words of each class, in lower case. The first row with a match decides.
 const WORDS: [(RefusalClass, &[&str]); 5] = [
     (RefusalClass::Rate, &["msg rate", "rate limit", "too many requests", "rate exceeded", "slow down"]),
     (
@@ -58,7 +58,7 @@ const WORDS: [(RefusalClass, &[&str]); 5] = [
 ];
 
 impl Refusal {
-    /// A refusal in the venue's words, of the class that they tell.
+    /// A refusal in the venue's words, with the class that they belong to.
     pub(super) fn in_words(words: &str) -> Self {
         Self { words: field::words(words), class: RefusalClass::of(words), ..Self::default() }
     }
@@ -72,7 +72,7 @@ impl Refusal {
         let is_inside = |c: char| c.is_alphanumeric() || matches!(c, '-' | '/' | '_' | '.');
         self.words.match_indices(theirs).any(|(at, _)| {
             let (before, behind) = (&self.words[..at], &self.words[at + theirs.len()..]);
-            // A full stop ends a sentence more often than it is in a name.
+            // A full stop is more often the end of a sentence than part of a name.
             !before.ends_with(is_inside) && !behind.trim_end_matches('.').starts_with(is_inside)
         })
     }

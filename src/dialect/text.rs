@@ -1,7 +1,7 @@
-//! Texts in other people's JSON. Any of their characters may be escaped (`BTC\/USD`, `\u0042TC`), and means the same.
+//! Texts in foreign JSON, where any character may be escaped (`BTC\/USD`, `\u0042TC`).
 //!
-//! A text without escapes is borrowed from the frame, and costs no allocation. Readers use this type where they would
-//! use `&str`, which serde refuses for a text with escapes: the frame would be lost.
+//! A text without escapes is borrowed from the frame without an allocation. Readers use this type instead of `&str`, with
+//! which serde refuses a text with escapes, so that the frame would be lost.
 
 use std::{borrow::Cow, fmt, ops::Deref};
 
@@ -10,7 +10,7 @@ use serde::{
     de::{self, Visitor},
 };
 
-/// A text, borrowed when it has no escapes.
+/// A text, borrowed if it has no escapes.
 ///
 /// One field of a structure with such texts needs `#[serde(borrow)]`, by which serde learns of the lifetime.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -23,8 +23,7 @@ impl<'a> Text<'a> {
         matches!(self.0, Cow::Borrowed(_))
     }
 
-    /// The text of a JSON value as it is written: what a text says, or the digits of a number, or whatever else stands
-    /// there.
+    /// The text of a JSON value: the content of a string, or any other value as it is written.
     ///
     /// # Errors
     /// When it is a text with a broken escape.

@@ -1,5 +1,4 @@
-//! Units of times. Most times that cannot be meant are right, in another unit than they are read in: errors say what each
-//! would be.
+//! Units of times. Most implausible times are right in another unit, so errors tell what the time would be in each.
 
 use std::fmt;
 
@@ -8,8 +7,8 @@ use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 
 use crate::market::UnixMicros;
 
-/// Times outside are mistakes of the source: 1971-01-01 to 2200-01-01, in microseconds since the Unix epoch. Zero and
-/// year 1 stand for "none" at several venues.
+/// Plausible times: 1971-01-01 to 2200-01-01, in microseconds since the Unix epoch. Several venues write "none" as zero or
+/// as year 1.
 const PLAUSIBLE: std::ops::Range<i64> = 31_536_000_000_000..7_258_118_400_000_000;
 
 /// The units of counts since the epoch: how many make a second, and their names in definitions.
@@ -20,9 +19,9 @@ pub(super) fn unit_name(per_second: i64) -> &'static str {
     UNITS.iter().find(|(units, _)| *units == per_second).map_or("", |(_, name)| name)
 }
 
-/// A decimal count of units of which `per_second` make a second, in microseconds; the rest is cut off.
+/// A decimal count of units of which `per_second` make a second, truncated to microseconds.
 pub(super) fn decimal_micros(text: &str, per_second: i64) -> Option<i64> {
-    // Nearly every count has no fraction: no need for decimals then.
+    // Nearly all counts have no fraction and need no decimals.
     if let Ok(count) = text.parse::<i64>() {
         return i64::try_from(i128::from(count) * 1_000_000 / i128::from(per_second)).ok();
     }
@@ -31,7 +30,7 @@ pub(super) fn decimal_micros(text: &str, per_second: i64) -> Option<i64> {
     micros.trunc().to_i64()
 }
 
-/// The time, unless it cannot be meant.
+/// The time, if it is plausible.
 pub(crate) fn plausible(micros: i64) -> Option<UnixMicros> {
     PLAUSIBLE.contains(&micros).then_some(UnixMicros(micros))
 }
@@ -41,22 +40,22 @@ pub(super) fn rfc3339_text(time: UnixMicros) -> String {
     Timestamp::from_microsecond(time.0).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
-/// A time in RFC 3339, to the microsecond, unless it cannot be meant.
+/// A plausible time in RFC 3339, to the microsecond.
 pub(super) fn rfc3339(text: &str) -> Option<UnixMicros> {
     plausible(text.parse::<Timestamp>().ok()?.as_microsecond())
 }
 
-/// The way to write times in which the text is a plausible one, as `csv.time_unit` calls it.
+/// The `csv.time_unit` in which the text is a plausible time.
 pub(crate) fn meant(text: &str) -> Option<&'static str> {
     if rfc3339(text).is_some() {
         return Some("rfc3339");
     }
-    // The plausible counts of no two units overlap.
+    // The plausible ranges of the units do not overlap.
     let fits = |per_second| decimal_micros(text, per_second).and_then(plausible);
     UNITS.iter().find(|(per_second, _)| fits(*per_second).is_some()).map(|(_, name)| *name)
 }
 
-/// Shows how a text was read and what it would be in each unit. Nothing for what is no number.
+/// Tells how a text was read and what it would be in each unit; empty if it is not a number.
 pub(super) struct Readings<'a> {
     pub(super) text: &'a str,
     /// The unit that it was read in; empty when it was told by its size, or is no count.

@@ -1,4 +1,4 @@
-//! What a client asks of a venue, in one shape whatever the venue's words.
+//! A client's request to a venue, in one shape for all venues.
 
 use serde_json::Value;
 
@@ -7,18 +7,18 @@ use crate::market::Channel;
 /// A channel of a symbol, under the venue's name.
 pub type Topic = (Channel, String);
 
-/// What a client asks of a venue.
+/// A client's request to a venue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VenueRequest {
-    /// To send something, or no more of it.
+    /// To subscribe or unsubscribe.
     Topics {
-        /// Whether it begins or ends.
+        /// True to subscribe, false to unsubscribe.
         begins: bool,
         /// The request's number, where the venue has one.
         id: Option<u64>,
         /// Trades and quotes.
         topics: Vec<Topic>,
-        /// The venue's names of the symbols whose trading states are asked for.
+        /// The symbols, by the venue's names, whose trading states are requested.
         states: Vec<String>,
     },
     /// A sign of life.
@@ -26,21 +26,21 @@ pub enum VenueRequest {
         /// The request's number.
         id: Option<u64>,
     },
-    /// To be let in.
+    /// To authenticate.
     Authenticate {
-        /// The name of the key.
+        /// The key.
         key: String,
-        /// What proves it.
+        /// The secret.
         secret: String,
     },
-    /// Nothing that the venue knows.
+    /// A request that the venue does not know.
     Unknown {
         /// The request's number.
         id: Option<u64>,
     },
 }
 
-/// The texts of a list; nothing when it is none.
+/// The texts of a list; empty if it is not a list.
 pub(super) fn texts(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }

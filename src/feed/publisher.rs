@@ -23,7 +23,7 @@ use crate::{
     metrics::{FeedMetrics, Stalled, UpstreamMetrics},
 };
 
-/// A feed's way to the hub. Clones are the same feed.
+/// A feed's access to the hub. Clones belong to the same feed.
 #[derive(Debug, Clone)]
 pub struct Publisher {
     name: Source,
@@ -34,15 +34,15 @@ pub struct Publisher {
     health: Arc<Health>,
 }
 
-/// What `/feedz` tells of a feed.
+/// What `/feedz` shows of a feed.
 #[derive(Debug, Default)]
 pub struct Health {
     live: AtomicBool,
     ended: AtomicBool,
-    /// There is no demand, and the feed has let its source go.
+    /// Without demand the feed has disconnected from its source.
     resting: AtomicBool,
     last_tick: AtomicI64,
-    /// In steady time, and one more.
+    /// In steady time, plus one.
     last_sign: AtomicU64,
     breaks: Mutex<Option<(u64, &'static str)>>,
 }
@@ -59,7 +59,7 @@ impl Health {
         }
     }
 
-    /// How often the feed broke off, and why the last time, as the label of its restarts; nothing if it never did.
+    /// How often the feed broke off, and the last reason, as the label of its restarts; `None` if it never did.
     #[must_use]
     pub fn breaks(&self) -> Option<(u64, &'static str)> {
         *self.breaks.lock()
@@ -72,15 +72,14 @@ impl Health {
         !may_be_silent && self.live.swap(false, Ordering::Relaxed)
     }
 
-    /// Notes a sign of life. Returns whether the feed did not prove alive before.
+    /// Notes a sign of life. Returns true if the feed had not proved alive before.
     pub(super) fn lives(&self, steady: Duration) -> bool {
         self.shows_life(steady);
         self.resting.store(false, Ordering::Relaxed);
         !self.live.swap(true, Ordering::Relaxed)
     }
 
-    /// When, in the clock's steady time, the feed last proved alive: by a tick, or by what its source says when there is nothing
-    /// to say.
+    /// When the feed last proved alive, in steady time: by a tick, or by a heartbeat of its source.
     #[must_use]
     pub fn last_sign(&self) -> Option<Duration> {
         self.last_sign.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_micros)
@@ -100,7 +99,7 @@ impl Health {
 }
 
 impl Publisher {
-    /// A publisher of the feed of that name; `stop` ends it.
+    /// A publisher for the feed of this name; `stop` ends the feed.
     #[must_use]
     pub fn new(name: Source, hub: Arc<Hub>, stop: CancellationToken) -> Self {
         let metrics = hub.metrics().feed(name.as_str());
@@ -126,7 +125,7 @@ impl Publisher {
         &self.metrics
     }
 
-    /// What others may see of the feed.
+    /// The feed's health, for other tasks.
     #[must_use]
     pub fn health(&self) -> Arc<Health> {
         Arc::clone(&self.health)
@@ -165,18 +164,18 @@ impl Publisher {
         self.hub.topic(symbol).is_some()
     }
 
-    /// How many symbols are this feed's. Looks at all of the gateway's.
+    /// How many symbols belong to this feed. Looks at all symbols of the gateway.
     #[must_use]
     pub fn symbol_count(&self) -> usize {
         self.hub.all_topics().iter().filter(|topic| topic.home() == self.name).count()
     }
 
-    /// Counts a tick for whose symbol there is no room.
+    /// Counts a tick whose symbol has no room.
     pub fn refuse_tick(&self) {
         self.hub.metrics().refused_ticks.inc();
     }
 
-    /// Makes the steps of symbols known, of those that are this feed's.
+    /// Sets the steps of symbols that belong to this feed.
     pub fn describe(&self, steps: impl IntoIterator<Item = (Symbol, Increments)>) {
         for (symbol, increments) in steps {
             if let Some(topic) = self.hub.topic(symbol).filter(|topic| topic.home() == self.name) {
@@ -185,7 +184,7 @@ impl Publisher {
         }
     }
 
-    /// Lets `demand` know whether somebody listens to these symbols, now and whenever that changes.
+    /// Tells `demand` whether these symbols have listeners, now and whenever that changes.
     pub fn watch(&self, symbols: impl IntoIterator<Item = Symbol>, demand: &Arc<Demand>) {
         symbols.into_iter().for_each(|symbol| self.hub.watch(symbol, self.name, demand));
     }
@@ -196,7 +195,7 @@ impl Publisher {
         self.hub.topic(symbol).is_some_and(|topic| topic.is_wanted_of(self.name))
     }
 
-    /// Tells a new state of those symbols whose present one, as far as this feed goes, is `from`.
+    /// Tells a new state of the symbols whose present state at this feed is one of `from`.
     pub fn change_state(
         &self,
         symbols: impl IntoIterator<Item = Symbol>,
@@ -207,7 +206,7 @@ impl Publisher {
         self.tell_state(symbols, from, to, why);
     }
 
-    /// Likewise, for a reason that is made up at run time.
+    /// Likewise, with a reason that is not a constant.
     pub fn tell_state(
         &self,
         symbols: impl IntoIterator<Item = Symbol>,
@@ -226,7 +225,7 @@ impl Publisher {
         }
     }
 
-    /// The source is connected, though it may have nothing to tell; what that means for its symbols the feed tells itself.
+    /// The source is connected, perhaps without ticks. The feed itself tells the states of its symbols.
     pub fn connected(&self) {
         if self.health.lives(self.clock.steady()) {
             self.metrics.up(true);
@@ -234,7 +233,7 @@ impl Publisher {
         }
     }
 
-    /// The feed has let its source go, since there is no demand: its silence means nothing.
+    /// Without demand the feed has disconnected from its source, so its silence means nothing.
     pub fn rests(&self) {
         self.health.resting.store(true, Ordering::Relaxed);
         self.metrics.up(true);
@@ -262,8 +261,8 @@ impl Publisher {
         }
     }
 
-    /// The source proves alive. Of the symbols that were stale for its sake these are as they were before; the others it
-    /// does not bring now.
+    /// The source proves alive. Restores the states of these symbols if they were stale because of it; it does not bring the
+    /// others now.
     pub fn alive_for(&self, symbols: impl IntoIterator<Item = Symbol>) {
         if self.health.lives(self.clock.steady()) {
             self.metrics.up(true);
@@ -272,7 +271,7 @@ impl Publisher {
         }
     }
 
-    /// The source proves alive, with or without a tick. Symbols that were stale for its sake are as they were before.
+    /// The source proves alive, with or without a tick. Restores the states of symbols that were stale because of it.
     pub fn alive(&self) {
         if self.health.lives(self.clock.steady()) {
             self.metrics.up(true);
@@ -293,7 +292,7 @@ impl Publisher {
         }
     }
 
-    /// How far the time of the symbol's source is behind the gateway's, in microseconds, if that is known.
+    /// How far the clock of the symbol's source is behind the gateway's, in microseconds, if known.
     pub(super) fn offset(&self, symbol: Symbol) -> Option<i64> {
         self.hub.topic(symbol)?.offset()
     }
@@ -323,13 +322,12 @@ impl Publisher {
         self.metrics.ignored_by(rule, count);
     }
 
-    /// Counts a frame that could not be read, and logs the first of a kind and then ever fewer.
+    /// Counts a frame that could not be read. Logs the first of a kind, then ever fewer.
     pub fn count_parse_error(&self, error: &ParseError) {
         self.count_skipped(error.kind(), error);
     }
 
-    /// Counts a line or record that could not be read, of that kind (a metric label), and logs the first of a kind
-    /// and then ever fewer.
+    /// Counts a line or record that could not be read; `kind` is a metric label. Logs the first of a kind, then ever fewer.
     pub fn count_skipped(&self, kind: &'static str, why: &dyn Display) {
         let seen = self.metrics.parse_error(kind);
         if seen.is_power_of_two() {

@@ -1,5 +1,5 @@
-//! Ticks that producers send over HTTP. The feed itself only makes its symbols known and waits for the end: producers
-//! publish through a clone of its publisher, each request on the thread that took it.
+//! Ticks that producers send over HTTP. The feed itself only declares its symbols and waits for the end. Producers publish
+//! through a clone of its publisher, each request on its own thread.
 
 use std::{
     sync::{
@@ -47,7 +47,7 @@ impl Definition {
     /// Checks the definition.
     ///
     /// # Errors
-    /// When a symbol is none, or `max_symbols` is out of its range or less than the symbols that are named.
+    /// When a symbol is not valid, or `max_symbols` is out of range or below the number of listed symbols.
     pub fn build(self) -> Result<Push, DefinitionError> {
         let most = self.max_symbols;
         if !(1..=MAX_TOPICS).contains(&most) || most < self.symbols.len() {
@@ -74,7 +74,7 @@ impl Definition {
     }
 }
 
-/// A feed that is fed from outside.
+/// A feed of producers' ticks.
 #[derive(Debug)]
 pub struct Push {
     symbols: Vec<Symbol>,
@@ -83,7 +83,7 @@ pub struct Push {
     expires: Duration,
 }
 
-/// Room for the symbols of one push feed: a producer that mistypes them fills its own room, not the gateway's.
+/// Limits the symbols of one push feed, so that a producer with wrong symbols does not fill the gateway.
 #[derive(Debug)]
 pub struct SymbolRoom {
     most: usize,
@@ -102,7 +102,7 @@ impl SymbolRoom {
     /// Makes the symbol of a tick known.
     ///
     /// # Errors
-    /// Which limit is reached; the tick then has no symbol to go to.
+    /// Names the limit that is reached. The tick is then refused.
     pub fn declare(&self, out: &Publisher, symbol: Symbol) -> Result<(), String> {
         if out.is_known(symbol) {
             return out.admit(symbol).map_err(|full| full.to_string());

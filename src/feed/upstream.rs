@@ -15,8 +15,8 @@
 //!  Socket and fetch connect by the network: proxy, both families of addresses, TLS
 //! ```
 //!
-//! The venue's words are [`crate::dialect`]'s business. The supervisor connects again after a [`Break`]; everything
-//! that must outlive a connection is kept here. Refuses to guess: ticks that may be missing are told as a loss.
+//! [`crate::dialect`] knows the venues' formats. The supervisor connects again after a [`Break`]; what must outlive a
+//! connection is kept here. Refuses to guess: ticks that may be missing are told as a loss.
 
 mod broken;
 mod catalogue;
@@ -89,10 +89,10 @@ struct UpstreamPlan {
     dated: Dated,
     clock: Clock,
     network: Network,
-    /// Grows when patterns find something; the lock is held for no longer than a copy of the pointer.
+    /// Grows when patterns find symbols. The lock is held only to copy the pointer.
     names: RwLock<Arc<Names>>,
     product_source: Option<Arc<ProductSource>>,
-    /// Where first quotes are asked for, where the stream brings none.
+    /// The address of first quotes; `None` if they are not requested.
     first_values: Option<Address>,
     /// Symbols that one connection carries.
     places: usize,
@@ -124,9 +124,9 @@ pub struct Upstream {
     lists: Option<Lists>,
     first_values: FirstValues,
     desired: Desired,
-    /// Symbols that are wanted since the last look, and were not.
+    /// Symbols that have become wanted since the last look.
     asked: Vec<Symbol>,
-    /// How many symbols wait for a place, as the metric tells it.
+    /// How many symbols wait for a place, by the metric.
     waiting: usize,
     demand: Arc<Demand>,
     intake: Intake,
@@ -191,7 +191,7 @@ impl Upstream {
         if let Some(plan) = Arc::get_mut(&mut self.plan) {
             plan.tap = Some(tap);
             plan.is_on_demand = false;
-            // A recording has what the stream says.
+            // A recording holds the stream only.
             plan.first_values = None;
         }
     }
@@ -206,7 +206,7 @@ impl Upstream {
         }
         out.metrics().restart_reasons(Reason::ALL.map(Reason::as_str));
         out.metrics().ignored_rules(self.plan.venue.rules());
-        // What never happened reads 0 from the start.
+        // Counters read 0 from the start.
         out.upstream_metrics().waiting(0);
         let names = self.plan.names();
         let symbols = || names.all();
@@ -229,8 +229,7 @@ impl Upstream {
         Ok(())
     }
 
-    /// Takes changed demand, and lets go of symbols without any. Returns the symbols to subscribe now, and those to
-    /// unsubscribe.
+    /// Takes changed demand and releases symbols without any. Returns the symbols to subscribe and those to unsubscribe.
     fn settle(&mut self, out: &Publisher) -> (Vec<Symbol>, Vec<Symbol>) {
         let now = Instant::now();
         let mut asked = std::mem::take(&mut self.asked);

@@ -1,4 +1,4 @@
-//! Tells when a whole feed has fallen silent: connected, perhaps, but mute.
+//! Detects a feed that has fallen silent, although it may still be connected.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,19 +23,19 @@ impl Watch {
         Self { name, health, silence }
     }
 
-    /// Makes the feed's symbols stale when it has been silent for too long; its next sign of life ends that.
+    /// Makes the feed's symbols stale if it has been silent for too long. Its next sign of life ends that.
     pub fn look(&self, hub: &Hub) {
         let Some(last) = self.health.last_sign() else { return };
         let silent = hub.clock().steady().saturating_sub(last);
         if silent > self.silence && self.health.falls_silent() {
             tracing::warn!(feed = %self.name, "the feed has been silent for {} ms", silent.as_millis());
-            // The limit and not the time: a silence that follows another is told in the same words.
+            // Name the limit and not the time, so that repeated silences have the same words.
             let why = format!("the feed has been silent for more than {} ms", self.silence.as_millis());
             hub.set_feed_state(self.name, State::Stale, &why);
         }
     }
 
-    /// The gateway was held up for so long: the feed was not silent for it.
+    /// The gateway was held up for so long, which does not count as silence of the feed.
     pub fn excuse(&self, hub: &Hub, late: Duration) {
         if let Some(last) = self.health.last_sign() {
             self.health.shows_life((last + late).min(hub.clock().steady()));

@@ -48,6 +48,8 @@ pub enum ValueFault {
     Garbage,
     /// There is no answer.
     Slow,
+    /// The answer is endless blanks.
+    Huge,
     /// The answer is as old as the request, and comes after the tape has played another quote.
     Old,
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::net::TcpStream;
 
 use super::{
     http,
@@ -24,14 +24,7 @@ async fn answer(stream: &mut TcpStream, shared: &PeerState, fault: Option<ListFa
         None => ("200 OK", listed(shared)),
         Some(ListFault::Unavailable) => ("503 Service Unavailable", "try again later".to_owned()),
         Some(ListFault::Garbage) => ("200 OK", "<html><body>maintenance</body></html>".to_owned()),
-        Some(ListFault::Huge) => {
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n[";
-            stream.write_all(head.as_bytes()).await?;
-            let blanks = vec![b' '; 1 << 20];
-            loop {
-                stream.write_all(&blanks).await?;
-            }
-        }
+        Some(ListFault::Huge) => return http::answer_without_end(stream).await,
         Some(ListFault::Slow) => return http::stay_silent(stream).await,
     };
     let date = format!("date: {}\r\n", shared.rules.date());

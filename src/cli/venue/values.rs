@@ -74,6 +74,7 @@ async fn answer(stream: &mut TcpStream, shared: &PeerState, asked: &Asked) -> st
         Some(ValueFault::Garbage) => {
             return http::answer(stream, "200 OK", "", "<html><body>maintenance</body></html>").await;
         }
+        Some(ValueFault::Huge) => return http::answer_without_end(stream).await,
         Some(ValueFault::Slow) => return http::stay_silent(stream).await,
         Some(ValueFault::Old) => {
             let before = found.iter().flatten().next().cloned();

@@ -1,4 +1,4 @@
-//! What a stock trade counts for, by its sale conditions.
+//! What a stock trade counts for, according to its sale conditions.
 //!
 //! The two plans that consolidate the exchanges' trades each have a table of which conditions may set the last price, the high
 //! and low, and the volume: CTA for tapes A and B, UTP for tape C (and Alpaca's over-the-counter tape). Of several conditions each
@@ -88,13 +88,13 @@ impl Table {
             return None;
         }
         let row = self.partial.iter().find(|(known, ..)| *known == code);
-        // A condition that is new counts until it is known, and can be seen in the metric.
+        // A trade with an unknown condition counts, and the metric shows it.
         Some(row.map_or((Marks::NONE, PrintRule::UnknownCondition), |(_, marks, rule)| (*marks, *rule)))
     }
 }
 
-/// What a trade with these conditions on that tape counts for. Where the tape is not told, a condition takes away what it
-/// does on either.
+/// What a trade with these conditions on this tape counts for. If the tape is unknown, a condition takes away what it does on
+/// either tape.
 pub(super) fn print(Codes(codes): &Codes, tape: &str) -> Print {
     let tables: &[&Table] = match tape {
         "A" | "B" => &[&CTA],
@@ -115,7 +115,7 @@ pub(super) fn print(Codes(codes): &Codes, tape: &str) -> Print {
     print
 }
 
-/// The conditions of a trade: at most four by the plans' rules, each a character. What is no text of one is passed over.
+/// The conditions of a trade: by the plans' rules at most four, each one character. Anything else is ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Codes(ArrayVec<char, MAX_CONDITIONS>);
 
@@ -138,7 +138,7 @@ impl<'de> Visitor<'de> for CodesVisitor {
         let mut codes = Codes::default();
         while let Some(Code(code)) = list.next_element()? {
             if let Some(code) = code {
-                // What is beyond the most that there can be says nothing.
+                // Ignore further conditions; the plans have no more.
                 let _full = codes.0.try_push(code);
             }
         }
@@ -166,7 +166,7 @@ impl<'de> Visitor<'de> for CodeVisitor {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Code, E> {
         let mut characters = text.chars();
-        // A regular sale of tapes A and B is a blank, which is cut off somewhere on the way.
+        // A regular sale of tapes A and B is a blank, which is trimmed somewhere on the way.
         let code = characters.next().unwrap_or(' ');
         Ok(Code(Some(code).filter(|_| characters.next().is_none())))
     }

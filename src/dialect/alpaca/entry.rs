@@ -23,8 +23,8 @@ const NANOS: i64 = 1_000;
 /// The extension type of MessagePack's timestamps.
 const TIMESTAMP: i8 = -1;
 
-/// What the messages have that we read. The same letter means different things in different messages, so that nothing
-/// is required here and most is any value.
+/// The fields that we read. The same letter means different things in different messages, so all are optional and most may
+/// have any value.
 #[derive(Deserialize)]
 pub(super) struct Entry<'a, N> {
     #[serde(rename = "T")]
@@ -59,17 +59,17 @@ pub(super) struct Entry<'a, N> {
 
 /// A value of either encoding.
 pub(super) trait Literal<'a>: Deserialize<'a> {
-    /// The text of a number or of a text; empty or odd, and so no number, for anything else.
+    /// The text of a number or a string. For anything else it is empty or odd, and so not a number.
     fn text(&self) -> &str;
 
-    /// The conditions of a trade that it lists; none when it is no list.
+    /// The trade conditions in this list; none if it is not a list.
     fn codes(&self) -> Codes;
 
-    /// The time that it is.
+    /// This value as a time.
     fn time(&self, field: &'static str) -> Result<UnixMicros, ParseError>;
 }
 
-/// A JSON value: what a text says, anything else as it is written.
+/// A JSON value: the content of a string, or anything else as it is written.
 pub(super) struct Json<'a>(Text<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
@@ -85,7 +85,7 @@ impl<'a> Literal<'a> for Json<'a> {
     }
 
     fn codes(&self) -> Codes {
-        // Bars have a number by the same key.
+        // Bars have a number under the same key.
         serde_json::from_str(&self.0).unwrap_or_default()
     }
 
@@ -154,8 +154,8 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Packed::Number(number.to_string()))
     }
 
-    // Rust prints the shortest decimal that reads back as the same float; of each width, so that a float of 32 bits
-    // does not get the digits of its widening.
+    // Rust prints the shortest decimal that reads back as the same float. Each width has its own method, so that a 32-bit
+    // float does not get the digits of a 64-bit one.
     fn visit_f32<E: de::Error>(self, number: f32) -> Result<Self::Value, E> {
         Ok(Packed::Number(number.to_string()))
     }
@@ -213,7 +213,7 @@ fn timestamp(bytes: &[u8]) -> Option<Packed<'static>> {
     Some(Packed::Time(seconds, nanos))
 }
 
-/// Whether a frame begins as a list or a map of MessagePack does, and no JSON.
+/// Whether a frame begins as a list or a map of MessagePack, which no JSON does.
 pub(super) fn is_packed(frame: &[u8]) -> bool {
     matches!(frame.first(), Some(0x80..=0x9f | 0xdc..=0xdf))
 }
@@ -234,8 +234,8 @@ pub(super) fn packed(frame: &[u8]) -> Result<Vec<Entry<'_, Packed<'_>>>, ParseEr
     Ok(entries)
 }
 
-/// Collects a list, so that an error knows how far it came. What a list's head promises is not believed: nothing is
-/// reserved for it.
+/// Collects a list, so that an error knows the number of entries read. The length in the list's head is not trusted: no
+/// memory is reserved for it.
 struct Entries<'v, 'de>(&'v mut Vec<Entry<'de, Packed<'de>>>);
 
 impl<'de> DeserializeSeed<'de> for Entries<'_, 'de> {

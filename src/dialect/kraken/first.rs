@@ -1,5 +1,5 @@
-//! Kraken's WebSocket v1, as far as recordings of it go: `[CHANNEL_ID, DATA, "CHANNEL", "PAIR"]` for data, objects with
-//! `event` for the rest. Prices and amounts are texts. Pairs have Kraken's own names (`XBT/USD`).
+//! Kraken's WebSocket v1, for recordings only: `[CHANNEL_ID, DATA, "CHANNEL", "PAIR"]` for data, objects with `event` for
+//! the rest. Prices and amounts are texts. Pairs have Kraken's own names (`XBT/USD`).
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -43,7 +43,7 @@ pub(super) fn data(frame: &[u8], at: Received<'_>, out: &mut Vec<Message>) -> Re
         out.push(Message::Unknown);
         return Ok(());
     };
-    // A depth or an interval follows some names: `book-1000`.
+    // Some names end with a depth or an interval: `book-1000`.
     match channel.split('-').next().unwrap_or_default() {
         "trade" => {
             let before = out.len();

@@ -1,11 +1,10 @@
 //! What a feed's patterns find among a venue's products, over all its lists.
 //!
-//! - A product is taken in when a pattern takes its name and it trades; it then has its name for good.
-//! - Two products of one name: the one that has it already, else the one whose venue name sorts first. The other is
-//!   told and left out.
-//! - A product that was taken in and pauses is halted; one that is no longer in the list, or delisted, is closed, and
-//!   may come back. Symbols that the definition names are halted likewise but never closed by a list: only the
-//!   venue's refusal closes them.
+//! - A product is taken in if it trades and a pattern matches its name. It keeps its name for good.
+//! - Of two products with one name the first to have it keeps it; within one list, the one whose venue name sorts first.
+//!   The other is told and left out.
+//! - If a product that was taken in pauses, it is halted. If it is delisted or no longer in the list, it is closed, and may
+//!   come back. Symbols that the definition names are halted likewise, but only the venue's refusal closes them.
 
 use std::collections::HashMap;
 
@@ -15,7 +14,7 @@ use crate::{
     market::{Increments, Symbol},
 };
 
-/// How one symbol stood in the newest list.
+/// A symbol's state in the newest list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     Trades,
@@ -28,10 +27,10 @@ enum Standing {
 pub(super) struct Catalogue {
     venue: Venue,
     patterns: Patterns,
-    /// Our names of products whose automatic one is not wanted, by the venue's.
+    /// Our names that replace the automatic ones, by the venue's.
     renamed: HashMap<String, Symbol>,
     most: usize,
-    /// Symbols that were found, and those of the definition that were ever in a list.
+    /// Symbols that were found, and symbols of the definition that were ever listed.
     known: HashMap<Symbol, Known>,
 }
 
@@ -42,28 +41,28 @@ struct Known {
     is_found: bool,
 }
 
-/// What a list brings that is new.
+/// The changes that a list brings.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
     /// Found for the first time.
     pub(super) found: Vec<Symbol>,
-    /// Not there any more.
+    /// No longer listed.
     pub(super) closed: Vec<Symbol>,
-    /// There again after they were closed.
+    /// Listed again after they were closed.
     pub(super) reopened: Vec<Symbol>,
-    /// Do not trade any more, with the venue's word.
+    /// No longer trading, with the venue's word.
     pub(super) halted: Vec<(Symbol, String)>,
-    /// Trade again.
+    /// Trading again.
     pub(super) resumed: Vec<Symbol>,
-    /// New or other steps.
+    /// New or changed steps.
     pub(super) steps: Vec<(Symbol, Increments)>,
-    /// The venue's names of products whose name of ours another one has, and that name.
+    /// Products whose name another product has: the venue's name, and ours.
     pub(super) collisions: Vec<(String, Symbol)>,
     /// The venue's names of products that trade and have no name of ours.
     pub(super) unnamed: Vec<String>,
     /// Products for which there is no room.
     pub(super) without_room: usize,
-    /// How many products of the list are the feed's.
+    /// How many products of the list belong to the feed.
     pub(super) matched: usize,
 }
 
@@ -104,12 +103,12 @@ impl Catalogue {
         changes
     }
 
-    /// Whether it was found once and is gone.
+    /// Whether it was found before and is gone.
     pub(super) fn is_closed(&self, symbol: Symbol) -> bool {
         self.known.get(&symbol).is_some_and(|known| known.standing == Standing::Closed)
     }
 
-    /// Takes a product in that was unknown so far, if it is wanted.
+    /// Takes in a new product, if it is wanted.
     fn find(&mut self, names: &mut Names, product: &Product, changes: &mut Changes) -> Option<Symbol> {
         let named = self.renamed.get(&product.theirs).copied().or(product.ours);
         let Some(ours) = named else {
@@ -137,7 +136,7 @@ impl Catalogue {
         Some(ours)
     }
 
-    /// Compares a product that is the feed's with how it stood before.
+    /// Compares a product of the feed with its earlier state.
     fn compare(&mut self, ours: Symbol, product: &Product, changes: &mut Changes) {
         let known = self.known.entry(ours).or_insert(Known {
             standing: Standing::Trades,
@@ -150,7 +149,7 @@ impl Catalogue {
         }
         match (known.standing, &product.listing) {
             (Standing::Trades | Standing::Closed, Listing::Halted(word)) => {
-                // What comes back and does not trade is halted, which is not closed.
+                // A product that is back but does not trade is halted and no longer closed.
                 if known.standing == Standing::Closed {
                     changes.reopened.push(ours);
                 }

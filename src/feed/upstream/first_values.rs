@@ -1,12 +1,12 @@
-//! The first quotes of symbols whose stream tells changes only: asked for over HTTP, a moment after the venue has
-//! confirmed that it will send every change from then on.
+//! The first quotes of symbols whose stream sends changes only, requested over HTTP a moment after the venue has confirmed
+//! the subscription.
 //!
-//! - A symbol of which the stream has brought a quote since is not asked for, and what comes for it after that is
-//!   dropped: an answer is never newer than the stream.
-//! - One request is under way at a time; how many there are in a minute is a limit of the feed, over all its connections.
-//! - A batch that the venue refuses is asked for again in halves, so that one unknown symbol costs the others nothing.
-//!   Whatever else goes wrong is told, counted and tried again after a growing pause, so often and no more. The stream
-//!   never waits for any of it.
+//! - If the stream has brought a quote of the symbol by then, nothing is requested. If one comes before the answer, the
+//!   answer is dropped: it might be older.
+//! - At most one request is open, and the number of requests in a minute is limited for the feed, over all connections.
+//! - A batch that the venue refuses is requested again in halves, so that one unknown symbol costs the others nothing. Any
+//!   other failure is told, counted and tried again after a growing pause, for a limited number of times. The stream never
+//!   waits for any of this.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -1,6 +1,6 @@
-//! How fast frames leave a connection: over a strict rolling window, pings and pongs included.
+//! Limits how fast frames leave a connection, over a strict rolling window; pings and pongs count.
 //!
-//! A venue counts what arrives, and between us and it frames may come closer together: the window begins at the end of
+//! A venue counts frames as they arrive, and on their way they may come closer together. So the window begins at the end of
 //! a send, and is longer than the venue's. No I/O and no clock.
 
 use std::{collections::VecDeque, time::Duration};
@@ -14,9 +14,9 @@ use crate::{
 /// What a frame is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FrameKind {
-    /// Something is asked of the venue.
+    /// A request to the venue.
     Request,
-    /// A ping or pong: some frames of each window are kept for these.
+    /// A ping or pong. Some frames of each window are reserved for these.
     Keepalive,
 }
 
@@ -24,11 +24,11 @@ pub(super) enum FrameKind {
 #[derive(Debug)]
 pub(super) struct Pacer {
     limit: FrameLimit,
-    /// Ends of the newest sends: one more than the limit has frames.
+    /// When the newest sends ended: one more than the limit has frames.
     sent: VecDeque<Instant>,
     /// How many there were, and most of them within one window.
     counts: (u64, usize),
-    /// Those of requests: pings never starve them, and they leave room for pings.
+    /// When the newest requests were sent. They leave room for pings.
     requests: VecDeque<Instant>,
     last_request: Option<Instant>,
     /// How often the spacing is doubled.
@@ -94,7 +94,7 @@ impl Pacer {
         self.counts
     }
 
-    /// The venue says that there are too many: half as many from now on.
+    /// The venue has refused the rate: halves it.
     pub(super) fn slow_down(&mut self, now: Instant) {
         self.doubled = (self.doubled + 1).min(PACE_SLOWEST);
         self.changed = Some(now);

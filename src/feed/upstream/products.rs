@@ -1,6 +1,6 @@
-//! The venue's product list: fetched over HTTPS in the background, again and again, and handed to the feed.
+//! The venue's product list, fetched over HTTPS in the background again and again, and handed to the feed.
 //!
-//! An attempt that fails leaves everything as it is: it is told, counted, and made again after a growing pause. There
+//! A failed attempt changes nothing: it is told, counted, and repeated after a growing pause. There
 //! is one request a connection: no redirects, no cookies.
 
 use std::{panic::resume_unwind, sync::Arc};
@@ -24,14 +24,14 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Lists {
     coming: mpsc::Receiver<ProductList>,
-    /// None once its end was seen.
+    /// `None` once the task has ended.
     task: Option<JoinHandle<()>>,
 }
 
 impl Lists {
     /// Starts to fetch.
     pub(super) fn start(plan: Arc<UpstreamPlan>, product_source: Arc<ProductSource>, out: Publisher) -> Self {
-        // The next one is not fetched before the last one was taken.
+        // Fetch the next list only after the last one was taken.
         let (lists, coming) = mpsc::channel(1);
         Self { coming, task: Some(tokio::spawn(keep_fetching(plan, product_source, out, lists))) }
     }
@@ -42,7 +42,7 @@ impl Lists {
     /// A list is not lost when the future is dropped.
     ///
     /// # Panics
-    /// When the task that fetches has panicked: the feed then starts it again, as after any panic.
+    /// When the fetching task has panicked. The feed then starts it again, as after any panic.
     pub(super) async fn next(&mut self) -> ProductList {
         if let Some(list) = self.coming.recv().await {
             return list;

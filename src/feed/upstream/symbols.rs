@@ -1,4 +1,4 @@
-//! What a definition says of symbols: names, patterns, and the venue's names where the automatic ones do not fit.
+//! The symbols of a definition: names, patterns, and the venue's names where the automatic ones do not fit.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,12 +25,12 @@ pub(super) enum Symbols {
 pub(super) struct Chosen {
     /// The symbols that the definition names.
     pub(super) names: Names,
-    /// What finds the others, when there are patterns.
+    /// Finds the others, if there are patterns.
     pub(super) catalogue: Option<Catalogue>,
 }
 
 impl Symbols {
-    /// Checks them; `renamed` are the venue's names by ours, for those that are listed and those that are found.
+    /// Checks them. `renamed` has the venue's names by ours, for listed and found symbols.
     ///
     /// # Errors
     /// Names the key and what was expected.
@@ -88,7 +88,7 @@ impl Symbols {
     }
 }
 
-/// Why a text is no symbol of ours, and how a venue's symbol of that name is had.
+/// Why a text is not a symbol of ours, and the key that gives the venue's symbol a name.
 fn unfit(venue: Venue, text: &str, why: &SymbolError) -> String {
     let venue = venue.as_str();
     match why {

@@ -132,7 +132,7 @@ async fn an_answer_that_is_older_than_the_stream_is_dropped() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_wrong_with_first_values_the_stream_goes_on() {
     let (venue, names) = (Venue::Binance, ["A-USD", "QUIET-USD"]);
-    let value_faults = vec![ValueFault::TooMany, ValueFault::Garbage, ValueFault::Slow];
+    let value_faults = vec![ValueFault::TooMany, ValueFault::Garbage, ValueFault::Slow, ValueFault::Huge];
     let rules = Rules { value_faults, ..Rules::default() };
     let keys = format!("{KEYS}demand = \"always\"");
     let setup = setup(venue, &names, script(venue, &["A-USD"], rules), &keys).await;
@@ -145,7 +145,7 @@ async fn whatever_is_wrong_with_first_values_the_stream_goes_on() {
     checked.follow(&mut client, &["A-USD"], tape::FIRST + 2).await;
     let quote = next(&mut other).await;
     assert_eq!((&quote["bp"], &quote["snap"]), (&json!("7.5"), &json!(true)), "{quote}");
-    for outcome in ["status", "unreadable", "timeout", "ok"] {
+    for outcome in ["status", "unreadable", "timeout", "oversize", "ok"] {
         let line = format!("tickcast_upstream_first_values_total{{feed=\"feed\",outcome=\"{outcome}\"}}");
         setup.gateway.metric_is(&line, |count| (count - 1.0).abs() < 0.1).await;
     }
