@@ -13,6 +13,8 @@ use crate::feed::upstream::{Finding, Outcome, Step};
 /// Prints findings as they come, and the verdict.
 pub(super) struct Printer {
     is_json: bool,
+    /// The feed's name, once it is known.
+    feed: Option<String>,
     found: Vec<(Step, Outcome)>,
     /// Why stdout could not be written.
     failed: Option<io::Error>,
@@ -20,11 +22,12 @@ pub(super) struct Printer {
 
 impl Printer {
     pub(super) const fn new(is_json: bool) -> Self {
-        Self { is_json, found: Vec::new(), failed: None }
+        Self { is_json, feed: None, found: Vec::new(), failed: None }
     }
 
     /// Says which feed it is.
     pub(super) fn begin(&mut self, name: &str, kind: &str) {
+        self.feed = Some(name.to_owned());
         if !self.is_json {
             self.line(&format!("feed {name}: {kind}"));
         }
@@ -58,6 +61,7 @@ impl Printer {
         let first = self.first_failure();
         let text = if self.is_json {
             json!({
+                "feed": self.feed,
                 "verdict": if !is_whole { "interrupted" } else if first.is_some() { "failed" } else { "ok" },
                 "first_failure": first.map(Step::as_str),
                 "exit_code": if is_whole { first.map_or(0, code) } else { EXIT_INTERRUPTED },

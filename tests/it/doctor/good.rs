@@ -40,6 +40,7 @@ async fn all_is_well(venue: Venue) {
     assert_eq!(report.code, Some(0), "{}", report.text);
     let verdict = report.lines.last().unwrap();
     assert_eq!((verdict["verdict"].as_str(), verdict["exit_code"].as_i64()), (Some("ok"), Some(0)));
+    assert_eq!(verdict["feed"], "first", "{}", report.text);
     assert_eq!(report.step("products")["measured"]["products"], 2, "{}", report.text);
     let subscription = &report.step("subscription")["measured"];
     assert_eq!(subscription["accepted"].as_array().unwrap().len(), 2, "{}", report.text);

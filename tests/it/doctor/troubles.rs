@@ -188,6 +188,16 @@ async fn a_subscription_of_wrong_symbols_alone_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_the_venue_refuses_for_its_own_fault_is_given_up_after_half_a_minute() {
+    let rules = Rules { faulty: usize::MAX, ..Rules::default() };
+    let report = Examined::new(Venue::Kraken, &SYMBOLS, rules, "").await.report_without_data().await;
+    report.fails("subscription", 18, "not answered: BTC-USD, ETH-USD", "a cause of its own");
+    let what = report.step("subscription")["what"].as_str().unwrap();
+    assert!(what.contains("EService:Unavailable"), "in the venue's words: {what}");
+    report.outcomes(&[("data", "skipped"), ("pace", "skipped")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refused_credentials_are_named() {
     let examined = Examined::new(Venue::Alpaca, &SYMBOLS, troubled(Trouble::LoginRefused), "").await;
     let report = examined.report_without_data().await;

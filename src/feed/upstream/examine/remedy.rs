@@ -79,6 +79,8 @@ fn elsewhere(venue: Venue, key: &str) -> String {
     )
 }
 
+pub(super) const UNDECIDED: &str = "the venue has refused this for a cause of its own: its words and its status page tell more; try again later";
+
 pub(super) const ONE_CONNECTION: &str = "stop what else is connected with these credentials, such as a running gateway: most plans allow one connection a stream";
 
 pub(super) const QUIET: &str = "nothing must be done if these trade seldom; otherwise compare with the venue's own page, and allow more time by --wait";

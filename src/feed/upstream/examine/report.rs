@@ -48,10 +48,15 @@ pub(super) fn subscription(
         said.map(|words| format!("the venue's newest words: {words:?}")),
     ];
     let what = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let remedy = match (refused.is_empty(), session.words()) {
+        (false, _) => remedy::NOT_LISTED,
+        (true, Some(_)) => remedy::UNDECIDED,
+        (true, None) => remedy::SLOW,
+    };
     let finding = if accepted.is_empty() {
-        Finding::failed(step, what, if refused.is_empty() { remedy::SLOW } else { remedy::NOT_LISTED })
+        Finding::failed(step, what, remedy)
     } else if !refused.is_empty() || !is_decided {
-        Finding::warning(step, what, if refused.is_empty() { remedy::SLOW } else { remedy::NOT_LISTED })
+        Finding::warning(step, what, remedy)
     } else {
         Finding::ok(step, what)
     };
