@@ -235,9 +235,14 @@ fn hint(key: &str, known: &[&str], is_variable: bool) -> String {
         .map(|known| spell(known))
         .collect();
     if siblings.is_empty() {
-        let mut sections: Vec<_> = known.iter().filter_map(|known| known.split_once('.')).collect();
-        sections.dedup_by_key(|(section, _)| *section);
-        let names: Vec<_> = sections.iter().map(|(section, _)| format!("[{section}]")).collect();
+        let mut names: Vec<String> = Vec::new();
+        for (section, _) in known.iter().filter_map(|known| known.split_once('.')) {
+            let name = format!("[{section}]");
+            // Keys of one section need not stand together.
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         return format!("there are feeds, [[feed]] and the sections {}", names.join(" "));
     }
     format!("known are {}", siblings.join(", "))

@@ -226,6 +226,9 @@ fn unknown_keys_are_errors_everywhere() {
     );
     let errors = refused(with_variable("TICKCAST_TICKCAST_SERVER__BIND", "127.0.0.1:1"));
     assert!(errors[0].starts_with("TICKCAST_TICKCAST_SERVER__BIND: unknown variable: "), "{errors:?}");
+    for section in ["[server]", "[limits]", "[session]"] {
+        assert_eq!(errors[0].matches(section).count(), 1, "each once: {errors:?}");
+    }
     let errors = refused(load_file("bind = \"127.0.0.1:1\"\n"));
     assert!(errors[0].starts_with("tickcast.toml:1: unknown key \"bind\""), "{errors:?}");
     let errors = refused(with_variable("TICKCAST_SERVER_BIND", "127.0.0.1:1"));
