@@ -105,7 +105,7 @@ impl<'a> Connected<'a> {
             }
             self.link.decide(&mut self.update);
             self.digest();
-            let broken = match self.link.tend(&self.plan).await {
+            let broken = match self.link.sweep(&self.plan).await {
                 Ok(Duration::ZERO) => None,
                 Ok(late) => {
                     self.held_up(late);
@@ -318,7 +318,7 @@ impl<'a> Connected<'a> {
         if !late.is_zero() {
             successor.excuse(late);
         }
-        match successor.tend(&self.plan).await {
+        match successor.sweep(&self.plan).await {
             Ok(false) => {}
             Ok(true) => {
                 if self.take_over() {

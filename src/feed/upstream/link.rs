@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     UpstreamPlan,
     broken::{Break, Reason},
-    pacer::{FrameKind, Pacer},
+    pacer::{FrameKind, RequestPacer},
     requests::{Answered, Requests},
     socket::{Received, Socket},
     strange::Strange,
@@ -69,7 +69,7 @@ impl LinkUpdate {
 #[derive(Debug)]
 pub(super) struct Link {
     socket: Socket,
-    pacer: Pacer,
+    pacer: RequestPacer,
     phase: Phase,
     pub(super) requests: Requests,
     pub(super) opened: Instant,
@@ -97,7 +97,7 @@ impl Link {
         symbols.iter().for_each(|symbol| requests.want(*symbol));
         Ok(Self {
             socket,
-            pacer: Pacer::new(plan.venue.frame_limit()),
+            pacer: RequestPacer::new(plan.venue.frame_limit()),
             phase,
             requests,
             opened: now,
@@ -264,7 +264,7 @@ impl Link {
     ///
     /// # Cancel safety
     /// A frame may have been sent in part, and then the connection cannot be used any more.
-    pub(super) async fn tend(&mut self, plan: &UpstreamPlan) -> Result<Duration, Break> {
+    pub(super) async fn sweep(&mut self, plan: &UpstreamPlan) -> Result<Duration, Break> {
         let now = Instant::now();
         let late = now.saturating_duration_since(self.judged_at(plan));
         if late > LATE {
@@ -342,7 +342,7 @@ impl Link {
         since.map_or(alive, |since| alive.min(since + plan.answer_timeout))
     }
 
-    /// When [`tend`](Self::tend) has something to do next.
+    /// When [`sweep`](Self::sweep) has something to do next.
     pub(super) fn next(&self, plan: &UpstreamPlan) -> Instant {
         let judged = self.judged_at(plan);
         if self.phase != Phase::Open {

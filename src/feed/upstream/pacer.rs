@@ -22,7 +22,7 @@ pub(super) enum FrameKind {
 
 /// The frames of one connection.
 #[derive(Debug)]
-pub(super) struct Pacer {
+pub(super) struct RequestPacer {
     limit: FrameLimit,
     /// When the newest sends ended: one more than the limit has frames.
     sent: VecDeque<Instant>,
@@ -37,7 +37,7 @@ pub(super) struct Pacer {
     changed: Option<Instant>,
 }
 
-impl Pacer {
+impl RequestPacer {
     pub(super) fn new(limit: FrameLimit) -> Self {
         Self {
             limit,
@@ -131,7 +131,7 @@ mod tests {
         ) {
             for venue in Venue::ALL {
                 let limit = venue.frame_limit();
-                let mut pacer = Pacer::new(limit);
+                let mut pacer = RequestPacer::new(limit);
                 let (mut now, mut arrived, mut requests) = (Instant::now(), Vec::new(), Vec::new());
                 for (is_request, wait, took) in &frames {
                     let kind = if *is_request { FrameKind::Request } else { FrameKind::Keepalive };
@@ -162,8 +162,11 @@ mod tests {
 
     #[test]
     fn a_ping_is_answered_while_requests_wait() {
-        let mut pacer =
-            Pacer::new(FrameLimit { frames: 5, window: Duration::from_secs(1), spacing: Duration::ZERO });
+        let mut pacer = RequestPacer::new(FrameLimit {
+            frames: 5,
+            window: Duration::from_secs(1),
+            spacing: Duration::ZERO,
+        });
         let now = Instant::now();
         for _ in 0..3 {
             assert!(pacer.is_ready(FrameKind::Request, now));
@@ -182,7 +185,7 @@ mod tests {
 
     #[test]
     fn pings_that_come_often_do_not_starve_requests() {
-        let mut pacer = Pacer::new(Venue::Binance.frame_limit());
+        let mut pacer = RequestPacer::new(Venue::Binance.frame_limit());
         let (start, mut sent) = (Instant::now(), 0);
         for ms in (0..10_000).step_by(10) {
             let now = start + Duration::from_millis(ms);
@@ -199,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_refused_pace_is_halved_and_recovers() {
-        let mut pacer = Pacer::new(Venue::Kraken.frame_limit());
+        let mut pacer = RequestPacer::new(Venue::Kraken.frame_limit());
         let mut now = Instant::now();
         let step = Duration::from_secs(1) / KRAKEN_FRAMES_PER_SECOND;
         pacer.slow_down(now);

@@ -31,7 +31,7 @@ enum Standing {
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+enum RequestKind {
     Subscribe,
     Unsubscribe,
     /// Trading states; the feed works without them.
@@ -41,7 +41,7 @@ enum Purpose {
 /// One request that waits for its answers.
 #[derive(Debug)]
 struct Asked {
-    purpose: Purpose,
+    kind: RequestKind,
     /// Its symbols that are still undecided.
     symbols: Vec<Symbol>,
     /// The numbers of its frames.
@@ -211,13 +211,13 @@ impl Requests {
         self.retry_refused(now);
         let is_due = |batch: &(Instant, Vec<Symbol>)| batch.0 <= now;
         if !self.to_drop.is_empty() {
-            let symbols = self.take_batch(names, Purpose::Unsubscribe);
-            self.ask(names, Purpose::Unsubscribe, symbols, now);
+            let symbols = self.take_batch(names, RequestKind::Unsubscribe);
+            self.ask(names, RequestKind::Unsubscribe, symbols, now);
         } else if let Some(at) = self.batches.iter().position(is_due) {
             let (_, mut symbols) = self.batches.remove(at).unwrap_or((now, Vec::new()));
             // Leave out symbols that were released meanwhile.
             symbols.retain(|symbol| self.symbols.contains_key(symbol));
-            self.ask(names, Purpose::Subscribe, symbols, now);
+            self.ask(names, RequestKind::Subscribe, symbols, now);
             if self.venue.answers_in_lists()
                 && let Some(again) = self.asked.back_mut()
             {
@@ -225,27 +225,27 @@ impl Requests {
                 again.decided_by = Some(now + UPSTREAM_RETRY_GRACE);
             }
         } else if !self.to_ask.is_empty() {
-            let symbols = self.take_batch(names, Purpose::Subscribe);
-            self.ask(names, Purpose::Subscribe, symbols, now);
+            let symbols = self.take_batch(names, RequestKind::Subscribe);
+            self.ask(names, RequestKind::Subscribe, symbols, now);
         } else {
             self.ask_states(names, now);
         }
     }
 
     /// As many symbols as one request carries.
-    fn take_batch(&mut self, names: &Names, purpose: Purpose) -> Vec<Symbol> {
-        let from = if purpose == Purpose::Subscribe { &self.to_ask } else { &self.to_drop };
+    fn take_batch(&mut self, names: &Names, kind: RequestKind) -> Vec<Symbol> {
+        let from = if kind == RequestKind::Subscribe { &self.to_ask } else { &self.to_drop };
         let mut batch: Vec<_> = from.iter().take(VENUE_REQUEST_SYMBOLS).copied().collect();
         let theirs: Vec<_> = batch.iter().map(|symbol| names.theirs(*symbol).unwrap_or_default()).collect();
         let mut most = self.venue.batch(&theirs);
-        if purpose == Purpose::Subscribe
+        if kind == RequestKind::Subscribe
             && let Some(left) = self.places_left()
         {
             // Ask for half of what may be left, to find out how many fit.
             most = most.min(left.div_ceil(2));
         }
         batch.truncate(most);
-        let from = if purpose == Purpose::Subscribe { &mut self.to_ask } else { &mut self.to_drop };
+        let from = if kind == RequestKind::Subscribe { &mut self.to_ask } else { &mut self.to_drop };
         for symbol in &batch {
             from.remove(symbol);
         }
@@ -258,17 +258,17 @@ impl Requests {
         Some((too_many - 1).saturating_sub(self.symbols().count()))
     }
 
-    fn ask(&mut self, names: &Names, purpose: Purpose, symbols: Vec<Symbol>, now: Instant) {
+    fn ask(&mut self, names: &Names, kind: RequestKind, symbols: Vec<Symbol>, now: Instant) {
         if symbols.is_empty() {
             return;
         }
         let theirs: Vec<_> = symbols.iter().filter_map(|symbol| names.theirs(*symbol)).collect();
-        let frames = if purpose == Purpose::Subscribe {
+        let frames = if kind == RequestKind::Subscribe {
             self.venue.subscribe(&theirs, self.next_id)
         } else {
             self.venue.unsubscribe(&theirs, self.next_id)
         };
-        let is_counted = if purpose == Purpose::Subscribe {
+        let is_counted = if kind == RequestKind::Subscribe {
             &mut self.changes.subscribes
         } else {
             &mut self.changes.unsubscribes
@@ -276,13 +276,13 @@ impl Requests {
         *is_counted += symbols.len() as u64;
         self.changes.confirmed = true;
         for symbol in &symbols {
-            if purpose == Purpose::Subscribe {
+            if kind == RequestKind::Subscribe {
                 self.symbols.insert(*symbol, Standing::Asked);
             } else if self.symbols.remove(symbol) == Some(Standing::On) {
                 self.states.insert(*symbol, false);
             }
         }
-        self.send(purpose, symbols, frames, now);
+        self.send(kind, symbols, frames, now);
     }
 
     /// Subscribes or unsubscribes trading states, in a request of its own: a stream without them refuses only that.
@@ -295,12 +295,12 @@ impl Requests {
         }
         let theirs: Vec<_> = symbols.iter().filter_map(|symbol| names.theirs(*symbol)).collect();
         match self.venue.states(&theirs, wanted) {
-            Some(frame) if self.has_states => self.send(Purpose::States, symbols, vec![frame], now),
+            Some(frame) if self.has_states => self.send(RequestKind::States, symbols, vec![frame], now),
             _ => {}
         }
     }
 
-    fn send(&mut self, purpose: Purpose, symbols: Vec<Symbol>, frames: Vec<String>, now: Instant) {
+    fn send(&mut self, kind: RequestKind, symbols: Vec<Symbol>, frames: Vec<String>, now: Instant) {
         let count = frames.len();
         let ids = self.next_id..self.next_id + count as u64;
         self.next_id = ids.end;
@@ -308,7 +308,7 @@ impl Requests {
         let each = if self.venue == Venue::Kraken { symbols.len() } else { 1 };
         self.frames.extend(frames);
         self.asked.push_back(Asked {
-            purpose,
+            kind,
             symbols,
             ids,
             answers_due: count * each,

@@ -104,7 +104,7 @@ impl Successor {
     }
 
     /// Sends what is due. Returns whether it can take over.
-    pub(super) async fn tend(&mut self, plan: &UpstreamPlan) -> Result<bool, String> {
+    pub(super) async fn sweep(&mut self, plan: &UpstreamPlan) -> Result<bool, String> {
         let now = Instant::now();
         if let Stage::Open(link) = &mut self.stage {
             let mut update = LinkUpdate::default();
@@ -112,7 +112,7 @@ impl Successor {
             if !update.refused.is_empty() {
                 return Err("the venue refuses it what the old one has".into());
             }
-            link.tend(plan).await.map_err(|why| why.to_string())?;
+            link.sweep(plan).await.map_err(|why| why.to_string())?;
             if !link.is_settled() {
                 self.settled = None;
             } else if self.settled.is_none() {
@@ -131,7 +131,7 @@ impl Successor {
         self.settled = self.settled.map(|settled| settled + late);
     }
 
-    /// When [`tend`](Self::tend) has something to do next.
+    /// When [`sweep`](Self::sweep) has something to do next.
     pub(super) fn next(&self, plan: &UpstreamPlan) -> Instant {
         let own = match &self.stage {
             Stage::Opening(_) => self.deadline,
@@ -195,19 +195,19 @@ mod tests {
         };
         let second = Duration::from_secs(1);
         advance(UPSTREAM_ROTATION_TIMEOUT - second).await;
-        assert_eq!(successor.tend(&plan).await, Ok(false));
+        assert_eq!(successor.sweep(&plan).await, Ok(false));
         // It stands still for ten seconds: the last one is still to come.
         advance(10 * second).await;
         successor.excuse(10 * second);
-        assert_eq!(successor.tend(&plan).await, Ok(false));
+        assert_eq!(successor.sweep(&plan).await, Ok(false));
         advance(second).await;
-        assert!(successor.tend(&plan).await.is_err(), "and then its time is over");
+        assert!(successor.sweep(&plan).await.is_err(), "and then its time is over");
         // Both connections are read for the whole overlap, too.
         successor.settled = Some(Instant::now());
         advance(plan.overlap).await;
         successor.excuse(plan.overlap);
-        assert_eq!(successor.tend(&plan).await, Ok(false));
+        assert_eq!(successor.sweep(&plan).await, Ok(false));
         advance(plan.overlap).await;
-        assert_eq!(successor.tend(&plan).await, Ok(true));
+        assert_eq!(successor.sweep(&plan).await, Ok(true));
     }
 }

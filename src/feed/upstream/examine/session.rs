@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
         self.link.decide(&mut self.update);
         self.digest();
         // When it was late itself, it has judged nothing.
-        let _late = self.link.tend(&self.plan).await?;
+        let _late = self.link.sweep(&self.plan).await?;
         let next = self.link.next(&self.plan);
         let wake = until.map_or(next, |until| until.min(next));
         let read = tokio::select! {

@@ -7,7 +7,7 @@
 //! | Alpaca | the list of all subscriptions, or one error | what the list has |
 //! | Coinbase | that list, several errors, errors and the list, or a list that leaves bad products out: sources disagree | what the list has and what the errors name; after a grace the rest is asked again |
 
-use super::{Asked, Instant, Names, Purpose, Requests, Standing};
+use super::{Asked, Instant, Names, RequestKind, Requests, Standing};
 use crate::{
     dialect::{Listed, Refusal, RefusalClass},
     limits::{UPSTREAM_ANSWER_GRACE, UPSTREAM_REFUSED_AGAIN},
@@ -44,7 +44,7 @@ impl Requests {
         let asked = &mut self.asked[at];
         asked.answers_due = asked.answers_due.saturating_sub(1);
         if asked.answers_due == 0
-            && let Some(asked) = self.asked.remove(at).filter(|asked| asked.purpose == Purpose::Subscribe)
+            && let Some(asked) = self.asked.remove(at).filter(|asked| asked.kind == RequestKind::Subscribe)
         {
             asked.symbols.iter().for_each(|symbol| self.confirm(*symbol, &mut told));
         }
@@ -62,13 +62,13 @@ impl Requests {
         let Some(mut asked) = self.asked.pop_front() else { return told };
         self.changes.confirmed = true;
         self.setbacks = 0;
-        match asked.purpose {
-            Purpose::States => return told,
-            Purpose::Unsubscribe => {
+        match asked.kind {
+            RequestKind::States => return told,
+            RequestKind::Unsubscribe => {
                 let is_off = |symbol: &Symbol| names.theirs(*symbol).is_none_or(|theirs| list.lacks(theirs));
                 asked.symbols.retain(|symbol| !is_off(symbol));
             }
-            Purpose::Subscribe => {
+            RequestKind::Subscribe => {
                 let is_on = |symbol: &Symbol| names.theirs(*symbol).is_some_and(|theirs| list.has(theirs));
                 let before = asked.symbols.len();
                 asked.symbols.retain(|symbol| {
@@ -102,7 +102,7 @@ impl Requests {
         };
         told.is_known = true;
         self.changes.confirmed = true;
-        if self.asked[at].purpose == Purpose::States {
+        if self.asked[at].kind == RequestKind::States {
             self.has_states = false;
             self.states.clear();
             self.asked.remove(at);
@@ -123,7 +123,7 @@ impl Requests {
 
     /// Whether the open request is for trading states, whose refusal does no harm.
     pub(in crate::feed::upstream) fn is_of_states(&self) -> bool {
-        self.asked.front().is_some_and(|asked| asked.purpose == Purpose::States)
+        self.asked.front().is_some_and(|asked| asked.kind == RequestKind::States)
     }
 
     /// After the grace, asks again for open symbols; one that is alone by then is refused. Returns what that decides.
@@ -134,7 +134,7 @@ impl Requests {
         {
             let Some(asked) = self.asked.remove(at) else { break };
             self.changes.confirmed = true;
-            if asked.purpose != Purpose::Subscribe {
+            if asked.kind != RequestKind::Subscribe {
                 continue;
             }
             match asked.symbols[..] {
@@ -231,7 +231,7 @@ impl Requests {
     }
 
     fn divide(&mut self, at: usize, refusal: &Refusal, (now, told): (Instant, &mut Answered)) {
-        let Some(asked) = self.asked.remove(at).filter(|asked| asked.purpose == Purpose::Subscribe) else {
+        let Some(asked) = self.asked.remove(at).filter(|asked| asked.kind == RequestKind::Subscribe) else {
             return;
         };
         match asked.symbols[..] {
@@ -248,7 +248,7 @@ impl Requests {
 
     /// The connection is full: asks for fewer next, and later turns away symbols without a place.
     fn no_place(&mut self, at: usize, now: Instant) {
-        let Some(asked) = self.asked.remove(at).filter(|asked| asked.purpose == Purpose::Subscribe) else {
+        let Some(asked) = self.asked.remove(at).filter(|asked| asked.kind == RequestKind::Subscribe) else {
             return;
         };
         let total = self.symbols().count();
@@ -276,10 +276,10 @@ impl Requests {
     fn repeat(&mut self, at: usize, now: Instant) {
         let pause = self.pause();
         let Some(asked) = self.asked.remove(at) else { return };
-        match asked.purpose {
-            Purpose::Subscribe => self.batches.push_back((now + pause, asked.symbols)),
+        match asked.kind {
+            RequestKind::Subscribe => self.batches.push_back((now + pause, asked.symbols)),
             // Ticks of a symbol that stays subscribed are ignored.
-            Purpose::Unsubscribe | Purpose::States => {}
+            RequestKind::Unsubscribe | RequestKind::States => {}
         }
     }
 
