@@ -297,32 +297,37 @@ enum Read {
 }
 
 impl SocketTask {
-    async fn run(mut self, first: BytesMut) {
-        let mut understood = self.take_in(&first, true);
-        drop(first);
-        loop {
-            if !self.write_out() {
-                break;
-            }
-            let paused = self.shard.borrow_mut().must_pause(self.key);
-            if !paused && understood {
-                // What was buffered while reading had paused comes first.
-                understood = self.take_in(&[], understood);
-                if self.shard.borrow_mut().must_pause(self.key) {
-                    continue;
+    /// To the end of the session. A block with what it was given, and no `async` function, which would have room for that
+    /// twice.
+    fn run(mut self, first: BytesMut) -> impl Future<Output = ()> {
+        let mut understood = true;
+        async move {
+            understood = self.take_in(&first, understood);
+            drop(first);
+            loop {
+                if !self.write_out() {
+                    break;
+                }
+                let paused = self.shard.borrow_mut().must_pause(self.key);
+                if !paused && understood {
+                    // What was buffered while reading had paused comes first.
+                    understood = self.take_in(&[], understood);
+                    if self.shard.borrow_mut().must_pause(self.key) {
+                        continue;
+                    }
+                }
+                match self.wait(paused).await {
+                    Ok(false) => {}
+                    Ok(true) => match self.read(&mut understood) {
+                        Read::Drained => {}
+                        Read::More => tokio::task::yield_now().await,
+                        Read::End => break,
+                    },
+                    Err(_) => break,
                 }
             }
-            match self.wait(paused).await {
-                Ok(false) => {}
-                Ok(true) => match self.read(&mut understood) {
-                    Read::Drained => {}
-                    Read::More => tokio::task::yield_now().await,
-                    Read::End => break,
-                },
-                Err(_) => break,
-            }
+            self.shard.borrow_mut().leave(self.key, Instant::now());
         }
-        self.shard.borrow_mut().leave(self.key, Instant::now());
     }
 
     /// Fetches and writes until the socket is full or nothing waits. Returns whether the session goes on.
