@@ -27,6 +27,7 @@ async fn sigterm_under_load_says_goodbye_to_everyone_and_exits_with_0() {
         .args(["--bind", "127.0.0.1:0", "--feed", "demo"])
         .env("TICKCAST_SERVER__DRAIN_MS", window.as_millis().to_string())
         .env("TICKCAST_SERVER__GRACE_MS", "50")
+        .env("TICKCAST_LOG__LEVEL", "error")
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()

@@ -161,7 +161,8 @@ async fn a_mute_client_is_evicted_with_4104(driver: Driver) {
 }
 
 async fn a_slow_but_live_client_in_merge_mode_stays_and_has_the_last_price(driver: Driver) {
-    let session = SessionConfig { stall_timeout: Duration::from_secs(5), ..SessionConfig::default() };
+    // A busy machine takes long to publish all that, and the client takes the next message only then.
+    let session = SessionConfig { stall_timeout: PATIENCE * 2, ..SessionConfig::default() };
     let gateway = TestGateway::with(ServerConfig { driver, ..ServerConfig::default() }, session);
     gateway.declare(&SYMBOLS);
     let mut client = gateway.connect().await;

@@ -31,7 +31,7 @@ pub(crate) use self::message::Framing;
 use super::offers::{self, Pieces};
 use crate::{
     clock::Instant,
-    limits::{LATE, READ_AHEAD_BYTES},
+    limits::{LAST_LOOK, LATE, READ_AHEAD_BYTES},
     metrics::{ClosedConnection, ConnectionMetrics},
     server::{path, refusal::Refusal, slots::Slot},
 };
@@ -78,9 +78,9 @@ pub(crate) struct ConnState {
     /// A head that did not come in one piece.
     pieces: RefCell<Option<Box<Pieces>>>,
     /// The end of the time that the head or body under way has.
-    due: RefCell<Option<Pin<Box<Sleep>>>>,
+    due: RefCell<Option<Deadline>>,
     /// The end of the time that the answer under way is given while the socket takes nothing.
-    stalled: RefCell<Option<Pin<Box<Sleep>>>>,
+    stalled: RefCell<Option<Deadline>>,
     reader: RefCell<Option<Waker>>,
     writer: RefCell<Option<Waker>>,
     metrics: ConnectionMetrics,
@@ -211,19 +211,30 @@ impl ConnState {
     }
 }
 
+/// The end of a time.
+#[derive(Debug)]
+struct Deadline {
+    timer: Pin<Box<Sleep>>,
+    /// It has come, and the socket was given the time to tell what has arrived.
+    is_last_look: bool,
+}
+
 /// Whether a time has passed; it begins when this is first asked, and the task is woken at its end.
-fn is_over(timer: &RefCell<Option<Pin<Box<Sleep>>>>, time: Duration, cx: &mut Context<'_>) -> bool {
-    let mut timer = timer.borrow_mut();
-    let timer = timer.get_or_insert_with(|| Box::pin(sleep(time)));
+fn is_over(deadline: &RefCell<Option<Deadline>>, time: Duration, cx: &mut Context<'_>) -> bool {
+    let mut deadline = deadline.borrow_mut();
+    let Deadline { timer, is_last_look } =
+        deadline.get_or_insert_with(|| Deadline { timer: Box::pin(sleep(time)), is_last_look: false });
     if timer.as_mut().poll(cx).is_pending() {
         return false;
     }
     let now = Instant::now();
-    if now.saturating_duration_since(timer.deadline()) <= LATE {
+    let late = now.saturating_duration_since(timer.deadline());
+    if *is_last_look && late <= LATE {
         return true;
     }
-    // The gateway itself was held up, and the timer may come before the socket tells what has arrived meanwhile.
-    timer.as_mut().reset(now + LATE);
+    // After a pause of the process, however short, timers may come before the sockets: a stop interrupts the wait for those.
+    *is_last_look = true;
+    timer.as_mut().reset(now + if late > LATE { LATE } else { LAST_LOOK });
     timer.as_mut().poll(cx).is_ready()
 }
 
@@ -492,6 +503,22 @@ mod tests {
         let is_over = || poll_fn(|cx| Poll::Ready(is_over(&timer, SECOND, cx)));
         assert!(!is_over().await);
         tokio::time::advance(SECOND + Duration::from_millis(1)).await;
+        assert!(!is_over().await, "the socket may not have told yet");
+        tokio::time::advance(LAST_LOOK + Duration::from_millis(1)).await;
         assert!(is_over().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_that_ends_just_behind_the_deadline_judges_nobody_before_it_has_read() {
+        let timer = RefCell::default();
+        let is_over = || poll_fn(|cx| Poll::Ready(is_over(&timer, SECOND, cx)));
+        assert!(!is_over().await);
+        tokio::time::advance(SECOND + LATE - Duration::from_millis(1)).await;
+        assert!(!is_over().await, "stopped for less than what is late");
+        // And stopped again at once.
+        tokio::time::advance(SECOND).await;
+        assert!(!is_over().await);
+        tokio::time::advance(LATE + Duration::from_millis(1)).await;
+        assert!(is_over().await, "nothing has come");
     }
 }
