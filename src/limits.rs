@@ -116,9 +116,6 @@ pub const CLOCK_CARRIED: i64 = 86_400_000_000;
 /// How late the task that tells the hub the time, or a connection to a venue, may be. Later: it was held up, and judges no session.
 pub const LATE: Duration = Duration::from_millis(500);
 
-/// What a connection is given at the end of its time, so that bytes that have arrived meanwhile are read before it is judged.
-pub const LAST_LOOK: Duration = Duration::from_millis(10);
-
 /// Corrections of trades that each topic remembers; older ones are forgotten, and clients that come back are told a gap.
 pub const CORRECTIONS_PER_SYMBOL: usize = 64;
 

@@ -42,3 +42,6 @@ pub const FORGOTTEN_ADDRESSES: usize = 100_000;
 pub const BODIES_BYTES: usize = 64 << 20;
 /// See [`BODIES_BYTES`].
 pub const BODIES_BYTES_PER_ADDRESS: usize = 8 << 20;
+
+/// What a connection is given at the end of its time, so that bytes that have arrived meanwhile are read before it is judged.
+pub const LAST_LOOK: Duration = Duration::from_millis(10);
