@@ -28,8 +28,9 @@ pub(crate) struct Row {
     pub(crate) runs: Vec<Report>,
 }
 
-/// Offered deliveries a second at which designs are looked for their maximum.
-const LADDER: [f64; 9] = [50e3, 100e3, 300e3, 1e6, 2e6, 3e6, 4e6, 6e6, 8e6];
+/// Offered deliveries a second at which designs are looked for their maximum. With fewer, chance decides within seconds how
+/// many ticks a simulated market has.
+const LADDER: [f64; 8] = [100e3, 300e3, 1e6, 2e6, 3e6, 4e6, 6e6, 8e6];
 
 /// From which maximum on it is looked at in steps of that size.
 const FINE_FROM: f64 = 2e6;
