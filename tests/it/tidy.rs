@@ -20,25 +20,33 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "config", "server", "store", "session", "feed", "hub", "dialect", "metrics", "market",
-            "clock", "drill", "limits",
+            "app", "config", "cluster", "server", "store", "session", "feed", "redis", "hub", "dialect",
+            "metrics", "market", "clock", "drill", "limits",
         ],
     ),
     (
         "app",
         &[
-            "config", "server", "store", "session", "feed", "hub", "dialect", "metrics", "market", "clock",
-            "drill", "limits",
+            "config", "cluster", "server", "store", "session", "feed", "redis", "hub", "dialect", "metrics",
+            "market", "clock", "drill", "limits",
         ],
     ),
     (
         "config",
-        &["server", "store", "session", "feed", "hub", "dialect", "metrics", "market", "clock", "limits"],
+        &[
+            "cluster", "server", "store", "session", "feed", "redis", "hub", "dialect", "metrics", "market",
+            "clock", "limits",
+        ],
+    ),
+    (
+        "cluster",
+        &["store", "feed", "redis", "hub", "dialect", "metrics", "market", "clock", "drill", "limits"],
     ),
     ("server", &["session", "feed", "hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
     ("store", &["hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
     ("session", &["hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
-    ("feed", &["hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
+    ("feed", &["redis", "hub", "dialect", "metrics", "market", "clock", "drill", "limits"]),
+    ("redis", &["metrics", "clock", "limits"]),
     ("hub", &["dialect", "metrics", "market", "clock", "limits"]),
     ("dialect", &["market", "limits"]),
     ("metrics", &["market", "clock", "limits"]),
