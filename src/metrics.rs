@@ -1,4 +1,4 @@
-//! Every metric family in one place; those of venues' feeds in [`upstream`], of the file in [`store`]. Components hold resolved handles, so counting is one addition.
+//! Every metric family in one place; those of venues' feeds in [`upstream`], of the file in [`store`], of a cluster in [`cluster`]. Components hold resolved handles, so counting is one addition.
 //!
 //! Labels come from small closed sets only (feed, channel, encoding, reason), never from a session, an address, a
 //! symbol or the text of an error.
@@ -7,6 +7,7 @@ use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts
 
 use crate::market::{Channel, Source, State};
 
+mod cluster;
 mod connections;
 mod derived;
 mod feed;
@@ -20,6 +21,9 @@ mod tasks;
 mod time;
 mod upstream;
 
+pub use cluster::{
+    ClusterMetrics, ClusterRole, Direction, EpochReason, HoleReason, ImageOutcome, Reconnect, Refusal, TakeoverReason,
+};
 pub use connections::{ClosedConnection, ConnectionMetrics, RefusedConnection};
 pub use derived::DerivedMetrics;
 pub use feed::FeedMetrics;
@@ -42,6 +46,8 @@ const SESSION_LABELS: [&str; 3] = ["encoding", "road", "transport"];
 pub struct Metrics {
     registry: Registry,
     upstream: UpstreamFamilies,
+    /// Those of a cluster.
+    pub cluster: ClusterMetrics,
     /// Those of connections.
     pub connections: ConnectionMetrics,
     /// Those of the file that outlives a restart.
@@ -146,6 +152,7 @@ impl Metrics {
         r.register(Box::new(write_latency.clone())).expect("the name is used once");
         let it = Self {
             upstream: UpstreamFamilies::new(&r),
+            cluster: ClusterMetrics::new(&r),
             connections: ConnectionMetrics::new(&r),
             store: StoreMetrics::new(&r),
             derived: DerivedMetrics::new(&r),

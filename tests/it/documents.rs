@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 
 /// Documents that readers search rather than read.
-const LONG: [&str; 3] = ["docs/protocol.md", "docs/operations.md", "docs/venues.md"];
+const LONG: [&str; 4] = ["docs/protocol.md", "docs/operations.md", "docs/venues.md", "docs/cluster.md"];
 
 /// Longest line, in characters.
 const MOST: usize = 159;
@@ -141,6 +141,17 @@ fn the_board_shows_what_was_refused_and_corrected() {
         "channel=\"corrections\"",
     ] {
         assert!(queries.contains(family), "no panel shows {family}");
+    }
+}
+
+#[test]
+fn the_board_shows_every_family_of_a_cluster() {
+    let queries = queries().join("\n");
+    let families: Vec<String> =
+        labels().into_keys().filter(|family| family.starts_with("tickcast_cluster_")).collect();
+    assert!(families.len() > 15, "the families are not found any more: {families:?}");
+    for family in families {
+        assert!(queries.contains(&family), "no panel shows {family}");
     }
 }
 

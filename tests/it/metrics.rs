@@ -3,6 +3,7 @@
 //! A family that no row of `TABLE` (tests/it/metrics/table.rs) asserts fails the first test here. A row names a series, the
 //! script in which it moves, and how; a script is a function in tests/it/metrics/scripts.rs.
 
+mod cluster;
 mod inside;
 mod plain;
 mod process;
@@ -49,6 +50,8 @@ enum Script {
     Rotation,
     /// A store is saved, and its file is removed.
     Store,
+    /// A node of a cluster joins, leads, is deposed, and leaves.
+    Cluster,
     /// A worker's thread is held up.
     Stall,
     /// A line is logged that no reader takes.
@@ -184,6 +187,7 @@ scripts! {
     a_feed_takes_over: Failover, scripts::failover;
     a_connection_is_changed: Rotation, venues::rotation;
     a_store_is_saved_and_its_file_removed: Store, inside::store;
+    a_node_leads_and_leaves: Cluster, cluster::node;
     a_worker_is_held_up: Stall, inside::stall;
     a_log_line_has_no_reader: Log, process::log;
     #[cfg(feature = "test-endpoints")]
