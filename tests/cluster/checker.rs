@@ -239,6 +239,6 @@ impl Checker {
             return;
         }
         let trade = (channel == "trades").then(|| fields.id?.get().trim_matches('"').parse().ok()).flatten();
-        self.journal.compare(line, n, text, trade, &self.client);
+        self.journal.compare(line, n, (text, trade), &self.client);
     }
 }

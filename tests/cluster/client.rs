@@ -260,7 +260,12 @@ impl Client {
         self.checker.frame(text, |step| match step {
             Step::Nothing => {}
             Step::Trade => trades += 1,
-            other => steps.push(other),
+            other @ (Step::Gap { .. }
+            | Step::Source(_)
+            | Step::Bye(..)
+            | Step::Error(_)
+            | Step::Resync
+            | Step::NotRecovered) => steps.push(other),
         });
         if trades == 0 && steps.is_empty() {
             return;

@@ -65,8 +65,8 @@ impl Journal {
         })
     }
 
-    /// A client got these bytes at number `n`: they must be the same for all and for ever.
-    pub(crate) fn compare(&self, line: LineId, n: u64, text: &str, trade: Option<u64>, who: &str) {
+    /// A client got these bytes at number `n`, and the producer's name of it if it is a trade: they must be the same for all and for ever.
+    pub(crate) fn compare(&self, line: LineId, n: u64, (text, trade): (&str, Option<u64>), who: &str) {
         let mut hasher = DefaultHasher::new();
         hasher.write(text.as_bytes());
         let hash = hasher.finish();

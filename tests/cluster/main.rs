@@ -11,6 +11,7 @@
     clippy::print_stderr,
     clippy::float_arithmetic,
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     clippy::cast_possible_truncation,
     dead_code,
     reason = "tests: they measure, print, and read what they are told by variables"
