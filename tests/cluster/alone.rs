@@ -1,12 +1,12 @@
 //! The harness itself: a gateway without `[cluster]` passes, two of them that only pretend to be one are found out, and the
 //! line to Redis does what it says.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::{

@@ -20,7 +20,7 @@ const TRIES: Duration = Duration::from_secs(60);
 
 /// What one producer is to publish.
 #[derive(Debug, Clone)]
-pub(crate) struct Order {
+pub(crate) struct Assignment {
     pub(crate) symbols: Vec<String>,
     pub(crate) bodies_per_second: f64,
     pub(crate) ticks_per_body: usize,
@@ -41,7 +41,7 @@ pub(crate) struct Producer {
 
 impl Producer {
     /// Starts one.
-    pub(crate) fn start(order: Order, world: World, over: CancellationToken) -> Arc<Self> {
+    pub(crate) fn start(order: Assignment, world: World, over: CancellationToken) -> Arc<Self> {
         let producer = Arc::new(Self {
             confirmed: Mutex::new(vec![Vec::new(); order.symbols.len()]),
             symbols: order.symbols.clone(),
@@ -71,7 +71,7 @@ impl Producer {
         }
     }
 
-    async fn run(self: Arc<Self>, order: Order, world: World, over: CancellationToken) {
+    async fn run(self: Arc<Self>, order: Assignment, world: World, over: CancellationToken) {
         let mut random = ChaCha8Rng::seed_from_u64(order.seed);
         let http = reqwest::Client::builder().timeout(Duration::from_secs(4)).build().unwrap();
         let mut pace = tokio::time::interval(Duration::from_secs_f64(1.0 / order.bodies_per_second));
@@ -129,7 +129,12 @@ impl Producer {
     }
 
     /// Trades and quotes in turn, and which trades these are.
-    fn body(&self, order: &Order, serial: &mut u64, random: &mut ChaCha8Rng) -> (String, Vec<(usize, u64)>) {
+    fn body(
+        &self,
+        order: &Assignment,
+        serial: &mut u64,
+        random: &mut ChaCha8Rng,
+    ) -> (String, Vec<(usize, u64)>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
         let (mut body, mut trades) = (String::new(), Vec::new());
         for _ in 0..order.ticks_per_body {

@@ -17,7 +17,7 @@ use crate::{
     client::{self, Client, Plan, Record, Seen, World},
     journal::Journal,
     node::{Node, PATIENCE},
-    producer::{Order, Producer},
+    producer::{Assignment, Producer},
     proxy::Proxy,
     redis_server::Redis,
     same,
@@ -180,7 +180,7 @@ impl Stage {
         let per_second = self.options.ticks_per_second as f64 / count as f64;
         let bodies_per_second = (per_second / 2.0).clamp(1.0, 50.0);
         for i in 0..count {
-            let order = Order {
+            let order = Assignment {
                 symbols: symbols.iter().skip(i).step_by(count).cloned().collect(),
                 bodies_per_second,
                 ticks_per_body: (per_second / bodies_per_second).round() as usize,
