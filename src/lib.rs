@@ -13,6 +13,8 @@ pub mod cli;
 pub mod app;
 pub mod config;
 
+pub mod cluster;
+
 pub mod server;
 
 pub mod store;

@@ -3,6 +3,8 @@
 //! What an operator may want to change is a default here and a key in the configuration; what would break the
 //! contract if it were changed is a constant only.
 
+mod clients;
+mod cluster;
 mod feeds;
 mod listener;
 mod numbering;
@@ -10,6 +12,8 @@ mod process;
 
 use std::{ops::RangeInclusive, time::Duration};
 
+pub use clients::*;
+pub use cluster::*;
 pub use feeds::*;
 pub use listener::*;
 pub use numbering::*;
@@ -456,36 +460,7 @@ pub const REQUEST_TIMEOUT_MS_RANGE: RangeInclusive<u64> = 1_000..=3_600_000;
 /// `server.grace_ms` and `server.drain_ms`: zero skips the step, ten minutes at most.
 pub const SHUTDOWN_MS_RANGE: RangeInclusive<u64> = 0..=600_000;
 
-// ---- the command line's own clients ----------------------------------------------------------------------
-
-/// The health check gives up after this long, in each of its steps.
-pub const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Symbols that `watch` keeps. One more is counted and not shown.
-pub const WATCH_SYMBOLS: usize = MAX_TOPICS;
-
-/// Frames that wait between the connection and the screen of `watch`; at more it reads no further, and the
-/// gateway merges.
-pub const WATCH_FRAMES: usize = 256;
-
-/// Largest message that `watch` takes, in bytes (a snapshot of every symbol is one frame). Larger: it reconnects.
-pub const WATCH_FRAME_BYTES: usize = 64 * 1024 * 1024;
-
-/// Pause between two redraws of `watch`.
-pub const WATCH_REDRAW: Duration = Duration::from_millis(100);
-
-/// How often `watch` measures the round trip.
-pub const WATCH_PING: Duration = Duration::from_secs(2);
-
-/// `watch` gives a connection up that was silent, or not established, for this long.
-pub const WATCH_SILENCE: Duration = Duration::from_secs(10);
-
-/// First and longest pause of `watch` before it connects again; a connection that lived for the longest one
-/// starts over from the first.
-pub const WATCH_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
-
-/// Longest pause that a gateway may ask `watch` for in its goodbye.
-pub const WATCH_LONGEST_AFTER: Duration = Duration::from_secs(300);
+// ---- the end ---------------------------------------------------------------------------------------------
 
 /// After the goodbyes, open requests have this long to finish.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(2);

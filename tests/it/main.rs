@@ -13,6 +13,7 @@ mod util;
 mod bench;
 mod captures;
 mod check;
+mod cluster_log;
 mod config;
 mod connections;
 mod corrections;

@@ -239,6 +239,13 @@ const INSIDE: &str = "
     LOG_FLUSH FAULT_DRAIN
 ";
 
+/// How the nodes of a cluster work together, behind what an operator and a client see of it.
+const CLUSTER: &str = "
+    MAX_BATCH_BYTES LOG_READ_BATCHES LOG_ANSWER LOG_WAIT_MARGIN WINDOW_SECTIONS LOG_ENTRY_BYTES MAX_NODES MAX_NODE_NAME
+    CLUSTER_NOTES INBOX_ENTRY_BYTES INBOX_BYTES INBOX_READ_ENTRIES INBOX_KEY_TTL INBOX_KEY_BYTES IMAGE_PIECES
+    IMAGE_PIECE_BYTES IMAGE_TTL CLUSTER_CLOCK_OFF
+";
+
 fn thousands(digits: &str) -> String {
     let mut text = String::new();
     for (i, digit) in digits.char_indices() {
@@ -339,7 +346,7 @@ fn every_limit_is_described_with_the_value_that_it_has() {
         }
     }
     let keys = KEYS.iter().flat_map(|(_, default, _, range, _)| [*default, *range]);
-    let others = [DEFINITIONS, TOOLS, INSIDE].into_iter().flat_map(str::split_whitespace);
+    let others = [DEFINITIONS, TOOLS, INSIDE, CLUSTER].into_iter().flat_map(str::split_whitespace);
     let named: BTreeSet<String> = SAID
         .iter()
         .map(|it| it.1)
