@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// Where a batch stands in the log: the token of who wrote it, and its number among that one's. Later batches have greater
-/// ones, whoever wrote them.
+/// ones, also those of another leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Position {
     /// The token of the leader that wrote it.

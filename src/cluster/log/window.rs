@@ -15,10 +15,10 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Window {
     age: Duration,
-    bytes: usize,
+    most: usize,
     sections: VecDeque<Section>,
     /// Of all sections together.
-    total: usize,
+    bytes: usize,
 }
 
 /// Batches that go together.
@@ -32,10 +32,10 @@ struct Section {
 }
 
 impl Window {
-    /// Keeps what is younger than `age`, and not more than `bytes` of it, each to one section of 64.
+    /// Keeps what is younger than `age`, and at most `most` bytes of it, each to one section of 64.
     #[must_use]
-    pub fn new(age: Duration, bytes: usize) -> Self {
-        Self { age, bytes, sections: VecDeque::new(), total: 0 }
+    pub fn new(age: Duration, most: usize) -> Self {
+        Self { age, most, sections: VecDeque::new(), bytes: 0 }
     }
 
     /// A batch of `len` bytes stands at that position.
@@ -44,7 +44,7 @@ impl Window {
         let parts = WINDOW_SECTIONS as usize;
         let has_room = |section: &Section| {
             now.saturating_duration_since(section.since) < self.age / WINDOW_SECTIONS
-                && section.bytes.saturating_add(len) <= self.bytes / parts
+                && section.bytes.saturating_add(len) <= self.most / parts
         };
         match self.sections.back_mut().filter(|section| has_room(section)) {
             Some(section) => {
@@ -53,7 +53,7 @@ impl Window {
             }
             None => self.sections.push_back(Section { from: at, since: now, until: now, bytes: len }),
         }
-        self.total = self.total.saturating_add(len);
+        self.bytes = self.bytes.saturating_add(len);
         self.cut(now);
     }
 
@@ -61,9 +61,9 @@ impl Window {
     fn cut(&mut self, now: Instant) {
         while self.sections.len() > 1
             && let Some(first) = self.sections.front()
-            && (self.total > self.bytes || now.saturating_duration_since(first.until) > self.age)
+            && (self.bytes > self.most || now.saturating_duration_since(first.until) > self.age)
         {
-            self.total = self.total.saturating_sub(first.bytes);
+            self.bytes = self.bytes.saturating_sub(first.bytes);
             self.sections.pop_front();
         }
     }
@@ -77,7 +77,7 @@ impl Window {
     /// About how many bytes the window has now.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.total
+        self.bytes
     }
 
     /// How long ago the oldest batch of it was seen.
@@ -89,7 +89,7 @@ impl Window {
     /// Forgets all: the log was founded anew.
     pub fn clear(&mut self) {
         self.sections.clear();
-        self.total = 0;
+        self.bytes = 0;
     }
 }
 

@@ -188,7 +188,7 @@ mod position {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Position, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|_| D::Error::custom("expected a position, such as 7-12"))
+        text.parse().map_err(D::Error::custom)
     }
 }
 
