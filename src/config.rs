@@ -127,10 +127,13 @@ impl AnyFeed {
         matches!(self, Self::Replay(_))
     }
 
-    /// Whether its source goes on while the gateway is away.
+    /// Whether its source goes on while the gateway is away, and it cannot tell afterwards whether anything was missed. A
+    /// venue's feed can: it goes on from what was published.
     #[must_use]
     pub const fn goes_on_alone(&self) -> bool {
-        matches!(self, Self::Upstream(_))
+        match self {
+            Self::Simulator(_) | Self::Replay(_) | Self::Push(_) | Self::Upstream(_) => false,
+        }
     }
 
     /// What moves its quotes: `book` or `trades`; none where that is not known.

@@ -19,7 +19,7 @@ use crate::{
     dialect::ParseError,
     hub::{Demand, Hub, HubError},
     limits::{MAX_BURST_TICKS, MAX_ERROR_CHARS},
-    market::{Increments, Source, State, Status, Symbol, Tick, UnixMicros},
+    market::{Body, Channel, Increments, Source, State, Status, Symbol, Tick, Trade, UnixMicros},
     metrics::{FeedMetrics, Stalled, UpstreamMetrics},
 };
 
@@ -98,6 +98,15 @@ impl Health {
     }
 }
 
+/// What was published of a symbol by one feed.
+#[derive(Debug, Default)]
+pub(super) struct Published {
+    /// The newest trade.
+    pub(super) trade: Option<Trade>,
+    /// Whether there is a quote.
+    pub(super) has_quote: bool,
+}
+
 impl Publisher {
     /// A publisher for the feed of this name; `stop` ends the feed.
     #[must_use]
@@ -168,6 +177,22 @@ impl Publisher {
     #[must_use]
     pub fn symbol_count(&self) -> usize {
         self.hub.all_topics().iter().filter(|topic| topic.home() == self.name).count()
+    }
+
+    /// What clients have seen of this feed's symbol, also from before the feed was started. Behind a loss that is told
+    /// nothing more can be missing, and of a symbol whose source is another feed its change of source is told.
+    pub(super) fn published(&self, symbol: Symbol) -> Published {
+        let Some(topic) = self.hub.topic(symbol).filter(|topic| topic.feed() == self.name) else {
+            return Published::default();
+        };
+        let newest = |channel| topic.last(channel).filter(|_| !topic.ends_lost(channel));
+        let trade = newest(Channel::Trades).and_then(|event| match &event.body {
+            Body::Tick(Tick::Trade(trade)) => Some(trade.clone()),
+            Body::Tick(Tick::Quote(_) | Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_))
+            | Body::Bar(_)
+            | Body::Ticker(_) => None,
+        });
+        Published { trade, has_quote: newest(Channel::Quotes).is_some() }
     }
 
     /// Counts a tick whose symbol has no room.

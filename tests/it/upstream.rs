@@ -10,6 +10,7 @@ mod front;
 mod limits;
 mod proxies;
 mod reach;
+mod resumed;
 mod rotation;
 pub(crate) mod tape;
 mod tls;

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     feed::Publisher,
     limits::RECORDED_AFTER,
-    market::{LossWhy, Quote, Symbol, Tick},
+    market::{LossWhy, Quote, Source, Symbol, Tick},
     metrics::UpstreamMetrics,
 };
 
@@ -65,6 +65,8 @@ impl Intake {
             if !is_wanted(quote.symbol) {
                 continue;
             }
+            let source = plan.source.unwrap_or(quote.source);
+            self.sequencer.resume((quote.symbol, source), || out.published(quote.symbol));
             match self.sequencer.snapshot(&quote) {
                 Verdict::New => {}
                 Verdict::NewAfter(loss) => {
@@ -76,7 +78,7 @@ impl Intake {
                     continue;
                 }
             }
-            quote.source = plan.source.unwrap_or(quote.source);
+            quote.source = source;
             self.burst.push(Tick::Quote(quote));
         }
         out.publish(&mut self.burst);
@@ -100,6 +102,9 @@ impl Intake {
                 continue;
             }
             delay = finish(&mut tick, plan).map(|way| (tick.symbol(), way)).or(delay);
+            if let Some((symbol, source)) = origin(&tick) {
+                self.sequencer.resume((symbol, source), || out.published(symbol));
+            }
             match self.sequencer.check(&tick, sequence) {
                 Verdict::New => {}
                 Verdict::NewAfter(loss) => {
@@ -129,6 +134,15 @@ impl Intake {
             let ahead = out.offset(symbol).unwrap_or(0).saturating_neg().max(0);
             metrics.latency(way.saturating_add(ahead));
         }
+    }
+}
+
+/// The symbol and source of a tick that can be missing.
+const fn origin(tick: &Tick) -> Option<(Symbol, Source)> {
+    match tick {
+        Tick::Trade(trade) => Some((trade.symbol, trade.source)),
+        Tick::Quote(quote) => Some((quote.symbol, quote.source)),
+        Tick::Status(_) | Tick::Correction(_) | Tick::Loss(_) => None,
     }
 }
 

@@ -8,6 +8,9 @@
 //! | does not number quotes | told by event time, or by being the same | assumed after every interruption |
 //! | does not number trades (Alpaca) | told by id, source and time, among the last ones | assumed after every interruption |
 //!
+//! What was published before this sequencer existed, by the run before or by another gateway, is taken from the hub with the first tick of
+//! a symbol. So a venue that counts tells whether anything was missed meanwhile, and of the others a loss is told.
+//!
 //! Refuses to wait: a late tick is dropped, because its loss was already told.
 
 use std::{
@@ -17,8 +20,9 @@ use std::{
 
 use crate::{
     dialect::Sequence,
+    feed::publisher::Published,
     limits::{UPSTREAM_REMEMBERED_TRADES, UPSTREAM_RENUMBERED_AFTER},
-    market::{Channel, Loss, LossWhy, Quote, Symbol, Tick, Trade, UnixMicros},
+    market::{Channel, Loss, LossWhy, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
 };
 
 /// What to do with a tick.
@@ -48,6 +52,8 @@ struct Tracks {
     /// Whether the stream has brought a quote since the last interruption.
     has_quote: bool,
     recent: Recent,
+    /// Whether it goes on from what was published before.
+    is_resumed: bool,
 }
 
 /// One (symbol, channel).
@@ -123,6 +129,19 @@ impl Sequencer {
         }
     }
 
+    /// Goes on from what was published of the symbol before this sequencer saw anything of it, now that a tick of that source
+    /// has come. Asks once for each symbol.
+    pub(super) fn resume(
+        &mut self,
+        (symbol, source): (Symbol, Source),
+        published: impl FnOnce() -> Published,
+    ) {
+        let tracks = self.symbols.entry(symbol).or_default();
+        if !std::mem::replace(&mut tracks.is_resumed, true) {
+            tracks.go_on_from(published(), source);
+        }
+    }
+
     /// Looks at a tick, under our name of its symbol, and remembers it if it is new.
     pub(super) fn check(&mut self, tick: &Tick, sequence: Option<Sequence>) -> Verdict {
         match tick {
@@ -134,6 +153,25 @@ impl Sequencer {
 }
 
 impl Tracks {
+    fn go_on_from(&mut self, published: Published, source: Source) {
+        let Published { trade, has_quote } = published;
+        if let Some(trade) = trade {
+            self.trades.interrupted = Some(LossWhy::Reconnect);
+            self.trades.te = trade.te;
+            // Another source counts on its own.
+            if let Some(TradeId::Number(id)) = trade.id
+                && trade.source == source
+            {
+                self.trades.number = Some(id);
+                self.trades.window = 1;
+            }
+            self.recent.insert(&trade);
+        }
+        if has_quote {
+            self.quotes.interrupted = Some(LossWhy::Reconnect);
+        }
+    }
+
     fn trade(&mut self, trade: &Trade, sequence: Option<Sequence>) -> Verdict {
         let place = Place { symbol: trade.symbol, channel: Channel::Trades, te: trade.te };
         match sequence {
@@ -254,10 +292,51 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Level, Print, Source, TradeId};
+    use crate::market::{Level, Print};
 
     fn symbol() -> Symbol {
         Symbol::new("A").unwrap()
+    }
+
+    #[test]
+    fn what_was_published_before_is_gone_on_from() {
+        let Tick::Trade(last) = trade(10, 1) else { unreachable!() };
+        let before = || Published { trade: Some(last.clone()), has_quote: true };
+        let resumed = || {
+            let mut sequencer = Sequencer::default();
+            sequencer.interrupt([symbol()], LossWhy::Reconnect);
+            sequencer.resume((symbol(), last.source), before);
+            sequencer
+        };
+        let counted = |id| Some(Sequence::Counted(id));
+        // A venue that counts proves that nothing is missing, or tells how much.
+        assert_eq!(resumed().check(&trade(11, 2), counted(11)), Verdict::New);
+        assert_eq!(resumed().check(&trade(10, 1), counted(10)), Verdict::Repeated);
+        let lost = loss(Channel::Trades, LossWhy::Reconnect, Some(2));
+        assert_eq!(resumed().check(&trade(13, 2), counted(13)), lost);
+        // Of others a loss is told, and a trade that they repeat is known.
+        assert_eq!(resumed().check(&trade(10, 1), None), Verdict::Repeated);
+        let lost = loss(Channel::Trades, LossWhy::Reconnect, None);
+        assert_eq!(resumed().check(&trade(11, 2), None), lost);
+        let lost = loss(Channel::Quotes, LossWhy::Reconnect, None);
+        assert_eq!(resumed().check(&quote("1", None), None), lost);
+        // Another source's numbers say nothing.
+        let mut sequencer = Sequencer::default();
+        sequencer.resume((symbol(), Source::new("w").unwrap()), before);
+        assert_eq!(
+            sequencer.check(&trade(3, 2), counted(3)),
+            loss(Channel::Trades, LossWhy::Reconnect, None)
+        );
+        // Once: what comes later is not behind what was published before.
+        let mut sequencer = resumed();
+        assert_eq!(sequencer.check(&trade(11, 2), counted(11)), Verdict::New);
+        sequencer.resume((symbol(), last.source), before);
+        assert_eq!(sequencer.check(&trade(12, 2), counted(12)), Verdict::New);
+        // Nothing was published.
+        let mut sequencer = Sequencer::default();
+        sequencer.resume((symbol(), last.source), Published::default);
+        assert_eq!(sequencer.check(&trade(11, 2), counted(11)), Verdict::New);
+        assert_eq!(sequencer.check(&quote("1", None), None), Verdict::New);
     }
 
     fn trade(id: u64, te: i64) -> Tick {

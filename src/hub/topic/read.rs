@@ -59,6 +59,12 @@ impl Topic {
         inner.last[channel.index()].clone()
     }
 
+    /// Whether a channel's newest event is a loss: what was missed behind its newest value is told already.
+    #[must_use]
+    pub fn ends_lost(&self, channel: Channel) -> bool {
+        self.inner.lock().goes_on_lost(channel)
+    }
+
     /// The newest remembered trades with numbers below `before`, at most `limit`.
     #[must_use]
     pub fn trades(&self, before: Option<u64>, limit: usize) -> Page {
