@@ -5,6 +5,7 @@
 //! refuses the configuration, and every mistake is told at once with the place it was written. This is the only
 //! reader of the environment.
 
+mod cluster;
 mod document;
 mod error;
 mod feeds;
@@ -27,6 +28,7 @@ use layers::Layers;
 use settings::Settings;
 
 use crate::{
+    cluster::{ClusterConfig, Role},
     feed::{
         push::Push,
         replay::Replay,
@@ -51,11 +53,13 @@ pub struct Config {
     pub hub: HubConfig,
     /// What outlives a restart; nothing by default.
     pub store: Option<StoreConfig>,
+    /// The cluster that it belongs to; none by default.
+    pub cluster: Option<ClusterConfig>,
     /// Who may come in.
     pub auth: Auth,
     /// What is logged and how.
     pub log: Log,
-    /// Where ticks come from; at least one, with different names.
+    /// Where ticks come from; at least one, with different names. An edge of a cluster may have none, and starts none.
     pub feeds: Vec<FeedConfig>,
     /// Whether no feed is configured: then the feed is the demonstration.
     pub is_demonstration: bool,
@@ -199,8 +203,15 @@ impl Config {
         feeds.surroundings = surroundings(&environment);
         let Layers { mut settings, base, replaced } =
             layers::read(flags, environment, directory, Some(&mut feeds));
+        let cluster = cluster::cluster(&mut settings, &base, directory);
+        let is_edge = cluster.as_ref().is_some_and(|cluster| cluster.role == Role::Edge);
         open_feeds(flags, &mut settings, &mut feeds, if replaced { directory } else { &base });
-        Self::validated(settings, feeds, (&base, directory))
+        if is_edge {
+            feeds.leave_to_others();
+        } else {
+            feeds.or_demonstration(&base);
+        }
+        Self::validated(settings, feeds, cluster, (&base, directory))
     }
 
     /// Reads where a gateway with these layers listens, and nothing else of them.
@@ -242,6 +253,7 @@ impl Config {
     fn validated(
         mut settings: Settings,
         mut feeds: Feeds,
+        cluster: Option<ClusterConfig>,
         (base, directory): (&Path, &Path),
     ) -> Result<Self, ConfigErrors> {
         let server = sections::server(&mut settings);
@@ -255,7 +267,7 @@ impl Config {
         settings.errors(std::mem::take(&mut feeds.errors));
         settings.finish()?;
         let Feeds { built: feeds, is_demonstration, .. } = feeds;
-        Ok(Self { server, session, hub, store, auth, log, feeds, is_demonstration })
+        Ok(Self { server, session, hub, store, cluster, auth, log, feeds, is_demonstration })
     }
 }
 
@@ -283,7 +295,7 @@ pub fn is_definition(path: &Path) -> bool {
     keys.unwrap_or(false)
 }
 
-/// Opens the definitions that are named; without any feed at all, the demonstration.
+/// Opens the definitions that are named.
 fn open_feeds(flags: &Flags, settings: &mut Settings, feeds: &mut Feeds, base: &Path) {
     let expected = "the name of a definition file, or \"demo\"";
     let named = settings.list("feeds", expected, |text| (!text.is_empty()).then(|| text.to_owned()));
@@ -296,9 +308,5 @@ fn open_feeds(flags: &Flags, settings: &mut Settings, feeds: &mut Feeds, base: &
         for reference in &flags.feeds {
             feeds.open(reference, base, Some(Origin::Flag("--feed")));
         }
-    }
-    if feeds.tables == 0 && feeds.errors.is_empty() {
-        feeds.is_demonstration = true;
-        feeds.open(feeds::DEMO, base, None);
     }
 }

@@ -7,6 +7,7 @@ mod clients;
 mod cluster;
 mod feeds;
 mod listener;
+mod membership;
 mod numbering;
 mod process;
 
@@ -16,6 +17,7 @@ pub use clients::*;
 pub use cluster::*;
 pub use feeds::*;
 pub use listener::*;
+pub use membership::*;
 pub use numbering::*;
 pub use process::*;
 

@@ -50,6 +50,10 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
     print(|out| {
         writeln!(out, "{name}: ok")?;
         writeln!(out, "  server {}, {}", server.bind, counted(server.workers, "worker"))?;
+        if let Some(cluster) = &config.cluster {
+            let (name, role, server) = (&cluster.name, cluster.role.as_str(), &cluster.server);
+            writeln!(out, "  cluster {name}, {role}, at {server}")?;
+        }
         useless = summary(out, &config.feeds)?;
         Ok(())
     })?;

@@ -38,7 +38,7 @@ pub(super) struct Feeds {
     pub(super) surroundings: Surroundings,
     names: Vec<(Source, Origin)>,
     /// Tables seen, whether they could be built or not.
-    pub(super) tables: usize,
+    tables: usize,
     /// Whether they are the demonstration, for want of others.
     pub(super) is_demonstration: bool,
 }
@@ -59,6 +59,21 @@ impl Feeds {
                 self.errors.push(ConfigError::Unreadable { path: reference.into(), origin, why });
             }
         }
+    }
+
+    /// Runs the demonstration where there is no feed at all.
+    pub(super) fn or_demonstration(&mut self, base: &Path) {
+        if self.tables == 0 && self.errors.is_empty() {
+            self.is_demonstration = true;
+            self.open(DEMO, base, None);
+        }
+    }
+
+    /// Forgets what is wrong with them: an edge shares its file with gateways that run them, and has neither their
+    /// credentials nor their recordings. Those that can be built say which of them are simulated, and what producers
+    /// may send.
+    pub(super) fn leave_to_others(&mut self) {
+        self.errors.clear();
     }
 
     fn read(&mut self, name: &str, text: &str, base: &Path) {

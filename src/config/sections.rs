@@ -1,6 +1,9 @@
 //! Every key of the configuration except the feeds: its name, range and default, and what does not go together.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use tracing_subscriber::EnvFilter;
 
@@ -160,9 +163,7 @@ pub(super) fn history(settings: &mut Settings) -> HubConfig {
 
 /// `[store]`, when there is one. A relative path is relative to `base` when the file has it, else to `directory`.
 pub(super) fn store(settings: &mut Settings, base: &Path, directory: &Path) -> Option<StoreConfig> {
-    let path = settings.parsed("store.path", "the name of a file", |text| {
-        (!text.is_empty() && !text.ends_with('/')).then(|| text.to_owned())
-    });
+    let path = file(settings, "store.path", base, directory);
     let interval = settings.millis(
         "store.interval_ms",
         &limits::STORE_INTERVAL_MS_RANGE,
@@ -175,9 +176,22 @@ pub(super) fn store(settings: &mut Settings, base: &Path, directory: &Path) -> O
         }
         return None;
     };
-    let is_in_file = matches!(settings.origin("store.path"), Some(Origin::File { .. }));
+    Some(StoreConfig { path, interval })
+}
+
+/// A path. A relative one is relative to `base` when the file has it, else to `directory`.
+pub(super) fn file(
+    settings: &mut Settings,
+    key: &'static str,
+    base: &Path,
+    directory: &Path,
+) -> Option<PathBuf> {
+    let path = settings.parsed(key, "the name of a file", |text| {
+        (!text.is_empty() && !text.ends_with('/')).then(|| text.to_owned())
+    })?;
+    let is_in_file = matches!(settings.origin(key), Some(Origin::File { .. }));
     let folder = if is_in_file { base } else { directory };
-    Some(StoreConfig { path: folder.join(path), interval })
+    Some(folder.join(path))
 }
 
 /// `[auth]`. Without authentication the gateway listens on loopback only, unless the mode is written out.

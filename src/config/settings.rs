@@ -74,6 +74,11 @@ impl Settings {
         self.found.get(key).map(|setting| setting.origin.clone())
     }
 
+    /// Whether a key was written, well or not.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.found.contains_key(key)
+    }
+
     /// Notes that the value of a key does not go together with others; only what was written can be wrong.
     pub(super) fn contradicts(&mut self, keys: &[&str], why: String) {
         if let Some((key, origin)) = keys.iter().find_map(|key| Some((*key, self.origin(key)?))) {

@@ -268,7 +268,7 @@ fn metric_names(file: &File, families: &BTreeSet<&str>, breaches: &mut Vec<Strin
     }
 }
 
-/// Texts like `"server.bind"`: the keys that `sections.rs` reads.
+/// Texts like `"server.bind"`: the keys that a file of `config` reads.
 fn keys(sections: &File) -> BTreeSet<&str> {
     let code = sections.code_offsets("\"").map(|offset| &sections.text[offset + 1..]);
     let texts = code.filter_map(|rest| rest.split_once('"')).map(|(text, _)| text);
@@ -293,7 +293,8 @@ fn the_house_is_tidy() {
     }
     let operations = named(&files, "docs/operations.md");
     let undocumented = |name: &&&str| !operations.text.contains(&format!("`{name}`"));
-    let keys = keys(named(&files, "src/config/sections.rs"));
+    let mut keys = keys(named(&files, "src/config/sections.rs"));
+    keys.extend(self::keys(named(&files, "src/config/cluster.rs")));
     assert!(keys.len() > 15, "the keys are not found any more: {keys:?}");
     for name in families.iter().chain(&keys).filter(undocumented) {
         breaches.push(operations.at(0, &format!("`{name}` is not described")));

@@ -75,6 +75,8 @@ const SAID: &[Said] = said! {
     PROTOCOL "0.001 to 1000": MAX_RATE = MAX_RATE.to_string();
     PROTOCOL "0.001 to 1000": MIN_RATE = MIN_RATE.to_string();
     OPERATIONS "| `server.origins` | none | 100 at most |": MAX_ORIGINS = n(MAX_ORIGINS);
+    OPERATIONS "| `cluster.name` | none | 1 to 32 letters": CLUSTER_NAME_CHARS = n(CLUSTER_NAME_CHARS);
+    OPERATIONS "| `cluster.sentinels` | none | 16 at most |": MAX_SENTINELS = n(MAX_SENTINELS);
     OPERATIONS "| `server.hosts` | none | 100 at most |": MAX_HOSTS = n(MAX_HOSTS);
     OPERATIONS "| `server.trusted_proxies` | none | 256 at most |": MAX_TRUSTED_PROXIES = n(MAX_TRUSTED_PROXIES);
     OPERATIONS "| a connection without a request for 75 s |": KEEP_ALIVE = seconds(KEEP_ALIVE);
@@ -211,6 +213,12 @@ const KEYS: &[Key] = keys! {
     limits.unproven_per_address: CONNECTIONS_RANGE, DEFAULT_UNPROVEN_PER_ADDRESS = n(DEFAULT_UNPROVEN_PER_ADDRESS);
     limits.accepts_per_second: ACCEPTS_PER_SECOND_RANGE;
     server.workers: WORKERS_RANGE;
+    cluster.lease_ms: LEASE_MS_RANGE, DEFAULT_LEASE = n(DEFAULT_LEASE.as_millis());
+    cluster.silence_ms: SILENCE_MS_RANGE, DEFAULT_SILENCE = n(DEFAULT_SILENCE.as_millis());
+    cluster.window_ms: WINDOW_MS_RANGE, DEFAULT_WINDOW = n(DEFAULT_WINDOW.as_millis());
+    cluster.window_bytes: WINDOW_BYTES_RANGE, DEFAULT_WINDOW_BYTES = n(DEFAULT_WINDOW_BYTES);
+    cluster.pending_bytes: PENDING_BYTES_RANGE, DEFAULT_PENDING_BYTES = n(DEFAULT_PENDING_BYTES);
+    cluster.found_ms: FOUND_MS_RANGE, DEFAULT_FOUND = n(DEFAULT_FOUND.as_millis());
 };
 
 /// Ranges of keys of a feed definition: a value outside is refused with the range in words.
