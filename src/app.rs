@@ -8,10 +8,7 @@ mod timekeeper;
 use std::{
     future::Future,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -32,7 +29,7 @@ use crate::{
     hub::{FeedTerms, Hub},
     limits::MAX_SHARDS,
     metrics::Metrics,
-    server::{FeedView, Gateway, PushView, ServerConfig, listen},
+    server::{FeedView, Gateway, PushView, Readiness, ReadinessCell, ServerConfig, listen},
     session::{ConnectionLimits, Mailboxes, SessionConfig},
 };
 
@@ -96,11 +93,11 @@ pub async fn run(
             () = drill::ordered("server") => Ok(()),
         }
     });
-    gateway.ready.store(true, Ordering::Relaxed);
+    gateway.readiness.set(Readiness::Ready);
     on_ready(&Started {
         address: listening.address,
         feeds: gateway.feeds.iter().map(|feed| feed.name.to_string()).collect(),
-        simulated: gateway.session.simulated.iter().map(ToString::to_string).collect(),
+        simulated: gateway.session.simulated.get().iter().map(ToString::to_string).collect(),
         symbols,
     });
     let fault = tokio::select! {
@@ -125,7 +122,8 @@ fn gateway(
         node,
         feeds: Vec::new(),
         push: Vec::new(),
-        ready: AtomicBool::new(false),
+        member: None,
+        readiness: ReadinessCell::default(),
         drain: CancellationToken::new(),
         hurry: CancellationToken::new(),
         shards,

@@ -22,6 +22,7 @@ mod numbering;
 mod restore;
 mod ring;
 mod source_clock;
+mod source_word;
 mod sweep;
 mod time;
 mod topic;
@@ -41,6 +42,7 @@ pub use lane::{Drained, Lane};
 pub use numbering::Numbering;
 pub use restore::RestoreError;
 pub use source_clock::SourceClock;
+pub use source_word::SourceWord;
 pub use topic::{Remembered, Topic};
 pub use topic_id::TopicId;
 
@@ -51,8 +53,8 @@ use std::{collections::VecDeque, sync::Arc};
 use parking_lot::{Mutex, RwLock};
 
 use self::{
-    batch::PublishBatch, context::TopicContext, epoch::Epoch, feed_table::FeedTable, sweep::Sweep,
-    topics::Topics,
+    batch::PublishBatch, context::TopicContext, epoch::Epoch, feed_table::FeedTable, source_word::SourceWords,
+    sweep::Sweep, topics::Topics,
 };
 use crate::{
     clock::{Clock, Instant},
@@ -110,6 +112,7 @@ pub enum HubError {
 pub struct Hub {
     context: Arc<TopicContext>,
     epoch: Epoch,
+    source_words: SourceWords,
     clock: Clock,
     metrics: Arc<Metrics>,
     topics: Topics,
@@ -132,6 +135,7 @@ impl Hub {
         Self {
             context: Arc::new(TopicContext::new(config, &metrics)),
             epoch: Epoch::new(epoch),
+            source_words: SourceWords::default(),
             clock,
             metrics,
             topics: Topics::default(),

@@ -231,6 +231,7 @@ pub(crate) fn drive(plan: &str) -> anyhow::Result<()> {
     let names: Vec<String> = (0..load.symbols).map(Market::name).collect();
     let plan = BenchPlan {
         address: (Ipv4Addr::LOCALHOST, port).into(),
+        others: Vec::new(),
         path,
         connections: load.connections,
         symbols: Some(load.each),

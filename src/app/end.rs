@@ -6,10 +6,7 @@
 //! that publishes has failed, the last save makes the numbering go on as after any stop: what a shard, the saver or the
 //! server leave behind says nothing about numbers.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Fault, Task, Tasks, persist::SaveTask};
 use crate::{
     limits::{CLOSE_TIMEOUT, FAULT_DRAIN, FAULT_SAVE_TIMEOUT, FEED_STOP_TIMEOUT, STOP_TIMEOUT},
-    server::{Gateway, ServerHandle},
+    server::{Gateway, Readiness, ServerHandle},
 };
 
 /// All that ends.
@@ -35,7 +32,7 @@ impl Ending {
     /// # Errors
     /// That fault, or the first one that came up meanwhile.
     pub(super) async fn end(mut self, fault: Option<Fault>) -> anyhow::Result<()> {
-        self.gateway.ready.store(false, Ordering::Relaxed);
+        self.gateway.readiness.set(Readiness::Draining);
         let hurried = fault.is_some();
         let mut faults = Vec::from_iter(fault);
         if hurried {

@@ -21,15 +21,15 @@ use super::resync::asking_for_resync;
 use crate::limits::{MAX_BENCH_CONNECTIONS, MAX_BENCH_SECONDS};
 
 pub use plan::{Age, BenchPlan, Greeting, Kind};
-pub use report::{Ages, Report, Spent};
+pub use report::{Ages, NodeReport, Report, Spent};
 pub use swarm::run as run_plan;
 
 /// What load to put on which gateway.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// The gateway's stream
-    #[arg(long, default_value = "ws://127.0.0.1:8080/v1/ws", value_name = "URL")]
-    url: String,
+    /// The gateway's stream; of a cluster those of several gateways, with commas between them, with one path
+    #[arg(long, default_value = "ws://127.0.0.1:8080/v1/ws", value_delimiter = ',', value_name = "URL,…")]
+    url: Vec<String>,
     /// Clients
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_BENCH_CONNECTIONS)))]
     connections: u32,
@@ -97,8 +97,10 @@ enum AgeName {
 /// # Errors
 /// A flag that cannot be, or a gateway that cannot be reached.
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
-    let (address, path) = target(&asking_for_resync(&args.url))?;
-    if !address.ip().is_loopback() && !args.yes_remote {
+    let (address, others, path) = targets(&args.url)?;
+    if let Some(address) = others.iter().chain([&address]).find(|address| !address.ip().is_loopback())
+        && !args.yes_remote
+    {
         bail!("--url: {address} is not this machine; --yes-remote loads it all the same");
     }
     for (flag, share) in [("--stalled", args.stalled), ("--slow", args.slow)] {
@@ -110,6 +112,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let _limit = rlimit::increase_nofile_limit(u64::MAX);
     let plan = BenchPlan {
         address,
+        others,
         path,
         connections: args.connections as usize,
         symbols: args.symbols,
@@ -135,6 +138,21 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     report.print(args.json)
 }
 
+/// The addresses of all gateways, and the path that they have in common.
+fn targets(urls: &[String]) -> anyhow::Result<(SocketAddr, Vec<SocketAddr>, String)> {
+    let targets = urls.iter().map(|url| target(&asking_for_resync(url)));
+    let mut targets = targets.collect::<anyhow::Result<Vec<_>>>()?.into_iter();
+    let (address, path) = targets.next().context("--url: names no gateway")?;
+    let mut others = Vec::new();
+    for (other, its_path) in targets {
+        if its_path != path {
+            bail!("--url: all gateways have one path, found {path:?} and {its_path:?}");
+        }
+        others.push(other);
+    }
+    Ok((address, others, path))
+}
+
 /// The address and path of a `ws://` URL.
 fn target(url: &str) -> anyhow::Result<(SocketAddr, String)> {
     let Some(rest) = url.strip_prefix("ws://") else {
@@ -157,6 +175,11 @@ mod tests {
     fn urls() {
         assert_eq!(target("ws://127.0.0.1:9/x/y").unwrap(), (([127, 0, 0, 1], 9).into(), "/x/y".into()));
         assert_eq!(target("ws://127.0.0.1:9").unwrap().1, "/v1/ws");
+        let several = ["ws://127.0.0.1:9/v1/ws", "ws://127.0.0.1:10"].map(String::from);
+        let (address, others, path) = targets(&several).unwrap();
+        assert_eq!((address.port(), others[0].port(), path.as_str()), (9, 10, "/v1/ws?resync=1"));
+        let apart = ["ws://127.0.0.1:9/a", "ws://127.0.0.1:9/b"].map(String::from);
+        assert!(targets(&apart).unwrap_err().to_string().contains("one path"));
         for bad in ["http://127.0.0.1:9", "ws://127.0.0.1", "ws://no such host:1/"] {
             assert!(target(bad).unwrap_err().to_string().contains("--url"), "{bad}");
         }

@@ -13,7 +13,7 @@ use crate::{
     limits,
     market::Interval,
     server::{Driver, HostPattern, Network, OriginPattern, ServerConfig},
-    session::SessionConfig,
+    session::{SessionConfig, Simulated},
     store::StoreConfig,
 };
 
@@ -126,7 +126,7 @@ pub(super) fn session(settings: &mut Settings) -> SessionConfig {
         pong_timeout: settings.millis("session.pong_timeout_ms", times, default.pong_timeout),
         heartbeat: settings.millis("session.heartbeat_ms", times, default.heartbeat),
         stall_timeout: settings.millis("session.stall_timeout_ms", times, default.stall_timeout),
-        simulated: Vec::new(),
+        simulated: Simulated::default(),
     };
     let patience = config.ping + config.pong_timeout;
     if config.heartbeat > patience {

@@ -45,3 +45,13 @@ pub const DEFAULT_FOUND: Duration = Duration::from_secs(10);
 
 /// `cluster.found_ms`.
 pub const FOUND_MS_RANGE: RangeInclusive<u64> = 0..=600_000;
+
+/// A client that has seen more at another gateway waits for it this long. Later: it is answered as a client whose position
+/// is ahead of the newest event.
+pub const AHEAD_WAIT: Duration = Duration::from_secs(1);
+
+/// How often such a client's gateway looks whether it has caught up.
+pub const AHEAD_LOOK: Duration = Duration::from_millis(10);
+
+/// Longest `Idempotency-Key` of a producer, in bytes. Longer: 400.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 128;

@@ -17,16 +17,20 @@ use crate::{clock::Instant, limits::NOTICE_INTERVAL};
 
 /// Why a connection does not become a session: every value of the label, present with 0 from the start.
 pub const SESSION_REFUSALS: &[&str] =
-    &["draining", "host", "origin", "parameter", "handshake", "connections", "connections_per_ip"];
+    &["draining", "starting", "host", "origin", "parameter", "handshake", "connections", "connections_per_ip"];
 
 /// Why a plain HTTP request is not carried out although it could be: for a limit, or for who asks. Every value of the label,
 /// present with 0 from the start.
 pub const REQUEST_REFUSALS: &[&str] = &[
     "draining",
+    "starting",
     "host",
     "origin",
     "remote",
     "congested",
+    "inbox_full",
+    "unreachable",
+    "unconfirmed",
     "body_type",
     "body_encoding",
     "body_size",

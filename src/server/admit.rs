@@ -2,16 +2,18 @@
 
 use actix_web::{HttpRequest, http::StatusCode};
 
-use super::{door::Asking, gateway::Gateway, refusal::Refusal};
+use super::{door::Asking, gateway::Gateway, readiness::Readiness, refusal::Refusal};
 use crate::{dialect::Code, session::Admission};
 
 /// Whether there may be new sessions, and new ticks.
 pub(super) fn open(gateway: &Gateway) -> Result<(), Refusal> {
-    if gateway.is_ready() {
-        return Ok(());
-    }
-    let msg = "the gateway is draining: connect to another one, or later";
-    Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, 503, msg).counted("draining"))
+    let (msg, reason) = match gateway.readiness.get() {
+        Readiness::Ready => return Ok(()),
+        Readiness::Draining => ("the gateway is draining: connect to another one, or later", "draining"),
+        Readiness::Starting => ("the gateway is starting: connect to another one, or later", "starting"),
+        Readiness::Feeding => ("the gateway takes no clients: connect to another one", "starting"),
+    };
+    Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, 503, msg).counted(reason))
 }
 
 /// A place for the session of a request that is no upgrade, or the answer that refuses it: here a client can see why.

@@ -3,10 +3,7 @@
 use std::{
     cell::{OnceCell, RefCell},
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 use tokio::{
@@ -15,7 +12,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::config::ServerConfig;
+use super::{
+    config::ServerConfig,
+    member::{FeedNow, Member},
+    readiness::{Readiness, ReadinessCell},
+};
 use crate::{
     feed::{Health, Publisher, SymbolRoom},
     hub::{Hub, HubError},
@@ -66,8 +67,10 @@ pub struct Gateway {
     pub feeds: Vec<FeedView>,
     /// Those that take ticks over HTTP.
     pub push: Vec<PushView>,
-    /// Whether `/readyz` says yes.
-    pub ready: AtomicBool,
+    /// What it has from the others of its cluster, if it belongs to one.
+    pub member: Option<Member>,
+    /// What `/readyz` says.
+    pub readiness: ReadinessCell,
     /// Cancelled when sessions are to say goodbye.
     pub drain: CancellationToken,
     /// Cancelled before, when the goodbyes have [`FAULT_DRAIN`](crate::limits::FAULT_DRAIN) at most.
@@ -80,7 +83,25 @@ impl Gateway {
     /// Whether new sessions are taken.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+        self.readiness.get() == Readiness::Ready
+    }
+
+    /// How each feed is doing: the gateway's own, or those of the one that leads.
+    #[must_use]
+    pub fn feeds_now(&self) -> Arc<[FeedNow]> {
+        if let Some(member) = &self.member {
+            return member.feeds.get();
+        }
+        let feeds = self.feeds.iter().map(|feed| FeedNow {
+            name: feed.name,
+            kind: feed.kind.to_owned(),
+            quotes_from: feed.quotes_from.map(ToOwned::to_owned),
+            state: feed.health.state(),
+            last_tick: feed.health.last_tick(),
+            standby: self.hub.standby(feed.name),
+            breaks: feed.health.breaks().map(|(count, last)| (count, last.to_owned())),
+        });
+        feeds.collect()
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod publish;
 pub(crate) mod query;
 pub(crate) mod rest;
 pub(crate) mod snapshot;
+pub(crate) mod source;
 pub(crate) mod sse;
 pub(crate) mod symbols;
 pub(crate) mod trades;

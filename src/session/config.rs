@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{limits, market::Source};
+use super::Simulated;
+use crate::limits;
 
 /// Limits and times of one session. All are checked where the value is built (see `config`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub struct SessionConfig {
     /// How long the socket may take nothing while something waits.
     pub stall_timeout: Duration,
     /// Feeds whose prices are made up, which every client is told.
-    pub simulated: Vec<Source>,
+    pub simulated: Simulated,
 }
 
 impl Default for SessionConfig {
@@ -44,7 +45,7 @@ impl Default for SessionConfig {
             pong_timeout: limits::DEFAULT_PONG_TIMEOUT,
             heartbeat: limits::DEFAULT_HEARTBEAT,
             stall_timeout: limits::DEFAULT_STALL_TIMEOUT,
-            simulated: Vec::new(),
+            simulated: Simulated::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{sync::Arc, vec::IntoIter};
 
 use super::{position::Position, search::Search, subscription::SubKey};
 use crate::{
+    clock::Instant,
     dialect::{CommandId, Fault, Form, Refused, Subscribe},
     hub::Topic,
     market::Channel,
@@ -21,6 +22,21 @@ pub(super) struct Job {
     pub(super) listed: Option<SubKey>,
     /// Bytes of recovered events in its answers.
     pub(super) recovered: usize,
+    /// Until when it waits for what its client has seen elsewhere, once it does.
+    pub(super) until: Option<Instant>,
+    /// Stands among those that wait for that.
+    pub(super) is_parked: bool,
+}
+
+/// How far a job has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// To its end.
+    Done,
+    /// Its next turn goes on with it.
+    More,
+    /// It waits for what its client has seen elsewhere.
+    Waits,
 }
 
 pub(super) enum What {
@@ -31,24 +47,36 @@ pub(super) enum What {
     Update(Subscribe),
     Unsubscribe(Channel, Form),
     List,
+    /// Waits until that many topics are known.
+    Arrival(u32),
     /// Nothing: a session that has had much at once waits for its turn.
     Rest,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// Waits for symbols that the client has seen elsewhere.
+    Arrival,
     Search,
     /// Takes in what any shard has handed out: from the burst, and then from the lane.
     CatchUp {
         drained: bool,
     },
+    /// Waits for events that the client has seen elsewhere.
+    Ahead,
     Act,
 }
 
 impl Job {
     pub(super) fn new(id: Option<CommandId>, what: What, stage: Stage, search: Search) -> Self {
         let (topics, refused) = (Vec::new().into_iter(), Vec::new().into_iter());
-        Self { id, what, stage, search, topics, refused, listed: None, recovered: 0 }
+        let (listed, recovered, until, is_parked) = (None, 0, None, false);
+        Self { id, what, stage, search, topics, refused, listed, recovered, until, is_parked }
+    }
+
+    /// What waits until that many topics are known.
+    pub(super) fn arrival(topics: u32) -> Self {
+        Self::new(None, What::Arrival(topics), Stage::Act, Search::nothing())
     }
 
     /// What only waits for its turn.
@@ -68,7 +96,7 @@ impl Job {
             What::Update(_) => "update",
             What::Unsubscribe(..) => "unsubscribe",
             What::List => "list",
-            What::Rest => "none",
+            What::Arrival(_) | What::Rest => "none",
         }
     }
 }

@@ -131,6 +131,12 @@ impl Position {
         rest.is_empty().then_some(Self { epoch, known, n: Some(numbers) })
     }
 
+    /// Topics with smaller numbers than this were known where the client comes from.
+    pub(super) fn topics(&self) -> u32 {
+        let named = self.n.iter().flat_map(|n| n.values()).filter_map(|numbers| numbers.last());
+        named.map(|(topic, _)| topic + 1).chain(self.known).max().unwrap_or(0)
+    }
+
     /// The part of one channel, as a subscribe command has it. Symbols that became known after the client was matched
     /// with them start from their first event.
     pub(super) fn since(&self, channel: Channel, hub: &Hub) -> Since {

@@ -4,6 +4,7 @@
 //! [`Shard::outgoing`] and [`Shard::leave`]; [`run`] drains the lane from the hub ([`Shard::drain_lane`],
 //! [`Shard::fan_out`]) and tends to timers.
 
+mod ahead;
 mod answers;
 mod commands;
 #[cfg(feature = "test-endpoints")]
@@ -19,6 +20,7 @@ mod mail;
 
 mod positioned;
 mod search;
+mod source;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -83,6 +85,8 @@ pub struct Shard {
     mailbox: Mailbox,
     letters: Option<Letters>,
     epoch: epoch::EpochChange,
+    source: source::SourceNews,
+    ahead: ahead::Ahead,
     has_failed: bool,
 }
 
@@ -107,6 +111,8 @@ impl Shard {
             metrics: ShardMetrics::new(hub.metrics()),
             config: Rc::new(config),
             epoch: epoch::EpochChange::new(hub.epoch_serial()),
+            source: source::SourceNews::new(hub.source_serial()),
+            ahead: ahead::Ahead::default(),
             has_failed: false,
             hub,
         })
@@ -157,13 +163,14 @@ impl Shard {
             time: self.hub.clock().now(),
             ping_s: self.config.ping.as_secs(),
             auth: "none",
-            simulated: &self.config.simulated,
+            simulated: &self.config.simulated.get(),
             limits: WelcomeLimits {
                 symbols: self.config.symbols_per_session,
                 commands_per_s: self.config.commands_per_second,
                 frame_bytes: self.config.frame_bytes,
             },
         }));
+        self.greet_with_source(index);
         self.touch(index);
     }
 
@@ -379,7 +386,7 @@ pub async fn run(
     let mut letters = shard.borrow_mut().take_letters();
     let mut draining = false;
     loop {
-        let next = shard.borrow().sessions.next_timer();
+        let next = shard.borrow().next_timer();
         let timer = async {
             match next {
                 Some(due) => tokio::time::sleep_until(due).await,

@@ -9,6 +9,7 @@ use crate::util::{TestGateway, quote, trade};
 fn plan(gateway: &TestGateway, msgpack: bool) -> BenchPlan {
     BenchPlan {
         address: gateway.address,
+        others: Vec::new(),
         path: "/v1/ws".into(),
         connections: 10,
         symbols: None,
@@ -49,6 +50,25 @@ async fn the_load_generator_counts_what_was_delivered() {
         assert!(report.gateway.is_some_and(|spent| spent.rss_after > 0));
         gateway.metric_reaches("tickcast_sessions_closed_total{reason=\"disconnected\"}", 10.0).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clients_are_spread_over_several_gateways_and_each_is_told_of() {
+    let gateways = [TestGateway::start(), TestGateway::start()];
+    gateways.iter().for_each(|gateway| gateway.declare(&["A"]));
+    let others = vec![gateways[1].address];
+    let plan = BenchPlan { others, stalled: 0.0, slow: 0.0, ..plan(&gateways[0], false) };
+    let run = tokio::task::spawn_blocking(move || run_plan(&plan).unwrap());
+    for gateway in &gateways {
+        gateway.metric_reaches("tickcast_subscriptions{channel=\"trades\"}", 5.0).await;
+        gateway.metric_reaches("tickcast_subscriptions{channel=\"quotes\"}", 5.0).await;
+    }
+    gateways[0].publish((0..10).map(|id| trade("A", id, "1.10")));
+    gateways[1].publish((0..30).map(|id| trade("A", id, "1.10")));
+    let report = run.await.unwrap();
+    assert_eq!((report.connected, report.ended, report.deliveries), (10, 0, 5 * 40));
+    let told: Vec<_> = report.nodes.iter().map(|node| (node.address, node.deliveries)).collect();
+    assert_eq!(told, [(gateways[0].address, 50), (gateways[1].address, 150)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

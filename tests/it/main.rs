@@ -28,6 +28,7 @@ mod history;
 mod image;
 mod interface;
 mod mailbox;
+mod member;
 mod metrics;
 mod notices;
 mod poll;

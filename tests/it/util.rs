@@ -3,7 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -18,7 +18,7 @@ use tickcast::{
     limits::MAX_TOPICS,
     market::{Interval, Level, Print, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
-    server::{Driver, FeedView, Gateway, PushView, ServerConfig, listen},
+    server::{Driver, FeedView, FollowedFeeds, Gateway, Inbox, Member, PushView, Readiness, ReadinessCell, ServerConfig, listen},
     session::{ConnectionLimits, Mailboxes, SessionConfig},
 };
 use tokio::{
@@ -119,7 +119,26 @@ impl TestGateway {
         Arc::new(Hub::new(config, epoch.into(), Clock::system(), Arc::new(Metrics::new())))
     }
 
+    /// A gateway that others number for: its feeds are theirs, but for one, `desk`, that producers publish to.
+    pub(crate) fn among_others(driver: Driver, inbox: Inbox) -> Self {
+        let session = SessionConfig::default();
+        let feeds = Arc::new(FollowedFeeds::new(session.simulated.clone()));
+        let hub = Self::hub(HubConfig::default(), "test-epoch");
+        hub.follow();
+        let server = ServerConfig { driver, ..ServerConfig::default() };
+        Self::build_member(hub, (server, session), &[("desk", false)], Some(Member { feeds, inbox }))
+    }
+
     fn build(hub: Arc<Hub>, server: ServerConfig, session: SessionConfig, push: &[(&str, bool)]) -> Self {
+        Self::build_member(hub, (server, session), push, None)
+    }
+
+    fn build_member(
+        hub: Arc<Hub>,
+        (server, session): (ServerConfig, SessionConfig),
+        push: &[(&str, bool)],
+        member: Option<Member>,
+    ) -> Self {
         let push = push.iter().map(|(name, allow_remote)| {
             let name = Source::new(name).unwrap();
             let publisher = Publisher::new(name, Arc::clone(&hub), CancellationToken::new());
@@ -133,6 +152,8 @@ impl TestGateway {
             health: publisher.health(),
         });
         let feeds = feeds.collect();
+        let readiness = ReadinessCell::default();
+        readiness.set(Readiness::Ready);
         let gateway = Arc::new(Gateway {
             hub,
             connections: Arc::new(ConnectionLimits::new(server.connections, server.connections_per_ip)),
@@ -142,7 +163,8 @@ impl TestGateway {
             node: "test".into(),
             feeds,
             push,
-            ready: AtomicBool::new(true),
+            member,
+            readiness,
             drain: CancellationToken::new(),
             hurry: CancellationToken::new(),
             shards: mpsc::channel(1).0,

@@ -54,7 +54,8 @@ pub(super) fn ask(plan: &BenchPlan, i: usize, draw: impl FnOnce() -> Vec<String>
         p if p < plan.stalled + plan.slow => Kind::Slow,
         _ => Kind::Healthy,
     };
-    let domain = socket2::Domain::for_address(plan.address);
+    let gateway = plan.gateway(i);
+    let domain = socket2::Domain::for_address(gateway);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
     if kind != Kind::Healthy {
         socket.set_recv_buffer_size(SLOW_BUFFER)?;
@@ -62,12 +63,12 @@ pub(super) fn ask(plan: &BenchPlan, i: usize, draw: impl FnOnce() -> Vec<String>
     if let Some(source) = plan.sources.get(i % plan.sources.len().max(1)) {
         socket.bind(&SocketAddr::new(*source, 0).into())?;
     }
-    socket.connect_timeout(&plan.address.into(), PATIENCE)?;
+    socket.connect_timeout(&gateway.into(), PATIENCE)?;
     let mut stream = TcpStream::from(socket);
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let protocol = if plan.msgpack { "Sec-WebSocket-Protocol: tickcast.v1.msgpack\r\n" } else { "" };
-    let (path, host) = (&plan.path, plan.address);
+    let (path, host) = (&plan.path, gateway);
     let mut request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n"

@@ -10,6 +10,8 @@ use std::{
 pub struct BenchPlan {
     /// The gateway.
     pub address: SocketAddr,
+    /// Other gateways that number alike: clients connect to all of them in turn.
+    pub others: Vec<SocketAddr>,
     /// Path of its stream.
     pub path: String,
     /// Clients.
@@ -44,6 +46,24 @@ pub struct BenchPlan {
     pub age: Age,
     /// Show on stderr how far it is, if that is a terminal.
     pub progress: bool,
+}
+
+impl BenchPlan {
+    /// Every gateway.
+    pub(super) fn gateways(&self) -> impl Iterator<Item = SocketAddr> {
+        (0..=self.others.len()).map(|place| self.gateway(place))
+    }
+
+    /// The gateway of a client.
+    pub(super) fn gateway(&self, client: usize) -> SocketAddr {
+        let place = self.place(client);
+        place.checked_sub(1).map_or(self.address, |other| self.others[other])
+    }
+
+    /// Its place among all.
+    pub(super) const fn place(&self, client: usize) -> usize {
+        client % (self.others.len() + 1)
+    }
 }
 
 /// How clients ask for symbols.

@@ -1,6 +1,9 @@
 //! What a run came to, for people and as JSON.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+};
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -50,6 +53,17 @@ pub struct Spent {
     pub switches_per_second: f64,
 }
 
+/// What came from one of several gateways, to clients that read as fast as they can.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// The gateway.
+    pub address: SocketAddr,
+    /// Events that arrived.
+    pub deliveries: u64,
+    /// Their ages.
+    pub ages: Ages,
+}
+
 /// What a run came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
@@ -79,6 +93,9 @@ pub struct Report {
     pub generator_cpu_percent: f64,
     /// Memory of this machine's TCP sockets at the end, in bytes: what waits in the kernel, both ends together.
     pub tcp_bytes: u64,
+    /// What came from each gateway, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeReport>,
     /// What the gateway spent, if its process is known.
     pub gateway: Option<Spent>,
 }
@@ -118,6 +135,10 @@ impl Report {
         ages("age", &self.healthy)?;
         if let Some(slow) = &self.slow {
             ages("age (slow)", slow)?;
+        }
+        for NodeReport { address, deliveries, ages } in &self.nodes {
+            let Ages { p50_us, p99_us, .. } = ages;
+            writeln!(out, "node         {address}: {deliveries} events, p50 {p50_us} µs, p99 {p99_us} µs")?;
         }
         writeln!(out, "generator    {:.0} % of a core", self.generator_cpu_percent)?;
         writeln!(out, "kernel       {} bytes in TCP sockets, both ends", self.tcp_bytes)?;

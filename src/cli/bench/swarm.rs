@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use super::{
     connect,
     plan::{BenchPlan, Greeting, Kind},
-    report::{Ages, Report, Spent},
+    report::{Ages, NodeReport, Report, Spent},
     scan::Scanner,
 };
 use crate::{cli::signals::Signals, clock::Clock, market::UnixMicros};
@@ -52,6 +52,8 @@ const SIP: Duration = Duration::from_millis(50);
 struct Client {
     stream: mio::net::TcpStream,
     kind: Kind,
+    /// Which gateway it is at, by place.
+    place: usize,
     /// Bytes that may be the beginning of an event.
     held: Vec<u8>,
     ended: bool,
@@ -66,13 +68,17 @@ struct Counted {
     resyncs: u64,
     healthy: Histogram<u64>,
     slow: Histogram<u64>,
+    /// Ages at each gateway, of clients that read as fast as they can.
+    nodes: Vec<Histogram<u64>>,
 }
 
 impl Counted {
-    fn new() -> anyhow::Result<Self> {
+    fn new(plan: &BenchPlan) -> anyhow::Result<Self> {
         // Up to ten minutes, to three digits.
         let ages = || Histogram::new_with_bounds(1, 600_000_000, 3);
-        Ok(Self { deliveries: 0, bytes: 0, reads: 0, ended: 0, resyncs: 0, healthy: ages()?, slow: ages()? })
+        let nodes = plan.gateways().map(|_| ages()).collect::<Result<_, _>>()?;
+        let (healthy, slow) = (ages()?, ages()?);
+        Ok(Self { deliveries: 0, bytes: 0, reads: 0, ended: 0, resyncs: 0, healthy, slow, nodes })
     }
 }
 
@@ -101,7 +107,8 @@ pub fn run(plan: &BenchPlan) -> anyhow::Result<Report> {
         let asked: Vec<_> = asked.collect::<anyhow::Result<_>>()?;
         for (i, asked) in asked.into_iter().enumerate() {
             let (stream, kind) = asked.answer().with_context(|| format!("client {}", first + i))?;
-            clients.push(Client { stream, kind, held: Vec::new(), ended: false });
+            let place = plan.place(first + i);
+            clients.push(Client { stream, kind, place, held: Vec::new(), ended: false });
         }
     }
     let connect_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -144,8 +151,15 @@ pub fn run(plan: &BenchPlan) -> anyhow::Result<Report> {
         slow: (!counted.slow.is_empty()).then(|| Ages::of(&counted.slow)),
         generator_cpu_percent: own_cpu / seconds * 100.0,
         tcp_bytes: tcp_bytes(),
+        nodes: nodes(plan, &counted),
         gateway,
     })
+}
+
+/// What came from each of several gateways.
+fn nodes(plan: &BenchPlan, counted: &Counted) -> Vec<NodeReport> {
+    let all = plan.gateways().zip(&counted.nodes).filter(|_| !plan.others.is_empty());
+    all.map(|(address, ages)| NodeReport { address, deliveries: ages.len(), ages: Ages::of(ages) }).collect()
 }
 
 /// The symbols of one client; none for all of them.
@@ -173,7 +187,7 @@ impl Swarm {
         poll: &mut Poll,
         clients: &mut [Client],
     ) -> anyhow::Result<Counted> {
-        let mut counted = Counted::new()?;
+        let mut counted = Counted::new(plan)?;
         let began = Instant::now();
         let end = began + time;
         let bar = bar(plan, time);
@@ -240,12 +254,18 @@ impl Swarm {
         counted.bytes += n as u64;
         counted.reads += 1;
         let UnixMicros(now) = self.clock.now();
-        let ages = if client.kind == Kind::Slow { &mut counted.slow } else { &mut counted.healthy };
+        let is_slow = client.kind == Kind::Slow;
+        let ages = if is_slow { &mut counted.slow } else { &mut counted.healthy };
+        let mut of_node = (counted.nodes.len() > 1 && !is_slow).then(|| &mut counted.nodes[client.place]);
         let deliveries = &mut counted.deliveries;
         let bytes = &self.buffer[..held + n];
         let scanned = self.scanner.scan(bytes, |tr| {
             *deliveries += 1;
-            ages.saturating_record(u64::try_from(now - tr).unwrap_or(0));
+            let age = u64::try_from(now - tr).unwrap_or(0);
+            ages.saturating_record(age);
+            if let Some(of_node) = &mut of_node {
+                of_node.saturating_record(age);
+            }
         });
         client.held.clear();
         client.held.extend_from_slice(&bytes[scanned.done..]);

@@ -81,6 +81,8 @@ pub(super) struct Model {
     pub(super) gaps: (u64, u64),
     /// Events of symbols that there was no room for.
     pub(super) unshown: u64,
+    /// What all values are, and why, while the gateway itself hears nothing new.
+    pub(super) source: Option<String>,
     /// The last trouble.
     pub(super) notice: Option<String>,
     window: (UnixMicros, u64),
@@ -98,6 +100,7 @@ impl Model {
             rate: 0,
             gaps: (0, 0),
             unshown: 0,
+            source: None,
             notice: None,
             window: (now, 0),
             offset: 0,
@@ -108,7 +111,11 @@ impl Model {
     pub(super) fn update(&mut self, update: Update, now: UnixMicros) {
         match update {
             Update::Connecting => self.connection = Connection::Connecting,
-            Update::Connected => self.connection = Connection::Connected,
+            Update::Connected => {
+                self.connection = Connection::Connected;
+                // Another gateway may hear more: it says so where it does not.
+                self.source = None;
+            }
             Update::Frame(frame) => self.frame(&frame, now),
             Update::RoundTrip(time) => self.round_trip = Some(time),
             Update::Waiting { why, pause } => {
@@ -187,6 +194,9 @@ impl Model {
             Message::Resync { epoch } => {
                 self.rows.values_mut().for_each(|row| row.n = 0);
                 self.notice = Some(format!("the numbering is another one: epoch {epoch}"));
+            }
+            Message::Source { state, why } => {
+                self.source = (state != "live").then(|| format!("{state}: {why}"));
             }
             Message::Error { code, msg } => self.notice = Some(format!("error {code}: {msg}")),
             Message::Bye(bye) => self.notice = Some(format!("goodbye: {}", bye.msg)),
@@ -310,6 +320,18 @@ mod tests {
             after(&["nonsense", r#"[{"T":"t","S":5},{"T":"new"},{"T":"t","S":"A","n":1,"p":"1","s":"1"}]"#]);
         assert_eq!(model.rows["A"].last.text, "1");
         assert!(model.notice.as_deref().unwrap().starts_with("a message that cannot be read"));
+    }
+
+    #[test]
+    fn what_the_gateway_hears_is_shown_until_it_hears_again() {
+        let stale = r#"[{"T":"source","state":"stale","since":1,"why":"no word from the feed node"}]"#;
+        let mut model = after(&[stale]);
+        assert_eq!(model.source.as_deref(), Some("stale: no word from the feed node"));
+        model.update(Update::Frame(r#"[{"T":"source","state":"live"}]"#.into()), NOW);
+        assert_eq!(model.source, None);
+        model.update(Update::Frame(stale.into()), NOW);
+        model.update(Update::Connected, NOW);
+        assert_eq!(model.source, None, "of another gateway");
     }
 
     #[test]

@@ -47,6 +47,13 @@ pub(super) enum Message {
     /// The numbering is another one; the newest values follow.
     #[serde(rename = "resync")]
     Resync { epoch: String },
+    /// Whether the gateway itself hears anything new.
+    #[serde(rename = "source")]
+    Source {
+        state: String,
+        #[serde(default)]
+        why: String,
+    },
     /// A mistake of this client.
     #[serde(rename = "error")]
     Error { code: u16, msg: String },

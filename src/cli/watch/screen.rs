@@ -61,7 +61,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, view: &mut View, url: &
 fn header_line(model: &Model, url: &str, now: UnixMicros) -> Paragraph<'static> {
     let state = match &model.connection {
         Connection::Connecting => "connecting".yellow(),
-        Connection::Connected => "connected".green(),
+        Connection::Connected => match &model.source {
+            Some(source) => source.clone().yellow(),
+            None => "connected".green(),
+        },
         Connection::Waiting(until) => {
             let left = Duration::from_micros(u64::try_from(until.0.saturating_sub(now.0)).unwrap_or(0));
             format!("again in {}", short(left)).yellow()

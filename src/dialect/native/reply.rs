@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     dialect::{Code, CommandId, Encoding, Mode, Pattern, Refused, talk},
-    market::{Channel, Source, Symbol, UnixMicros},
+    market::{Channel, Source, State, Symbol, UnixMicros},
 };
 
 impl Serialize for Code {
@@ -186,6 +186,16 @@ message! {
 }
 
 message! {
+    SourceReply<'a> = "source" {
+        state: State,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<UnixMicros>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<&'a str>,
+    }
+}
+
+message! {
     Heartbeat = "hb" {
         time: UnixMicros,
     }
@@ -242,6 +252,9 @@ pub(super) fn encode_reply(reply: &talk::Reply<'_>, encoding: Encoding, bytes: &
         }
         Reply::Gap(gap) => encode_gap(gap, encoding, bytes),
         Reply::Resync(talk::Resync { epoch, why }) => encoding.encode_into(&Resync { epoch, why }, bytes),
+        Reply::Source(talk::SourceReply { state, since, why }) => {
+            encoding.encode_into(&SourceReply { state: *state, since: *since, why: *why }, bytes);
+        }
         Reply::Heartbeat(it) => encoding.encode_into(&Heartbeat { time: it.time }, bytes),
         Reply::Goodbye(talk::Goodbye { code, msg, reconnect, after_ms }) => {
             let (code, reconnect, after_ms) = (*code, *reconnect, *after_ms);
@@ -306,6 +319,11 @@ mod tests {
         let pong = talk::Reply::Pong(talk::Pong { id: Some(CommandId::Number(3)), time: UnixMicros(9) });
         assert_eq!(bytes(&pong, Encoding::Json), br#"{"T":"pong","id":3,"time":9}"#);
         assert_eq!(&bytes(&pong, Encoding::MsgPack)[..8], b"\x83\xa1T\xa4pong");
+        let source = talk::SourceReply { state: State::Stale, since: Some(UnixMicros(7)), why: Some("w") };
+        assert_eq!(
+            bytes(&talk::Reply::Source(source), Encoding::Json),
+            br#"{"T":"source","state":"stale","since":7,"why":"w"}"#
+        );
         let (code, msg) = (Code::TooManyCommands, "slow down");
         let error = talk::Reply::Error(talk::ErrorReply { id: None, code, msg, retry: true });
         assert_eq!(

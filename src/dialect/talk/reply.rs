@@ -3,7 +3,7 @@
 use super::{Code, CommandId, Mode, Pattern};
 use crate::{
     dialect::Form,
-    market::{Channel, Source, Symbol, UnixMicros},
+    market::{Channel, Source, State, Symbol, UnixMicros},
 };
 
 /// Something that the gateway says besides events.
@@ -27,6 +27,8 @@ pub enum Reply<'a> {
     Gap(Gap),
     /// A position that cannot be gone on from: the snapshots that follow are a new beginning.
     Resync(Resync<'a>),
+    /// Whether new values come at all, of any symbol.
+    Source(SourceReply<'a>),
     /// Said when nothing else was for a while.
     Heartbeat(Heartbeat),
     /// The last before the gateway closes.
@@ -237,6 +239,17 @@ pub struct Resync<'a> {
     pub epoch: &'a str,
     /// Why: `unreadable`, `other_epoch`, `too_many`.
     pub why: &'a str,
+}
+
+/// Whether new values come at all.
+#[derive(Debug)]
+pub struct SourceReply<'a> {
+    /// `live`, or what the values are while none come.
+    pub state: State,
+    /// Since when none come.
+    pub since: Option<UnixMicros>,
+    /// What is missing then.
+    pub why: Option<&'a str>,
 }
 
 /// A sign of life.

@@ -51,6 +51,12 @@ impl Topic {
         Remembered { events, forgotten: ring.forgotten() }
     }
 
+    /// The newest number of a channel.
+    #[must_use]
+    pub fn head(&self, channel: Channel) -> u64 {
+        self.inner.lock().heads[channel.index()]
+    }
+
     /// The newest event of a channel.
     #[must_use]
     pub fn last(&self, channel: Channel) -> Option<Arc<Event>> {

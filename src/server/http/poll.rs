@@ -13,13 +13,15 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::fresh;
 use super::{
     budget::Spent,
+    fresh,
     query::{self, StreamQuery, stream_query},
+    source,
 };
 use crate::{
     dialect::{Code, Encoding, Fault, Subscribe},
+    hub::Hub,
     limits::{DEFAULT_POLL_WAIT, POLL_SUBSCRIPTIONS, POLL_WAIT},
     server::{
         admit,
@@ -102,8 +104,8 @@ pub(crate) async fn poll(
     joined.map_err(|fault| Refusal::bad(fault.code, format!("symbols: {}", fault.msg)))?;
     // The first request of a client asks for a beginning, which is there at once.
     let deadline = if after.is_some() { now + wait } else { now };
-    let messages = session.news(deadline).await.ok_or_else(over)?;
-    Ok(answer(&session, &messages, &unknown))
+    let messages = session.news(&gateway.hub, deadline).await.ok_or_else(over)?;
+    Ok(answer(&session, &gateway.hub, &messages, &unknown))
 }
 
 fn over() -> Refusal {
@@ -111,7 +113,7 @@ fn over() -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, 503, msg)
 }
 
-fn answer(session: &PollSession, messages: &[u8], unknown: &[String]) -> HttpResponse {
+fn answer(session: &PollSession, hub: &Hub, messages: &[u8], unknown: &[String]) -> HttpResponse {
     let position = session.shard.borrow_mut().position_of(session.key);
     let mut body = Vec::with_capacity(messages.len() + position.len() + 64);
     body.extend_from_slice(b"{\"position\":");
@@ -120,6 +122,7 @@ fn answer(session: &PollSession, messages: &[u8], unknown: &[String]) -> HttpRes
         body.extend_from_slice(b",\"unknown\":");
         Encoding::Json.encode_into(&unknown, &mut body);
     }
+    source::append(hub, &mut body);
     body.extend_from_slice(b",\"messages\":[");
     body.extend_from_slice(messages);
     body.extend_from_slice(b"]}");
@@ -138,12 +141,13 @@ struct PollSession {
 }
 
 impl PollSession {
-    /// What waits, or else what comes first; nothing when the deadline passes. `None` when the session was closed, or
-    /// the client is gone.
-    async fn news(&self, deadline: Instant) -> Option<Vec<u8>> {
+    /// What waits, or else what comes first; nothing when the deadline passes, or when values come no more, or again.
+    /// `None` when the session was closed, or the client is gone.
+    async fn news(&self, hub: &Hub, deadline: Instant) -> Option<Vec<u8>> {
+        let serial = hub.source_serial();
         loop {
             let messages = self.fetch()?;
-            if !messages.is_empty() || Instant::now() >= deadline {
+            if !messages.is_empty() || Instant::now() >= deadline || hub.source_serial() != serial {
                 return Some(messages);
             }
             // The task that reads the end of the client's side also polls this: no wake-up is needed.

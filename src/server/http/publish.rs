@@ -19,12 +19,15 @@ use crate::{
         without_mark,
     },
     feed::{Publisher, SymbolRoom},
-    limits::{HTTP_TURN_SYMBOLS, MAX_BURST_TICKS, PUBLISH_CORRECTIONS, PUBLISH_ERRORS},
-    market::{Source, Tick, UnixMicros},
+    limits::{
+        HTTP_TURN_SYMBOLS, IDEMPOTENCY_KEY_BYTES, MAX_BURST_TICKS, PUBLISH_CORRECTIONS, PUBLISH_ERRORS,
+    },
+    market::{Source, Symbol, Tick, UnixMicros},
     server::{
         admit,
         door::Asking,
         gateway::{Gateway, PushView},
+        member::{Inbox, Pushed},
         parameters::{self, Parameters},
         refusal::Refusal,
     },
@@ -79,16 +82,32 @@ pub(crate) async fn publish(
         return Err(Refusal::new(StatusCode::NOT_FOUND, 404, msg));
     };
     allowed(&request, push)?;
-    if gateway.hub.is_congested() {
+    let member = gateway.member.as_ref();
+    let key = member.map_or(Ok(None), |_| idempotency_key(&request))?;
+    if member.is_none() && gateway.hub.is_congested() {
         let msg = "the gateway is congested: nothing was published, try again";
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, 503, msg).counted("congested"));
     }
     let packed = packed(&request)?;
     let body = intake.read(&request, address, body).await?;
-    let mut batch = Batch::new(push);
+    let mut batch = Batch::new(push, member.is_none());
     let read = batch.read(&body, packed).await;
     read.map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, 400, why))?;
-    Ok(HttpResponse::Ok().json(batch.publish().await))
+    let outcome = match member {
+        None => batch.publish().await,
+        Some(member) => batch.bring(&member.inbox, key).await?,
+    };
+    Ok(HttpResponse::Ok().json(outcome))
+}
+
+/// The producer's name of its request, under which a repeated one is published once.
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Refusal> {
+    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().ok().filter(|text| (1..=IDEMPOTENCY_KEY_BYTES).contains(&text.len()));
+    text.map(|text| Some(text.to_owned())).ok_or_else(|| {
+        let msg = format!("Idempotency-Key: is not a text of 1 to {IDEMPOTENCY_KEY_BYTES} ASCII characters");
+        Refusal::new(StatusCode::BAD_REQUEST, 400, msg)
+    })
 }
 
 /// Whether the producer may be where it is, and its body as it is encoded.
@@ -144,6 +163,8 @@ struct Batch<'a> {
     out: &'a Publisher,
     room: &'a SymbolRoom,
     name: Source,
+    /// Whether symbols become known with their ticks, and not where the ticks go.
+    declares: bool,
     time: UnixMicros,
     ticks: Vec<Tick>,
     corrections: usize,
@@ -151,11 +172,11 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(push: &'a PushView) -> Self {
+    fn new(push: &'a PushView, declares: bool) -> Self {
         let PushView { publisher: out, room, .. } = push;
         let time = out.clock().now();
         let (ticks, outcome) = (Vec::new(), Outcome::default());
-        Self { out, room, name: out.name(), time, ticks, corrections: 0, outcome }
+        Self { out, room, name: out.name(), declares, time, ticks, corrections: 0, outcome }
     }
 
     /// Reads a body: an array, or lines.
@@ -198,7 +219,7 @@ impl<'a> Batch<'a> {
             Ok(Tick::Correction(_)) if self.corrections == PUBLISH_CORRECTIONS => {
                 format!("more than {PUBLISH_CORRECTIONS} corrections in one body")
             }
-            Ok(tick) => match self.room.declare(self.out, tick.symbol()) {
+            Ok(tick) => match self.declare(tick.symbol()) {
                 Ok(()) => {
                     self.corrections += usize::from(matches!(tick, Tick::Correction(_)));
                     return self.ticks.push(tick);
@@ -217,6 +238,24 @@ impl<'a> Batch<'a> {
         if self.outcome.errors.len() < PUBLISH_ERRORS {
             self.outcome.errors.push(Refused { place, error: refused });
         }
+    }
+
+    fn declare(&self, symbol: Symbol) -> Result<(), String> {
+        if self.declares { self.room.declare(self.out, symbol) } else { Ok(()) }
+    }
+
+    /// Brings what was read to the gateway that leads.
+    async fn bring(self, inbox: &Inbox, key: Option<String>) -> Result<Outcome, Refusal> {
+        let Self { name: feed, ticks, mut outcome, .. } = self;
+        outcome.accepted = ticks.len();
+        if ticks.is_empty() {
+            return Ok(outcome);
+        }
+        let brought = inbox.bring(Pushed { feed, ticks, key }).await;
+        brought.map(|()| outcome).map_err(|why| {
+            let msg = why.to_string();
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, 503, msg).counted(why.as_str())
+        })
     }
 
     /// Publishes what was read, also when the producer goes away meanwhile.

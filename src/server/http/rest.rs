@@ -10,10 +10,13 @@ use actix_web::{
 use serde::Serialize;
 
 use crate::{
+    hub::SourceWord,
     market::{Source, State, UnixMicros},
     server::{
         gateway::Gateway,
+        member::FeedNow,
         parameters::{NoParameters, Parameters},
+        readiness::Readiness,
         refusal::{self, Refusal},
     },
 };
@@ -53,11 +56,13 @@ pub(crate) async fn healthz() -> HttpResponse {
 }
 
 pub(crate) async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
-    if gateway.is_ready() {
-        HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n")
+    let readiness = gateway.readiness.get();
+    let mut response = if readiness == Readiness::Ready {
+        HttpResponse::Ok()
     } else {
-        HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body("draining\n")
-    }
+        HttpResponse::ServiceUnavailable()
+    };
+    response.content_type("text/plain; charset=utf-8").body(format!("{}\n", readiness.as_str()))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
@@ -67,9 +72,9 @@ const fn is_none(count: &usize) -> bool {
 
 pub(crate) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
     #[derive(Serialize)]
-    struct Feed {
+    struct Feed<'a> {
         name: Source,
-        kind: &'static str,
+        kind: &'a str,
         /// Whether its prices are made up.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         simulated: bool,
@@ -85,36 +90,33 @@ pub(crate) async fn feedz(gateway: web::Data<Gateway>) -> HttpResponse {
         standby: usize,
         /// How often it broke off, and why the last time.
         #[serde(skip_serializing_if = "Option::is_none")]
-        breaks: Option<Breaks>,
+        breaks: Option<Breaks<'a>>,
     }
     #[derive(Serialize)]
-    struct Breaks {
+    struct Breaks<'a> {
         count: u64,
-        last: &'static str,
+        last: &'a str,
     }
     #[derive(Serialize)]
-    struct Feeds {
-        feeds: Vec<Feed>,
+    struct Feeds<'a> {
+        /// Why nothing new comes of any, while that is so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source: Option<&'a SourceWord>,
+        feeds: Vec<Feed<'a>>,
     }
     let now = gateway.hub.clock().now();
     let states = gateway.hub.states();
-    let feeds = gateway
-        .feeds
-        .iter()
-        .map(|feed| {
-            let last_tick = feed.health.last_tick();
-            let age_ms = last_tick.map(|last| (now.0 - last.0) / 1_000);
-            let of_feed = states.iter().filter(|(name, ..)| *name == feed.name);
-            let symbols = of_feed.map(|(_, state, count)| (state.as_str(), *count)).collect();
-            let standby = gateway.hub.standby(feed.name);
-            let state = feed.health.state();
-            let breaks = feed.health.breaks().map(|(count, last)| Breaks { count, last });
-            let (name, kind, simulated) =
-                (feed.name, feed.kind, gateway.session.simulated.contains(&feed.name));
-            Feed { name, kind, simulated, state, last_tick, age_ms, symbols, standby, breaks }
-        })
-        .collect();
-    HttpResponse::Ok().json(Feeds { feeds })
+    let (told, word) = (gateway.feeds_now(), gateway.hub.source_word());
+    let feeds = told.iter().map(|feed| {
+        let &FeedNow { name, ref kind, state, last_tick, standby, ref breaks, .. } = feed;
+        let age_ms = last_tick.map(|last| (now.0 - last.0) / 1_000);
+        let of_feed = states.iter().filter(|(other, ..)| *other == name);
+        let symbols = of_feed.map(|(_, state, count)| (state.as_str(), *count)).collect();
+        let breaks = breaks.as_ref().map(|(count, last)| Breaks { count: *count, last });
+        let simulated = feed.is_simulated();
+        Feed { name, kind, simulated, state, last_tick, age_ms, symbols, standby, breaks }
+    });
+    HttpResponse::Ok().json(Feeds { source: word.as_deref(), feeds: feeds.collect() })
 }
 
 pub(crate) async fn metrics(gateway: web::Data<Gateway>) -> Result<HttpResponse, Refusal> {

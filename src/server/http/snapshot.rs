@@ -14,6 +14,7 @@ use tokio::task::yield_now;
 use super::{
     budget::Spent,
     query::{self, Names},
+    source,
 };
 use crate::{
     dialect::{Code, Encoding},
@@ -50,7 +51,8 @@ pub(crate) async fn snapshot(
         yield_now().await;
     }
     let mut hasher = DefaultHasher::new();
-    (gateway.hub.epoch(), &unknown).hash(&mut hasher);
+    let stale = gateway.hub.source_word();
+    (gateway.hub.epoch(), &unknown, stale.map(|word| word.since)).hash(&mut hasher);
     for event in &events {
         (event.topic, event.channel(), event.n).hash(&mut hasher);
     }
@@ -69,6 +71,7 @@ pub(crate) async fn snapshot(
     Encoding::Json.encode_into(&&*gateway.hub.epoch(), &mut body);
     body.extend_from_slice(b",\"time\":");
     Encoding::Json.encode_into(&gateway.hub.clock().now(), &mut body);
+    source::append(&gateway.hub, &mut body);
     body.extend_from_slice(b",\"unknown\":");
     Encoding::Json.encode_into(&unknown, &mut body);
     body.extend_from_slice(b",\"events\":[");

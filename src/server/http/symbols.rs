@@ -4,14 +4,15 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tokio::task::yield_now;
 
-use super::{budget::Spent, history};
+use super::{budget::Spent, history, source};
 use crate::{
     dialect::Encoding,
     hub::Topic,
     limits::{HTTP_TURN_SYMBOLS, SYMBOLS_PAGE},
     market::{Increments, Price, Size, Source, State, Symbol},
     server::{
-        gateway::{FeedView, Gateway},
+        gateway::Gateway,
+        member::FeedNow,
         parameters::{self, Parameters},
         refusal::Refusal,
     },
@@ -44,7 +45,7 @@ struct Carrying {
 }
 
 #[derive(Serialize)]
-struct Known {
+struct Known<'a> {
     #[serde(rename = "S")]
     symbol: Symbol,
     feed: Source,
@@ -54,15 +55,15 @@ struct Known {
     feeds: Vec<Carrying>,
     /// What moves the source's quotes, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    quotes_from: Option<&'static str>,
+    quotes_from: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tick_size: Option<Price>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lot_size: Option<Size>,
 }
 
-impl Known {
-    fn of(topic: &Topic, views: &[FeedView]) -> Self {
+impl<'a> Known<'a> {
+    fn of(topic: &Topic, views: &'a [FeedNow]) -> Self {
         let Increments { tick: tick_size, lot: lot_size } = topic.increments();
         let mut feeds = topic.feeds();
         if feeds.len() == 1 {
@@ -70,7 +71,7 @@ impl Known {
         }
         let feeds = feeds.into_iter().map(|(name, state)| Carrying { name, state }).collect();
         let (feed, state) = (topic.feed(), topic.state());
-        let quotes_from = views.iter().find(|view| view.name == feed).and_then(|view| view.quotes_from);
+        let quotes_from = views.iter().find(|view| view.name == feed).and_then(|view| view.quotes_from.as_deref());
         Self { symbol: topic.symbol(), feed, state, feeds, quotes_from, tick_size, lot_size }
     }
 }
@@ -80,9 +81,11 @@ pub(crate) async fn symbols(
     Parameters(query): Parameters<Query>,
 ) -> Result<HttpResponse, Refusal> {
     let (limit, mut after) = query.page()?;
+    let feeds = gateway.feeds_now();
     let mut body = Vec::new();
     body.extend_from_slice(b"{\"epoch\":");
     Encoding::Json.encode_into(&&*gateway.hub.epoch(), &mut body);
+    source::append(&gateway.hub, &mut body);
     body.extend_from_slice(b",\"symbols\":[");
     let mut count = 0;
     let mut has_more = true;
@@ -95,7 +98,7 @@ pub(crate) async fn symbols(
             if count > 0 {
                 body.push(b',');
             }
-            Encoding::Json.encode_into(&Known::of(topic, &gateway.feeds), &mut body);
+            Encoding::Json.encode_into(&Known::of(topic, &feeds), &mut body);
             (count, after) = (count + 1, Some(topic.symbol()));
         }
         yield_now().await;

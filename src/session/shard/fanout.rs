@@ -78,6 +78,7 @@ impl Shard {
     pub fn fan_out(&mut self) -> bool {
         let now = self.hub.instant();
         self.change_epoch(now);
+        self.tell_source();
         for _ in 0..SHARD_TURN_EVENTS {
             let Some(event) = self.intake.next() else { break };
             self.deliver(event, now);
@@ -90,7 +91,7 @@ impl Shard {
         self.metrics.flush();
         self.wake_dirty();
         self.sessions.pacer.worked(now, self.hub.instant());
-        if self.intake.is_empty() && !self.epoch.is_under_way() {
+        if self.intake.is_empty() && !self.epoch.is_under_way() && !self.source.is_under_way() {
             self.intake.release();
             return false;
         }
@@ -192,11 +193,17 @@ impl Shard {
         }
     }
 
+    /// When something is due.
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        self.sessions.next_timer().into_iter().chain(self.ahead.next_look()).min()
+    }
+
     /// Moves paced events and held sessions whose time has come, and writes to them.
     pub(super) fn fire_timers(&mut self) {
         let now = self.hub.instant();
         self.sessions.fire_timers(now);
         self.sessions.release_held(now);
+        self.look_at_waiting(now);
         self.wake_dirty();
         self.sessions.pacer.worked(now, self.hub.instant());
     }

@@ -14,7 +14,7 @@ use crate::{
     market::Channel,
     session::{
         answer::Answer,
-        job::{Job, Stage, What},
+        job::{Job, Stage, Step, What},
         search::{Search, UNKNOWN_SYMBOL},
         shard_metrics::OK,
         subscription::{Delivery, PatternSubscription},
@@ -52,7 +52,8 @@ impl Shard {
             // Before the symbols are looked for: one that becomes known meanwhile is then found twice, not never.
             session.known = self.hub.next_topic();
         }
-        Ok(Job::new(id, What::Subscribe { wanted, most }, Stage::Search, search))
+        let stage = if self.may_be_ahead(&wanted) { Stage::Arrival } else { Stage::Search };
+        Ok(Job::new(id, What::Subscribe { wanted, most }, stage, search))
     }
 
     pub(super) fn update(&mut self, index: usize, id: Option<CommandId>, mut wanted: Subscribe) -> Job {
@@ -82,24 +83,30 @@ impl Shard {
         Job::new(id, What::Unsubscribe(what.0, what.1), Stage::Search, search)
     }
 
-    /// Goes on with a job, as far as the units go. Returns whether it is done.
+    /// Goes on with a job, as far as the units go.
     pub(super) fn go_on(
         &mut self,
         index: usize,
         job: &mut Job,
         units: &mut Units,
         now: Instant,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Step, Fault> {
+        if self.must_wait_for_symbols(job, units, now) {
+            return Ok(Step::Waits);
+        }
         if job.stage == Stage::Search && !self.searched(index, job, units)? {
-            return Ok(false);
+            return Ok(Step::More);
         }
         if !self.caught_up(job, units) {
-            return Ok(false);
+            return Ok(Step::More);
+        }
+        if self.must_wait_for_events(job, units, now) {
+            return Ok(Step::Waits);
         }
         // A part that has begun is made to its end: it waits for a turn that is long enough.
         let begins = job.topics.len().min(ANSWER_SYMBOLS) * JOIN <= units.left() || units.spent() == 0;
         let done = match job.what {
-            What::Rest => true,
+            What::Rest | What::Arrival(_) => true,
             What::List if units.left() < ANSWER_SYMBOLS && self.sessions[index].subs.len() > units.left() => {
                 false
             }
@@ -108,10 +115,10 @@ impl Shard {
             What::Unsubscribe(channel, form) => self.unsubscribe_part(index, job, (channel, form), units),
             What::Subscribe { .. } | What::Update(_) => self.subscribe_part(index, job, units, now),
         };
-        if done && !matches!(job.what, What::Rest) {
+        if done && !matches!(job.what, What::Rest | What::Arrival(_)) {
             self.metrics.command(job.name(), OK);
         }
-        Ok(done)
+        Ok(if done { Step::Done } else { Step::More })
     }
 
     /// Goes on with the search. Returns whether it is over.
@@ -119,7 +126,7 @@ impl Shard {
         let have = self.sessions[index].subs.len();
         let most = match job.what {
             What::Subscribe { most, .. } => most,
-            What::Update(_) | What::Unsubscribe(..) | What::List | What::Rest => usize::MAX,
+            What::Update(_) | What::Unsubscribe(..) | What::List | What::Arrival(_) | What::Rest => usize::MAX,
         };
         let room = most.saturating_sub(have);
         if !self.symbols.catch_up(job.search.form.dialect(), &self.hub, units) {
@@ -170,7 +177,7 @@ impl Shard {
         units.spend(units.left());
         if !self.fan_out() {
             if drained {
-                job.stage = Stage::Act;
+                job.stage = Stage::Ahead;
             } else {
                 self.drain_lane();
                 job.stage = Stage::CatchUp { drained: true };
@@ -183,7 +190,7 @@ impl Shard {
         let (is_update, wanted) = match &job.what {
             What::Subscribe { wanted, .. } => (false, wanted),
             What::Update(wanted) => (true, wanted),
-            What::Unsubscribe(..) | What::List | What::Rest => return true,
+            What::Unsubscribe(..) | What::List | What::Arrival(_) | What::Rest => return true,
         };
         let (channel, form) = (wanted.channel, wanted.form);
         let refused = job.refused.by_ref().take(ANSWER_SYMBOLS).collect();

@@ -1,15 +1,13 @@
 //! Sessions beside WebSocket: what they are to get is said when they open, and they can tell where they stand.
 
-use std::{rc::Rc, sync::Arc};
+use std::rc::Rc;
 
 use super::Shard;
 use crate::{
     clock::Instant,
-    dialect::{Fault, Reply, Since, Subscribe, talk::Resync},
-    hub::Topic,
-    market::Channel,
+    dialect::{Fault, Reply, Subscribe, talk::Resync},
     session::SessionKey,
-    session::{Admission, Framing, Transport, job::Joining, position::Position, state::Track},
+    session::{Admission, Framing, Transport, job::{Job, Joining}, position::Position, state::Track},
 };
 
 impl Shard {
@@ -48,9 +46,14 @@ impl Shard {
             }
         };
         let most = most.min(self.config.symbols_per_session);
+        let known = position.as_ref().map_or(0, Position::topics);
         let joining = Joining { wanted: wanted.into_iter(), position, most, result: None };
         self.sessions[key.index].joining = Some(Box::new(joining));
-        self.join_next(key.index, Ok(()));
+        if self.hub.follows() && known > self.hub.next_topic() {
+            self.sessions[key.index].job = Some(Box::new(Job::arrival(known)));
+        } else {
+            self.join_next(key.index, Ok(()));
+        }
         self.start_work(key.index, now);
         self.touch(key.index);
         self.wake_dirty();
@@ -74,15 +77,5 @@ impl Shard {
     /// [come back](Self::join) with. Empty when the session is gone.
     pub fn position_of(&mut self, key: SessionKey) -> String {
         self.get(key).and_then(|session| session.stands()).map_or_else(String::new, |it| it.text())
-    }
-
-    /// Whether a client that was served by another shard is ahead of what this one has handed out.
-    pub(super) fn is_behind(&self, since: &Since, channel: Channel, topics: &[Arc<Topic>]) -> bool {
-        let ahead = |topic: &Arc<Topic>| {
-            let Some(local) = self.topics.get(topic.id()) else { return false };
-            let position = since.n.get(&topic.symbol()).copied().unwrap_or(0);
-            local.is_joined(channel) && position > local.seen[channel.index()]
-        };
-        *since.epoch == *self.hub.epoch() && topics.iter().any(ahead)
     }
 }

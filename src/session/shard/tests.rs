@@ -1,5 +1,6 @@
 //! A shard with clients that check the protocol's promises on every message they get.
 
+mod ahead;
 mod cost;
 mod crash;
 mod derived;
@@ -12,5 +13,6 @@ mod positioned;
 mod promises;
 mod repeat;
 mod rules;
+mod source;
 mod stitch;
 mod upstream;

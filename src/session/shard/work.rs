@@ -11,7 +11,7 @@ use crate::{
     limits::{COMMAND_UNITS, WORK_TURN_UNITS},
     session::{
         Transport,
-        job::Job,
+        job::{Job, Step},
         shard_metrics::REFUSED,
         units::{PART, Progress, Units},
     },
@@ -80,12 +80,18 @@ impl Shard {
             let before = units.spent();
             if let Some(mut job) = session.job.take() {
                 let result = self.go_on(index, &mut job, units, now);
-                self.charge(index, units.spent() - before, now);
+                if !matches!(result, Ok(Step::Waits)) {
+                    self.charge(index, units.spent() - before, now);
+                }
                 match result {
-                    Ok(true) => self.finish(index, Ok(())),
-                    Ok(false) => {
+                    Ok(Step::Done) => self.finish(index, Ok(())),
+                    Ok(Step::More) => {
                         self.sessions[index].job = Some(job);
                         return Progress::More;
+                    }
+                    Ok(Step::Waits) => {
+                        self.park(index, job, now);
+                        return Progress::Idle;
                     }
                     Err(fault) => self.finish_refused(index, &job, fault),
                 }

@@ -88,6 +88,8 @@ const SAID: &[Said] = said! {
     OPERATIONS "wait for one worker: 64 |": SHARD_MAILBOX = n(SHARD_MAILBOX);
     OPERATIONS "| sessions or subscriptions of one such request: 256 |": INSPECT_PAGE = n(INSPECT_PAGE);
     OPERATIONS "| a status' `why`: 200 bytes |": MAX_STATUS_WHY = n(MAX_STATUS_WHY);
+    PROTOCOL "a text of 1 to 128 ASCII characters": IDEMPOTENCY_KEY_BYTES = n(IDEMPOTENCY_KEY_BYTES);
+    OPERATIONS "| a client of a cluster that is ahead of its gateway: 1 s |": AHEAD_WAIT = seconds(AHEAD_WAIT);
     PROTOCOL "an `after_ms` of up to 10 s": RENUMBER_SPREAD = seconds(RENUMBER_SPREAD);
     OPERATIONS "| state changes of a feed's symbols at once: 1,024 events |": MAX_BURST_TICKS = n(MAX_BURST_TICKS);
     OPERATIONS "that are read while one is answered: 8 KiB |": READ_AHEAD_BYTES = kib(READ_AHEAD_BYTES);
@@ -244,7 +246,7 @@ const INSIDE: &str = "
     PACE_WINDOW LAST_LOOK RECONNECT_SPREAD SSE_RETRY_MS BACKLOG DISCONNECT_TIMEOUT ECHO_BYTES HTTP_JOIN_UNITS
     HTTP_ACCOUNTS_SWEEP UPSTREAM_BURST_FRAMES UPSTREAM_REMEMBERED_TRADES UPSTREAM_RENUMBERED_AFTER
     PACE_KEEPALIVE_FRAMES PACE_RECOVERS_AFTER MAX_VENUE_WORDS FEED_STABLE_AFTER CHANNELS LOG_RETRY
-    LOG_FLUSH FAULT_DRAIN
+    LOG_FLUSH FAULT_DRAIN AHEAD_LOOK
 ";
 
 /// How the nodes of a cluster work together, behind what an operator and a client see of it.

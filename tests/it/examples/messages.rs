@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tickcast::{
     dialect::{Encoding, native::parse_command},
-    market::{Change, Channel, Correction, Loss, LossWhy, Tick},
+    hub::SourceWord,
+    market::{Change, Channel, Correction, Loss, LossWhy, State, Tick, UnixMicros},
     server::{Driver, ServerConfig},
     session::SessionConfig,
 };
@@ -143,7 +144,7 @@ fn busted(id: u64) -> Tick {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_of_the_documents_are_what_a_gateway_says() {
-    let simulated = vec![crate::util::source()];
+    let simulated = [crate::util::source()].into_iter().collect();
     let session = SessionConfig {
         heartbeat: std::time::Duration::from_millis(40),
         simulated,
@@ -197,6 +198,9 @@ async fn messages_of_the_documents_are_what_a_gateway_says() {
     let (_, polled) = gateway.get("/v1/poll?symbols=BTC-USD&after=nonsense");
     let polled: Value = serde_json::from_str(&polled).unwrap();
     polled["messages"].as_array().unwrap().iter().for_each(|message| heard.take(message));
+    let (state, since, why) = (State::Stale, UnixMicros(7), "no word".to_owned());
+    gateway.gateway.hub.set_source_word(Some(SourceWord { state, since, why }));
+    heard.until(&mut client, "source").await;
     gateway.gateway.drain.cancel();
     heard.until(&mut client, "bye").await;
     let mut seen = BTreeSet::new();
