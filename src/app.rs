@@ -5,11 +5,7 @@ mod persist;
 mod tasks;
 mod timekeeper;
 
-use std::{
-    future::Future,
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use futures_util::FutureExt as _;

@@ -53,8 +53,8 @@ use std::{collections::VecDeque, sync::Arc};
 use parking_lot::{Mutex, RwLock};
 
 use self::{
-    batch::PublishBatch, context::TopicContext, epoch::Epoch, feed_table::FeedTable, source_word::SourceWords,
-    sweep::Sweep, topics::Topics,
+    batch::PublishBatch, context::TopicContext, epoch::Epoch, feed_table::FeedTable,
+    source_word::SourceWords, sweep::Sweep, topics::Topics,
 };
 use crate::{
     clock::{Clock, Instant},

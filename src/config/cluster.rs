@@ -44,9 +44,8 @@ pub(super) fn cluster(settings: &mut Settings, base: &Path, directory: &Path) ->
     read_times(settings, &mut config);
     config.role =
         settings.parsed("cluster.role", r#""auto", "feed" or "edge""#, Role::parse).unwrap_or_default();
-    config.read_from = settings
-        .parsed("cluster.read_from", r#""master" or "replica""#, ReadFrom::parse)
-        .unwrap_or_default();
+    config.read_from =
+        settings.parsed("cluster.read_from", r#""master" or "replica""#, ReadFrom::parse).unwrap_or_default();
     config.compress = settings.switch("cluster.compress", config.compress);
     if !is_named {
         let why = "there is no cluster.name, so there is no cluster".to_owned();
@@ -99,13 +98,21 @@ fn contradictions(settings: &mut Settings, config: &ClusterConfig) {
         tells(settings, "cluster.sentinels", "there is cluster.url already: one of them says where Redis is");
     }
     if !has_url && !has_sentinels {
-        tells(settings, "cluster.name", "a cluster needs cluster.url, or cluster.sentinels with cluster.master");
+        tells(
+            settings,
+            "cluster.name",
+            "a cluster needs cluster.url, or cluster.sentinels with cluster.master",
+        );
     }
     if has_sentinels && !settings.has("cluster.master") {
         tells(settings, "cluster.sentinels", "Sentinels are asked for a master: cluster.master is its name");
     }
     if settings.has("cluster.master") && !has_sentinels {
-        tells(settings, "cluster.master", "only Sentinels know a master by name: there are no cluster.sentinels");
+        tells(
+            settings,
+            "cluster.master",
+            "only Sentinels know a master by name: there are no cluster.sentinels",
+        );
     }
     let most = limits::MAX_SENTINELS;
     if server.sentinels.len() > most {
@@ -130,7 +137,8 @@ fn contradictions(settings: &mut Settings, config: &ClusterConfig) {
         settings.contradicts(&["cluster.window_ms", "cluster.lease_ms"], why);
     }
     if settings.has("store.path") {
-        let why = "a gateway of a cluster has its memory in the log and in the other nodes: leave store.path out";
+        let why =
+            "a gateway of a cluster has its memory in the log and in the other nodes: leave store.path out";
         tells(settings, "store.path", why);
     }
 }

@@ -11,6 +11,6 @@ pub use code::Code;
 pub use messages::Messages;
 pub use reply::{
     Accepted, ErrorReply, Gap, Goodbye, Heartbeat, Info, InfoQueue, List, Listed, Pong, Refused, Reply,
-    Resync, Subscribed, Unsubscribed, Welcome, WelcomeLimits,
+    Resync, SourceReply, Subscribed, Unsubscribed, Welcome, WelcomeLimits,
 };
 pub use request::{CommandId, Fault, Mode, Op, Pattern, Request, Since, Subscribe, Target};

@@ -16,8 +16,16 @@ use super::{ClosedConnection, Metrics, RefusedConnection};
 use crate::{clock::Instant, limits::NOTICE_INTERVAL};
 
 /// Why a connection does not become a session: every value of the label, present with 0 from the start.
-pub const SESSION_REFUSALS: &[&str] =
-    &["draining", "starting", "host", "origin", "parameter", "handshake", "connections", "connections_per_ip"];
+pub const SESSION_REFUSALS: &[&str] = &[
+    "draining",
+    "starting",
+    "host",
+    "origin",
+    "parameter",
+    "handshake",
+    "connections",
+    "connections_per_ip",
+];
 
 /// Why a plain HTTP request is not carried out although it could be: for a limit, or for who asks. Every value of the label,
 /// present with 0 from the start.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     config::ServerConfig,
     member::{FeedNow, Member},
-    readiness::{Readiness, ReadinessCell},
+    readiness::ReadinessCell,
 };
 use crate::{
     feed::{Health, Publisher, SymbolRoom},
@@ -80,12 +80,6 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Whether new sessions are taken.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.readiness.get() == Readiness::Ready
-    }
-
     /// How each feed is doing: the gateway's own, or those of the one that leads.
     #[must_use]
     pub fn feeds_now(&self) -> Arc<[FeedNow]> {

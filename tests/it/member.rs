@@ -101,7 +101,10 @@ async fn what_it_does_not_hear_is_told_once_over_every_transport(driver: Driver)
         while heard.len() < 2 {
             let message = client.next().await.unwrap();
             heard.push(message["T"].as_str().unwrap().to_owned());
-            assert!(message["T"] != "source" || message == json!({"T": "source", "state": "live"}), "{message}");
+            assert!(
+                message["T"] != "source" || message == json!({"T": "source", "state": "live"}),
+                "{message}"
+            );
         }
         heard.sort_unstable();
         assert_eq!(heard, ["pong", "source"], "each was told once");
@@ -172,7 +175,10 @@ async fn ticks_of_producers_go_to_the_gateway_that_leads(driver: Driver) {
     assert_eq!(answer["errors"][0]["line"], 2);
     let pushed = desk.0.lock().0.pop().unwrap();
     assert_eq!((pushed.feed.as_str(), pushed.key.as_deref()), ("desk", Some("order-7")));
-    assert!(matches!(&pushed.ticks[..], [Tick::Trade(trade)] if trade.price.to_string() == "1.20"), "{pushed:?}");
+    assert!(
+        matches!(&pushed.ticks[..], [Tick::Trade(trade)] if trade.price.to_string() == "1.20"),
+        "{pushed:?}"
+    );
     assert!(gateway.gateway.hub.all_topics().is_empty(), "the symbol comes with the log, as its events do");
     for (why, words) in [
         (NotTaken::Full, "nothing was published"),
@@ -187,7 +193,10 @@ async fn ticks_of_producers_go_to_the_gateway_that_leads(driver: Driver) {
     }
     for bad in ["", &"k".repeat(129)] {
         let (status, answer) = post(Some(bad)).await;
-        assert!(status == 400 && answer["msg"].as_str().unwrap().starts_with("Idempotency-Key: "), "{answer}");
+        assert!(
+            status == 400 && answer["msg"].as_str().unwrap().starts_with("Idempotency-Key: "),
+            "{answer}"
+        );
     }
 }
 

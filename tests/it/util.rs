@@ -18,7 +18,10 @@ use tickcast::{
     limits::MAX_TOPICS,
     market::{Interval, Level, Print, Quote, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
-    server::{Driver, FeedView, FollowedFeeds, Gateway, Inbox, Member, PushView, Readiness, ReadinessCell, ServerConfig, listen},
+    server::{
+        Driver, FeedView, FollowedFeeds, Gateway, Inbox, Member, PushView, Readiness, ReadinessCell,
+        ServerConfig, listen,
+    },
     session::{ConnectionLimits, Mailboxes, SessionConfig},
 };
 use tokio::{

@@ -57,11 +57,8 @@ pub(crate) async fn healthz() -> HttpResponse {
 
 pub(crate) async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
     let readiness = gateway.readiness.get();
-    let mut response = if readiness == Readiness::Ready {
-        HttpResponse::Ok()
-    } else {
-        HttpResponse::ServiceUnavailable()
-    };
+    let mut response =
+        if readiness == Readiness::Ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.content_type("text/plain; charset=utf-8").body(format!("{}\n", readiness.as_str()))
 }
 

@@ -71,7 +71,8 @@ impl<'a> Known<'a> {
         }
         let feeds = feeds.into_iter().map(|(name, state)| Carrying { name, state }).collect();
         let (feed, state) = (topic.feed(), topic.state());
-        let quotes_from = views.iter().find(|view| view.name == feed).and_then(|view| view.quotes_from.as_deref());
+        let quotes_from =
+            views.iter().find(|view| view.name == feed).and_then(|view| view.quotes_from.as_deref());
         Self { symbol: topic.symbol(), feed, state, feeds, quotes_from, tick_size, lot_size }
     }
 }

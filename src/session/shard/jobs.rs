@@ -126,7 +126,9 @@ impl Shard {
         let have = self.sessions[index].subs.len();
         let most = match job.what {
             What::Subscribe { most, .. } => most,
-            What::Update(_) | What::Unsubscribe(..) | What::List | What::Arrival(_) | What::Rest => usize::MAX,
+            What::Update(_) | What::Unsubscribe(..) | What::List | What::Arrival(_) | What::Rest => {
+                usize::MAX
+            }
         };
         let room = most.saturating_sub(have);
         if !self.symbols.catch_up(job.search.form.dialect(), &self.hub, units) {

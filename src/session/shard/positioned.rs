@@ -7,7 +7,12 @@ use crate::{
     clock::Instant,
     dialect::{Fault, Reply, Subscribe, talk::Resync},
     session::SessionKey,
-    session::{Admission, Framing, Transport, job::{Job, Joining}, position::Position, state::Track},
+    session::{
+        Admission, Framing, Transport,
+        job::{Job, Joining},
+        position::Position,
+        state::Track,
+    },
 };
 
 impl Shard {

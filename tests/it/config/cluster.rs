@@ -84,7 +84,10 @@ fn every_key_comes_from_file_and_environment_and_changes_nothing_else() {
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(errors[0].starts_with(&format!("tickcast.toml:4: {full}: found ")), "{errors:?}");
         let errors = refused(variables(bad));
-        assert!(errors[0].starts_with(&format!("{}: {full}: found \"{bad}\"", variable(&full))), "{errors:?}");
+        assert!(
+            errors[0].starts_with(&format!("{}: {full}: found \"{bad}\"", variable(&full))),
+            "{errors:?}"
+        );
         let errors = refused(load_file(&format!("[cluster]\n{}", line(value))));
         let alone = format!("tickcast.toml:2: {full}: there is no cluster.name, so there is no cluster");
         assert_eq!(errors, [alone]);
@@ -137,17 +140,26 @@ fn what_does_not_go_together_is_told() {
         ("master = \"m\"", "4: cluster.master", "there are no cluster.sentinels"),
         ("cert_file = \"c\"", "4: cluster.cert_file", "belong together"),
         ("ca_file = \"c\"", "4: cluster.ca_file", "rediss://"),
-        ("lease_ms = 6000\nwindow_ms = 5000", "5: cluster.window_ms", "before a leader is replaced, after 6000 ms"),
+        (
+            "lease_ms = 6000\nwindow_ms = 5000",
+            "5: cluster.window_ms",
+            "before a leader is replaced, after 6000 ms",
+        ),
         ("[store]\npath = \"p\"", "5: store.path", "leave store.path out"),
     ] {
         let errors = line(text);
-        assert!(errors.iter().any(|error| error.starts_with(&format!("tickcast.toml:{key}: "))), "{errors:?}");
+        assert!(
+            errors.iter().any(|error| error.starts_with(&format!("tickcast.toml:{key}: "))),
+            "{errors:?}"
+        );
         assert!(errors.iter().any(|error| error.contains(why)), "{errors:?}");
     }
     let errors = refused(load_file("[cluster]\nname = \"x\"\n"));
     assert_eq!(
         errors,
-        ["tickcast.toml:2: cluster.name: a cluster needs cluster.url, or cluster.sentinels with cluster.master"]
+        [
+            "tickcast.toml:2: cluster.name: a cluster needs cluster.url, or cluster.sentinels with cluster.master"
+        ]
     );
     let errors = refused(load_file("[cluster]\nname = \"x\"\nsentinels = [\"a:26379\", \"b\"]\n"));
     assert!(errors[0].contains("found \"b\", expected a place like"), "{errors:?}");

@@ -36,7 +36,7 @@ async fn it_is_answered_as_soon_as_the_shard_has_caught_up() {
     for is_joined in [false, true] {
         let mut bench = bench();
         bench.hub.follow();
-        let mut other = bench.connect();
+        let other = bench.connect();
         if is_joined {
             other.send(&mut bench, &subscribe(&json!({})));
         }
@@ -80,7 +80,7 @@ async fn what_does_not_come_in_time_is_answered_as_ever() {
     let mut client = bench.connect();
     let began = Instant::now();
     client.send(&mut bench, &subscribe(&json!({"S0": 3})));
-    let mut gone = bench.connect();
+    let gone = bench.connect();
     gone.send(&mut bench, &subscribe(&json!({"S0": 3})));
     bench.shard.leave(gone.key, Instant::now());
     while bench.shard.must_pause(client.key) {

@@ -55,6 +55,10 @@ fn each_session_is_told_once_of_each_change_and_new_ones_behind_their_welcome() 
         client.take_all(&mut bench);
         let live = json!({"T": "source", "state": "live"});
         let all = [&stale_now, &live];
-        assert_eq!(told(client), if i == 4 { &[][..] } else { &all[..] }, "a state that was over is not told");
+        assert_eq!(
+            told(client),
+            if i == 4 { &[][..] } else { &all[..] },
+            "a state that was over is not told"
+        );
     }
 }
