@@ -158,13 +158,15 @@ fn target(url: &str) -> anyhow::Result<(SocketAddr, String)> {
     let Some(rest) = url.strip_prefix("ws://") else {
         bail!("--url: expected ws://HOST:PORT/PATH, found {url:?}")
     };
-    let (host, path) = rest.split_once('/').unwrap_or((rest, "v1/ws"));
+    let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    // Without a path there may still be a query.
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/v1/ws{path}") };
     let address = host
         .to_socket_addrs()
         .with_context(|| format!("--url: {host:?} is no HOST:PORT"))?
         .next()
         .with_context(|| format!("--url: {host:?} has no address"))?;
-    Ok((address, format!("/{path}")))
+    Ok((address, path))
 }
 
 #[cfg(test)]

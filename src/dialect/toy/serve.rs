@@ -78,7 +78,12 @@ pub(crate) fn write(reply: &Reply<'_>, out: &mut Messages) {
             out.push(format!("lost {} {symbol} {from}-{to}", word_of(*form)).as_bytes());
         }
         Reply::Goodbye(it) => out.push(format!("bye {}", it.code).as_bytes()),
-        Reply::List(_) | Reply::Info(_) | Reply::Pong(_) | Reply::Resync(_) | Reply::Source(_) | Reply::Heartbeat(_) => {}
+        Reply::List(_)
+        | Reply::Info(_)
+        | Reply::Pong(_)
+        | Reply::Resync(_)
+        | Reply::Source(_)
+        | Reply::Heartbeat(_) => {}
     }
 }
 
