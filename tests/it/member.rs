@@ -23,7 +23,10 @@ on_both_drivers! {
     it_takes_clients_when_it_is_ready,
 }
 
-/// What came into the inbox, and what its answer is to be.
+/// Polls that are under way.
+const POLLS: &str = "tickcast_sessions{encoding=\"json\",road=\"poll\",transport=\"poll\"}";
+
+/// What came into the inbox, and its answer.
 #[derive(Clone, Default)]
 struct Desk(Arc<Mutex<(Vec<Pushed>, Option<NotTaken>)>>);
 
@@ -73,7 +76,7 @@ async fn what_it_does_not_hear_is_told_once_over_every_transport(driver: Driver)
     let after = first["position"].as_str().unwrap().to_owned();
     let path = format!("http://{}/v1/poll?symbols=A&channels=trades&after={after}", gateway.address);
     let poll = tokio::spawn(async move { reqwest::get(path).await.unwrap().json::<Value>().await.unwrap() });
-    gateway.metric_reaches("tickcast_sessions{transport=\"poll\"", 1.0).await;
+    gateway.metric_reaches(POLLS, 1.0).await;
     hub.set_source_word(Some(word()));
     hub.set_source_word(Some(word()));
     assert_eq!(client.expect("source").await, message);
@@ -149,7 +152,7 @@ async fn a_position_that_is_ahead_waits_too(driver: Driver) {
     let position = get(&early, "/v1/poll?symbols=*&channels=trades")["position"].as_str().unwrap().to_owned();
     let path = format!("http://{}/v1/poll?symbols=*&channels=trades&after={position}", late.address);
     let poll = tokio::spawn(async move { reqwest::get(path).await.unwrap().json::<Value>().await.unwrap() });
-    late.metric_reaches("tickcast_sessions{transport=\"poll\"", 1.0).await;
+    late.metric_reaches(POLLS, 1.0).await;
     late.publish(all().into_iter().skip(1).chain([trade("B", 2, "2.00")]));
     let polled = tokio::time::timeout(PATIENCE, poll).await.unwrap().unwrap();
     let news: Vec<_> = polled["messages"].as_array().unwrap().iter().map(|it| (&it["S"], &it["n"])).collect();
