@@ -22,7 +22,8 @@ mod time;
 mod upstream;
 
 pub use cluster::{
-    ClusterMetrics, ClusterRole, Direction, EpochReason, HoleReason, ImageOutcome, Reconnect, Refusal, TakeoverReason,
+    ClusterMetrics, ClusterRole, Direction, EpochReason, HoleReason, ImageOutcome, Reconnect, Refusal,
+    TakeoverReason,
 };
 pub use connections::{ClosedConnection, ConnectionMetrics, RefusedConnection};
 pub use derived::DerivedMetrics;

@@ -52,6 +52,3 @@ pub const AHEAD_WAIT: Duration = Duration::from_secs(1);
 
 /// How often such a client's gateway looks whether it has caught up.
 pub const AHEAD_LOOK: Duration = Duration::from_millis(10);
-
-/// Longest `Idempotency-Key` of a producer, in bytes. Longer: 400.
-pub const IDEMPOTENCY_KEY_BYTES: usize = 128;

@@ -19,9 +19,7 @@ use crate::{
         without_mark,
     },
     feed::{Publisher, SymbolRoom},
-    limits::{
-        HTTP_TURN_SYMBOLS, IDEMPOTENCY_KEY_BYTES, MAX_BURST_TICKS, PUBLISH_CORRECTIONS, PUBLISH_ERRORS,
-    },
+    limits::{HTTP_TURN_SYMBOLS, INBOX_KEY_BYTES, MAX_BURST_TICKS, PUBLISH_CORRECTIONS, PUBLISH_ERRORS},
     market::{Source, Symbol, Tick, UnixMicros},
     server::{
         admit,
@@ -103,9 +101,9 @@ pub(crate) async fn publish(
 /// The producer's name of its request, under which a repeated one is published once.
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Refusal> {
     let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=IDEMPOTENCY_KEY_BYTES).contains(&text.len()));
+    let text = value.to_str().ok().filter(|text| (1..=INBOX_KEY_BYTES).contains(&text.len()));
     text.map(|text| Some(text.to_owned())).ok_or_else(|| {
-        let msg = format!("Idempotency-Key: is not a text of 1 to {IDEMPOTENCY_KEY_BYTES} ASCII characters");
+        let msg = format!("Idempotency-Key: is not a text of 1 to {INBOX_KEY_BYTES} ASCII characters");
         Refusal::new(StatusCode::BAD_REQUEST, 400, msg)
     })
 }

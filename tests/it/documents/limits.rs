@@ -88,7 +88,7 @@ const SAID: &[Said] = said! {
     OPERATIONS "wait for one worker: 64 |": SHARD_MAILBOX = n(SHARD_MAILBOX);
     OPERATIONS "| sessions or subscriptions of one such request: 256 |": INSPECT_PAGE = n(INSPECT_PAGE);
     OPERATIONS "| a status' `why`: 200 bytes |": MAX_STATUS_WHY = n(MAX_STATUS_WHY);
-    PROTOCOL "a text of 1 to 128 ASCII characters": IDEMPOTENCY_KEY_BYTES = n(IDEMPOTENCY_KEY_BYTES);
+    PROTOCOL "a text of 1 to 128 ASCII characters": INBOX_KEY_BYTES = n(INBOX_KEY_BYTES);
     OPERATIONS "| a client of a cluster that is ahead of its gateway: 1 s |": AHEAD_WAIT = seconds(AHEAD_WAIT);
     PROTOCOL "an `after_ms` of up to 10 s": RENUMBER_SPREAD = seconds(RENUMBER_SPREAD);
     OPERATIONS "| state changes of a feed's symbols at once: 1,024 events |": MAX_BURST_TICKS = n(MAX_BURST_TICKS);
@@ -252,7 +252,7 @@ const INSIDE: &str = "
 /// How the nodes of a cluster work together, behind what an operator and a client see of it.
 const CLUSTER: &str = "
     MAX_BATCH_BYTES LOG_READ_BATCHES LOG_ANSWER LOG_WAIT_MARGIN WINDOW_SECTIONS LOG_ENTRY_BYTES MAX_NODES MAX_NODE_NAME
-    CLUSTER_NOTES INBOX_ENTRY_BYTES INBOX_BYTES INBOX_READ_ENTRIES INBOX_KEY_TTL INBOX_KEY_BYTES IMAGE_PIECES
+    CLUSTER_NOTES INBOX_ENTRY_BYTES INBOX_BYTES INBOX_READ_ENTRIES INBOX_KEY_TTL IMAGE_PIECES
     IMAGE_PIECE_BYTES IMAGE_TTL CLUSTER_CLOCK_OFF
 ";
 
