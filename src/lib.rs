@@ -23,6 +23,8 @@ pub mod session;
 
 pub mod feed;
 
+pub mod redis;
+
 pub mod hub;
 
 pub mod dialect;

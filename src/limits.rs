@@ -10,6 +10,7 @@ mod listener;
 mod membership;
 mod numbering;
 mod process;
+mod redis;
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -20,6 +21,7 @@ pub use listener::*;
 pub use membership::*;
 pub use numbering::*;
 pub use process::*;
+pub use redis::*;
 
 // ---- log -------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ mod process;
 mod program;
 mod publish;
 mod raw;
+mod redis;
 mod renumber;
 mod rest;
 mod schema;

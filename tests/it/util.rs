@@ -1,5 +1,7 @@
 //! A gateway on port 0 whose ticks the test publishes itself, and clients of it.
 
+pub(crate) mod redis_server;
+
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},

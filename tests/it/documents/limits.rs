@@ -121,6 +121,19 @@ const SAID: &[Said] = said! {
     OPERATIONS "| a venue's message over 16 MiB |": UPSTREAM_MESSAGE_BYTES = mib(UPSTREAM_MESSAGE_BYTES);
     OPERATIONS "| a venue that takes no frame of ours for 5 s |": UPSTREAM_WRITE_TIMEOUT = seconds(UPSTREAM_WRITE_TIMEOUT);
     FEEDS "| `overlap_ms` | 2,000 |": UPSTREAM_OVERLAP = n(UPSTREAM_OVERLAP.as_millis());
+    OPERATIONS "| a Redis that stands still: 1 s for each step of a connection": REDIS_CONNECT_TIMEOUT = seconds(REDIS_CONNECT_TIMEOUT);
+    OPERATIONS "500 ms more than it was told to block": REDIS_BLOCK_MARGIN = millis(REDIS_BLOCK_MARGIN);
+    OPERATIONS "made anew after 100 ms to 5 s |": REDIS_BACKOFF = format!("{} to {}", millis(REDIS_BACKOFF.0), seconds(REDIS_BACKOFF.1));
+    OPERATIONS "| an answer of Redis: 64 MiB, 1,000,000 values": REDIS_ANSWER_BYTES = mib(REDIS_ANSWER_BYTES);
+    OPERATIONS "| an answer of Redis: 64 MiB, 1,000,000 values": REDIS_ANSWER_VALUES = n(REDIS_ANSWER_VALUES);
+    OPERATIONS "lines of 64 KiB |": REDIS_LINE_BYTES = kib(REDIS_LINE_BYTES);
+    OPERATIONS "| a password for Redis: a file of 4 KiB; sentinels: 16;": REDIS_PASSWORD_BYTES = kib(REDIS_PASSWORD_BYTES);
+    OPERATIONS "| a password for Redis: a file of 4 KiB; sentinels: 16;": REDIS_SENTINELS = n(REDIS_SENTINELS);
+    OPERATIONS "a database's number: 0 to 65,535 |": REDIS_DATABASES = range(&REDIS_DATABASES);
+    OPERATIONS "| channels of a feed that reads Redis: 1,000, patterns likewise, streams 64": REDIS_CHANNELS = n(REDIS_CHANNELS);
+    OPERATIONS "| channels of a feed that reads Redis: 1,000, patterns likewise, streams 64": REDIS_STREAMS = n(REDIS_STREAMS);
+    OPERATIONS "with names of up to 512 bytes |": REDIS_NAME_BYTES = n(REDIS_NAME_BYTES);
+    OPERATIONS "| a message of Redis, or an entry's payload, over 16 MiB": REDIS_MESSAGE_BYTES = mib(REDIS_MESSAGE_BYTES);
     OPERATIONS "| a planned change of connection: 60 s to subscribe, 200,000 ticks kept |": UPSTREAM_OVERLAP_TICKS = n(UPSTREAM_OVERLAP_TICKS);
     OPERATIONS "| a planned change of connection: 60 s to subscribe, 200,000 ticks kept |": UPSTREAM_ROTATION_TIMEOUT = seconds(UPSTREAM_ROTATION_TIMEOUT);
     OPERATIONS "for at most 3 days": RETRY_AFTER_MOST = days(RETRY_AFTER_MOST);
@@ -246,7 +259,8 @@ const INSIDE: &str = "
     PACE_WINDOW LAST_LOOK RECONNECT_SPREAD SSE_RETRY_MS BACKLOG DISCONNECT_TIMEOUT ECHO_BYTES HTTP_JOIN_UNITS
     HTTP_ACCOUNTS_SWEEP UPSTREAM_BURST_FRAMES UPSTREAM_REMEMBERED_TRADES UPSTREAM_RENUMBERED_AFTER
     PACE_KEEPALIVE_FRAMES PACE_RECOVERS_AFTER MAX_VENUE_WORDS FEED_STABLE_AFTER CHANNELS LOG_RETRY
-    LOG_FLUSH FAULT_DRAIN AHEAD_LOOK
+    LOG_FLUSH FAULT_DRAIN AHEAD_LOOK REDIS_BLOCK REDIS_LAST_LOOK REDIS_BUFFER_BYTES REDIS_BURST_MESSAGES REDIS_READ_ENTRIES
+    REDIS_CHECK_EVERY REDIS_DOUBTFUL_TRADES
 ";
 
 /// How the nodes of a cluster work together, behind what an operator and a client see of it.
