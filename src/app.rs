@@ -145,7 +145,7 @@ fn build(
         .into_iter()
         .map(|FeedConfig { name, feed, fresh, preference, .. }| {
             let publisher = Publisher::new(name, Arc::clone(hub), stop.clone());
-            let expires = if let AnyFeed::Push(push) = &feed { Some(push.expires()) } else { None };
+            let expires = feed.expires();
             hub.enlist(name, FeedTerms { fresh, preference, expires });
             watches.extend(fresh.silence.map(|silence| Watch::new(name, publisher.health(), silence)));
             let (kind, quotes_from) = (feed.kind(), feed.quotes_from());
@@ -166,5 +166,6 @@ fn start(tasks: &mut Tasks, feed: AnyFeed, publisher: Publisher) {
         AnyFeed::Replay(feed) => tasks.spawn(task, supervise(*feed, publisher).map(Ok)),
         AnyFeed::Push(feed) => tasks.spawn(task, supervise(feed, publisher).map(Ok)),
         AnyFeed::Upstream(feed) => tasks.spawn(task, supervise(*feed, publisher).map(Ok)),
+        AnyFeed::Redis(feed) => tasks.spawn(task, supervise(*feed, publisher).map(Ok)),
     }
 }

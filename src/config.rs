@@ -20,6 +20,7 @@ use std::{
     ffi::OsString,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use document::Document;
@@ -31,6 +32,7 @@ use crate::{
     cluster::{ClusterConfig, Role},
     feed::{
         push::Push,
+        redis::Redis,
         replay::Replay,
         simulator::Simulator,
         upstream::{Credentials, Secret, Surroundings, Upstream, network},
@@ -122,6 +124,8 @@ pub enum AnyFeed {
     Push(Push),
     /// Live, from a venue.
     Upstream(Box<Upstream>),
+    /// Written to Redis by other programs.
+    Redis(Box<Redis>),
 }
 
 impl AnyFeed {
@@ -136,7 +140,27 @@ impl AnyFeed {
     #[must_use]
     pub const fn goes_on_alone(&self) -> bool {
         match self {
+            Self::Redis(_) => true,
             Self::Simulator(_) | Self::Replay(_) | Self::Push(_) | Self::Upstream(_) => false,
+        }
+    }
+
+    /// How long a symbol that came with a tick stays without another one; for ever, when it is not said.
+    #[must_use]
+    pub fn expires(&self) -> Option<Duration> {
+        match self {
+            Self::Push(push) => Some(push.expires()),
+            Self::Redis(redis) => Some(redis.expires()),
+            Self::Simulator(_) | Self::Replay(_) | Self::Upstream(_) => None,
+        }
+    }
+
+    /// Names of the sources that it reads on after a restart where it left them, when the store knows where that was.
+    #[must_use]
+    pub fn resumes(&self) -> Vec<String> {
+        match self {
+            Self::Redis(redis) => redis.streams().map(ToOwned::to_owned).collect(),
+            Self::Simulator(_) | Self::Replay(_) | Self::Push(_) | Self::Upstream(_) => Vec::new(),
         }
     }
 
@@ -146,7 +170,7 @@ impl AnyFeed {
         match self {
             Self::Simulator(_) => Some("book"),
             Self::Replay(replay) => replay.quotes_from(),
-            Self::Push(_) => None,
+            Self::Push(_) | Self::Redis(_) => None,
             Self::Upstream(feed) => Some(feed.venue().quotes_from()),
         }
     }
@@ -158,6 +182,7 @@ impl AnyFeed {
             Self::Simulator(_) => "simulator",
             Self::Replay(_) => "replay",
             Self::Push(_) => "push",
+            Self::Redis(_) => "redis",
             Self::Upstream(feed) => feed.venue().as_str(),
         }
     }

@@ -12,6 +12,7 @@ mod watch;
 
 pub mod push;
 pub mod record;
+pub mod redis;
 pub mod replay;
 pub mod simulator;
 pub mod upstream;
@@ -24,7 +25,7 @@ pub use watch::Watch;
 
 use std::future::Future;
 
-use crate::limits::FEED_BACKOFF;
+use crate::{limits::FEED_BACKOFF, redis::LinkError};
 
 /// A source of ticks.
 pub trait Feed: Send + 'static {
@@ -67,6 +68,9 @@ pub enum FeedError {
     /// The connection to a venue was lost or given up.
     #[error("{0}")]
     Upstream(#[from] upstream::Break),
+    /// The connection to Redis could not be made, or was lost.
+    #[error("{0}")]
+    Redis(#[from] LinkError),
     /// The feed panicked, with that message: a defect, which others must not feel.
     #[error("it panicked: {0}")]
     Panicked(String),
@@ -81,17 +85,24 @@ impl FeedError {
 
     /// Whether the source would rather not see another attempt soon: the longest pause is taken at once.
     #[must_use]
-    pub const fn wants_peace(&self) -> bool {
-        matches!(self, Self::Upstream(broken) if broken.reason.wants_peace())
+    pub fn wants_peace(&self) -> bool {
+        match self {
+            Self::Upstream(broken) => broken.reason.wants_peace(),
+            Self::Redis(broken) => broken.wants_peace(),
+            Self::Fatal(_) | Self::Broken(_) | Self::Panicked(_) => false,
+        }
     }
 
     /// What clients are told of a source that never proved alive: few and general words, so that one attempt after the other
     /// says the same.
     #[must_use]
-    pub const fn in_general(&self) -> &'static str {
+    pub fn in_general(&self) -> &'static str {
         match self {
             Self::Fatal(_) | Self::Panicked(_) => "the feed cannot be started",
-            Self::Broken(_) => "could not connect yet: the source cannot be reached",
+            Self::Redis(broken) if broken.wants_peace() => {
+                "could not connect yet: the source refuses the credentials"
+            }
+            Self::Broken(_) | Self::Redis(_) => "could not connect yet: the source cannot be reached",
             Self::Upstream(broken) => match broken.reason {
                 upstream::Reason::Auth => "could not connect yet: the source refuses the credentials",
                 upstream::Reason::Blocked => "could not connect yet: the source refuses this address",
@@ -114,11 +125,12 @@ impl FeedError {
 
     /// The kind as a metric label.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Fatal(_) => "fatal",
             Self::Broken(_) => "broken",
             Self::Upstream(broken) => broken.reason.as_str(),
+            Self::Redis(broken) => broken.kind(),
             Self::Panicked(_) => "panic",
         }
     }

@@ -23,6 +23,7 @@ mod restore;
 mod ring;
 mod source_clock;
 mod source_word;
+mod source_positions;
 mod sweep;
 mod time;
 mod topic;
@@ -43,6 +44,7 @@ pub use numbering::Numbering;
 pub use restore::RestoreError;
 pub use source_clock::SourceClock;
 pub use source_word::SourceWord;
+pub use source_positions::SourcePosition;
 pub use topic::{Remembered, Topic};
 pub use topic_id::TopicId;
 
@@ -55,6 +57,7 @@ use parking_lot::{Mutex, RwLock};
 use self::{
     batch::PublishBatch, context::TopicContext, epoch::Epoch, feed_table::FeedTable,
     source_word::SourceWords, sweep::Sweep, topics::Topics,
+    source_positions::SourcePositions, sweep::Sweep, topics::Topics,
 };
 use crate::{
     clock::{Clock, Instant},
@@ -126,6 +129,7 @@ pub struct Hub {
     sweeps: Mutex<VecDeque<Sweep>>,
     /// Number of the topic from which the look for symbols that are no longer fresh goes on.
     looked_at: Mutex<u32>,
+    source_positions: SourcePositions,
 }
 
 impl Hub {
@@ -145,6 +149,7 @@ impl Hub {
             contested: RwLock::default(),
             sweeps: Mutex::default(),
             looked_at: Mutex::default(),
+            source_positions: SourcePositions::default(),
         }
     }
 

@@ -14,6 +14,7 @@ mod feed;
 mod latency;
 mod notices;
 mod process;
+mod redis;
 mod store;
 mod switches;
 mod symbols;
@@ -31,6 +32,8 @@ pub use feed::FeedMetrics;
 pub use latency::{Latency, LocalLatency};
 pub use notices::{Notice, Notices, REQUEST_REFUSALS, SESSION_REFUSALS, Subject};
 pub use process::ProcessMetrics;
+use redis::RedisFamilies;
+pub use redis::{REDIS_HOLES, RedisMetrics};
 pub use store::StoreMetrics;
 pub use switches::Switches;
 use symbols::SymbolStates;
@@ -49,6 +52,7 @@ pub struct Metrics {
     upstream: UpstreamFamilies,
     /// Those of a cluster.
     pub cluster: ClusterMetrics,
+    redis: RedisFamilies,
     /// Those of connections.
     pub connections: ConnectionMetrics,
     /// Those of the file that outlives a restart.
@@ -154,6 +158,7 @@ impl Metrics {
         let it = Self {
             upstream: UpstreamFamilies::new(&r),
             cluster: ClusterMetrics::new(&r),
+            redis: RedisFamilies::new(&r),
             connections: ConnectionMetrics::new(&r),
             store: StoreMetrics::new(&r),
             derived: DerivedMetrics::new(&r),
@@ -343,6 +348,12 @@ impl Metrics {
     #[must_use]
     pub fn upstream(&self, name: &str) -> UpstreamMetrics {
         self.upstream.feed(name)
+    }
+
+    /// The handles of one feed as a reader of Redis; `is_stream`: of streams, which tell how far behind it is.
+    #[must_use]
+    pub fn redis(&self, name: &str, is_stream: bool) -> RedisMetrics {
+        self.redis.feed(name, is_stream)
     }
 
     /// The handles of one feed.

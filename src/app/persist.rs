@@ -41,6 +41,7 @@ pub(super) async fn open(config: &Config, fresh: String, clock: &Clock) -> anyho
         feeds: feeds(|feed| !feed.starts_over()).collect(),
         starts_over: feeds(|feed| feed.starts_over()).next().is_some(),
         intervals: config.hub.intervals,
+        resumes: config.feeds.iter().map(|feed| (feed.name, feed.feed.resumes())).collect(),
     };
     let interrupted = feeds(|feed| feed.goes_on_alone()).collect();
     let now = clock.now();

@@ -82,6 +82,9 @@ fn summary(out: &mut dyn Write, feeds: &[FeedConfig]) -> io::Result<usize> {
         {
             write!(out, ", patterns")?;
         }
+        if let AnyFeed::Redis(redis) = &feed.feed {
+            write!(out, ", {}", redis.server())?;
+        }
         writeln!(out)?;
         if let AnyFeed::Replay(replay) = &feed.feed {
             let samples = replay.sample(feed.name);

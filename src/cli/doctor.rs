@@ -104,7 +104,7 @@ fn examine(feed: FeedConfig, wait: Duration, printer: &mut Printer) -> anyhow::R
     printer.begin(name.as_str(), feed.kind());
     let upstream = match feed {
         AnyFeed::Upstream(upstream) => upstream,
-        other @ (AnyFeed::Simulator(_) | AnyFeed::Replay(_) | AnyFeed::Push(_)) => {
+        other @ (AnyFeed::Simulator(_) | AnyFeed::Replay(_) | AnyFeed::Push(_) | AnyFeed::Redis(_)) => {
             printer.finding(&nothing(&other));
             return Ok(());
         }
@@ -137,6 +137,10 @@ fn nothing(feed: &AnyFeed) -> Finding {
         AnyFeed::Push(_) => {
             "producers send it ticks, and there is nothing to examine: `tickcast check` looks at its definition, and /feedz of \
              the running gateway says what came"
+        }
+        AnyFeed::Redis(_) => {
+            "it reads Redis, and only venues are examined: its log says why it does not connect, and /feedz of the running gateway \
+             what came"
         }
         AnyFeed::Upstream(_) => "it is a venue's",
     };

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     dialect::Venue,
     feed::{
-        DefinitionError, push, replay, simulator,
+        DefinitionError, push, redis, replay, simulator,
         upstream::{self, Surroundings},
     },
     hub::FreshnessLimits,
@@ -144,6 +144,9 @@ impl Feeds {
                 table.definition::<replay::Definition>()?.build(base).map(|it| AnyFeed::Replay(Box::new(it)))
             }
             Kind::Push => table.definition::<push::Definition>()?.build().map(AnyFeed::Push),
+            Kind::Redis => {
+                table.definition::<redis::Definition>()?.build(base).map(|it| AnyFeed::Redis(Box::new(it)))
+            }
             Kind::Venue(venue) => table
                 .definition::<upstream::Definition>()?
                 .build(venue, base, &self.surroundings)
@@ -154,6 +157,7 @@ impl Feeds {
             AnyFeed::Simulator(simulator) => simulator.symbols(),
             AnyFeed::Replay(_) | AnyFeed::Push(_) => table.symbols(),
             AnyFeed::Upstream(upstream) => upstream.symbols(),
+            AnyFeed::Redis(redis) => redis.symbols().count(),
         };
         let (fresh, preference) = (table.fresh()?, table.preference()?);
         self.built.push(FeedConfig { name, feed, fresh, preference, symbols });
@@ -177,10 +181,11 @@ enum Kind {
     Simulator,
     Replay,
     Push,
+    Redis,
     Venue(Venue),
 }
 
-const KINDS: &str = r#""simulator", "replay", "push", "binance", "coinbase", "kraken" or "alpaca""#;
+const KINDS: &str = r#""simulator", "replay", "push", "redis", "binance", "coinbase", "kraken" or "alpaca""#;
 
 impl Kind {
     fn parse(text: &str) -> Option<Self> {
@@ -188,6 +193,7 @@ impl Kind {
             "simulator" => Some(Self::Simulator),
             "replay" => Some(Self::Replay),
             "push" => Some(Self::Push),
+            "redis" => Some(Self::Redis),
             _ => Venue::ALL.into_iter().find(|venue| venue.as_str() == text).map(Self::Venue),
         }
     }

@@ -17,10 +17,10 @@ use super::FeedError;
 use crate::{
     clock::Clock,
     dialect::ParseError,
-    hub::{Demand, Hub, HubError},
-    limits::{MAX_BURST_TICKS, MAX_ERROR_CHARS},
+    hub::{Demand, Hub, HubError, SourcePosition},
+    limits::{MAX_BURST_TICKS, MAX_ERROR_CHARS, REDIS_DOUBTFUL_TRADES},
     market::{Body, Channel, Increments, Source, State, Status, Symbol, Tick, Trade, UnixMicros},
-    metrics::{FeedMetrics, Stalled, UpstreamMetrics},
+    metrics::{FeedMetrics, RedisMetrics, Stalled, UpstreamMetrics},
 };
 
 /// A feed's access to the hub. Clones belong to the same feed.
@@ -268,6 +268,49 @@ impl Publisher {
     #[must_use]
     pub fn upstream_metrics(&self) -> UpstreamMetrics {
         self.hub.metrics().upstream(self.name.as_str())
+    }
+
+    /// The feed's metrics as a reader of Redis.
+    #[must_use]
+    pub fn redis_metrics(&self, is_stream: bool) -> RedisMetrics {
+        self.hub.metrics().redis(self.name.as_str(), is_stream)
+    }
+
+    /// Every symbol that this feed carries. Looks at all symbols of the gateway.
+    #[must_use]
+    pub fn symbols(&self) -> Vec<Symbol> {
+        let all = self.hub.all_topics();
+        let ours = all.iter().filter(|topic| topic.state_of(self.name).is_some());
+        ours.map(|topic| topic.symbol()).collect()
+    }
+
+    /// How far the feed has read one of its sources, as it said itself, or as the store knows it.
+    #[must_use]
+    pub fn position(&self, key: &str) -> Option<SourcePosition> {
+        self.hub.source_position(self.name, key)
+    }
+
+    /// Tells how far the feed has read one of its sources: everything up to `done` is published, and nothing behind `upto`.
+    pub fn set_position(&self, key: &str, done: &str, upto: &str) {
+        let (key, done, upto) = (key.to_owned(), done.to_owned(), upto.to_owned());
+        self.hub.set_source_position(SourcePosition { feed: self.name, key, done, upto });
+    }
+
+    /// Whether the same was published before, but for the time of receipt, as far as that is remembered.
+    #[must_use]
+    pub fn has_published(&self, tick: &Tick) -> bool {
+        let Some(topic) = self.hub.topic(tick.symbol()) else { return false };
+        let same = |known: &Body| matches!(known, Body::Tick(known) if known.is_same(tick));
+        match tick.channel() {
+            Channel::Trades => {
+                let page = topic.trades(None, REDIS_DOUBTFUL_TRADES);
+                page.events.iter().any(|event| same(&event.body))
+            }
+            channel @ (Channel::Quotes | Channel::Corrections) => {
+                topic.since(channel, 0).events.iter().any(|event| same(&event.body))
+            }
+            Channel::Status | Channel::Ticker | Channel::Bars(_) => false,
+        }
     }
 
     /// Publishes the ticks in order and leaves the buffer empty for reuse. Never waits.

@@ -34,13 +34,16 @@ pub use findings::Findings;
 pub use frames::{Frames, RawFrame};
 pub use sample::Sample;
 
+pub(in crate::feed) use csv::{TimeFormat, scaled, side, source};
+pub(in crate::feed) use decoded::Skipped;
+pub(in crate::feed) use names::Symbols;
+
 use std::{path::PathBuf, sync::Arc};
 
 use tokio::task::{JoinError, JoinHandle};
 
 use self::{
     decoded::Batch,
-    names::Symbols,
     playback::Speed,
     player::{Flow, Player},
     progress::Progress,

@@ -49,6 +49,7 @@ pub use broken::{Break, Reason};
 pub use definition::{Definition, Surroundings};
 pub use examine::{Finding, Outcome, Step};
 pub use secret::{Credentials, Secret};
+pub(in crate::feed) use sequencer::{Sequencer, Verdict};
 pub use tap::{Frame, Tap, tap};
 
 use std::{sync::Arc, time::Duration};

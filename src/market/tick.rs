@@ -156,6 +156,27 @@ impl Tick {
     }
 }
 
+impl Tick {
+    /// Whether the other one says the same, whenever the two were received. A trade with a name is the same also when it was
+    /// corrected since.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Trade(one), Self::Trade(two)) if one.id.is_some() => {
+                (one.symbol, &one.id, one.source, one.te) == (two.symbol, &two.id, two.source, two.te)
+            }
+            (Self::Trade(one), Self::Trade(two)) => *one == Trade { tr: one.tr, ..two.clone() },
+            (Self::Quote(one), Self::Quote(two)) => *one == Quote { tr: one.tr, ..two.clone() },
+            (Self::Correction(one), Self::Correction(two)) => {
+                // Which trade it was is found out when it is published.
+                let known = Correction { tr: one.tr, of: one.of, ..(**two).clone() };
+                **one == known
+            }
+            (one, two) => one == two,
+        }
+    }
+}
+
 impl From<Trade> for Tick {
     fn from(trade: Trade) -> Self {
         Self::Trade(trade)

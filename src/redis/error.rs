@@ -1,6 +1,6 @@
 //! Why there is no connection, or no answer on it.
 
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 /// What is wrong with a [`super::ServerDefinition`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,12 +145,8 @@ impl LinkError {
 
 impl From<std::io::Error> for LinkError {
     fn from(why: std::io::Error) -> Self {
-        match why.kind() {
-            std::io::ErrorKind::UnexpectedEof
-            | std::io::ErrorKind::ConnectionReset
-            | std::io::ErrorKind::BrokenPipe => Self::Closed,
-            _ => Self::Broken(why.to_string()),
-        }
+        let closes = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+        if closes.contains(&why.kind()) { Self::Closed } else { Self::Broken(why.to_string()) }
     }
 }
 

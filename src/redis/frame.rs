@@ -121,6 +121,19 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// What a stranger may send in the name of Redis.
+        #[test]
+        fn no_bytes_make_it_panic_and_what_it_takes_for_an_answer_the_library_can_read(
+            bytes in proptest::collection::vec(proptest::sample::select(b"+-:$*1029\r\n_ab".to_vec()), 0..60),
+        ) {
+            if let Ok(Some(length)) = Frame::default().whole(&bytes) {
+                proptest::prop_assert!(length <= bytes.len());
+                let _read_or_refused = ::redis::parse_redis_value(&bytes[..length]);
+            }
+        }
+    }
+
     #[test]
     fn what_is_too_long_or_not_resp_is_refused_before_it_is_kept() {
         let long = [b"+".as_slice(), &vec![b'x'; REDIS_LINE_BYTES + 1]].concat();

@@ -72,10 +72,10 @@ impl Link {
         for queued in answers {
             refused(queued)?;
         }
-        match refused(last)? {
-            Value::Array(values) => values.into_iter().map(refused).collect(),
-            other => Err(LinkError::Protocol(format!("a transaction was answered with {other:?}"))),
-        }
+        let Value::Array(values) = refused(last)? else {
+            return Err(LinkError::Protocol("a transaction was not answered with a list".into()));
+        };
+        values.into_iter().map(refused).collect()
     }
 
     /// Runs a script, by its hash; where Redis does not know it, it is loaded first.
@@ -228,13 +228,9 @@ impl Link {
 
 /// An error of Redis as an error.
 fn refused(value: Value) -> Result<Value, LinkError> {
-    match value {
-        Value::ServerError(error) => Err(LinkError::Refused {
-            code: error.code().to_owned(),
-            text: error.details().unwrap_or_default().to_owned(),
-        }),
-        value => Ok(value),
-    }
+    let Value::ServerError(error) = value else { return Ok(value) };
+    let text = error.details().unwrap_or_default().to_owned();
+    Err(LinkError::Refused { code: error.code().to_owned(), text })
 }
 
 #[cfg(test)]

@@ -19,7 +19,11 @@ use super::{
     error::{Fault, StoreError},
     record::{FORMAT, OLDEST, decode, encode},
 };
-use crate::{hub::Numbering, limits::STORE_CACHE_BYTES, market::UnixMicros};
+use crate::{
+    hub::{Numbering, SourcePosition},
+    limits::STORE_CACHE_BYTES,
+    market::{Source, UnixMicros},
+};
 
 /// What the file is: read first, in this form by every version.
 const HEAD: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tickcast");
@@ -149,6 +153,31 @@ impl File {
         let Some(bytes) = self.head("numbering")? else { return Ok(Numbering::default()) };
         let (next, floor) = decode(&bytes).map_err(|why| self.damaged(&why))?;
         Ok(Numbering { next, floor, ..Numbering::default() })
+    }
+
+    /// How far feeds have read their sources; nothing is said in a file of an older version.
+    pub(super) fn positions(&self) -> Result<Vec<SourcePosition>, StoreError> {
+        let Some(bytes) = self.head("positions")? else { return Ok(Vec::new()) };
+        let rows: Vec<(Source, String, String, String)> = decode(&bytes).map_err(|why| self.damaged(&why))?;
+        let position = |(feed, key, done, upto)| SourcePosition { feed, key, done, upto };
+        Ok(rows.into_iter().map(position).collect())
+    }
+
+    /// Sets how far feeds have read their sources within a transaction: `before` is from before the first symbol was copied,
+    /// `after` from behind the last one.
+    pub(super) fn set_positions(
+        write: &redb::WriteTransaction,
+        before: Vec<SourcePosition>,
+        after: &[SourcePosition],
+    ) -> Result<(), Fault> {
+        let row = |known: SourcePosition| {
+            let later = after.iter().find(|it| it.feed == known.feed && it.key == known.key);
+            let upto = later.map_or(known.upto, |later| later.upto.clone());
+            (known.feed, known.key, known.done, upto)
+        };
+        let rows: Vec<_> = before.into_iter().map(row).collect();
+        write.open_table(HEAD)?.insert("positions", encode(&rows).as_slice())?;
+        Ok(())
     }
 
     /// Sets what numbers new topics get within a transaction.

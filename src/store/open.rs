@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     dialect::packed,
-    hub::{Computed, Hub, Image, Numbered, Numbering, SavedMark, TickerMinute},
+    hub::{Computed, Hub, Image, Numbered, Numbering, SavedMark, SourcePosition, TickerMinute},
     limits::{MAX_TOPICS, STORE_FORGETS},
     market::{Channel, Interval, Intervals, Source, Symbol, UnixMicros},
 };
@@ -30,6 +30,8 @@ pub struct StoreScope {
     pub starts_over: bool,
     /// Bars that are computed.
     pub intervals: Intervals,
+    /// Feeds that read on where they left their sources, and the names of these.
+    pub resumes: Vec<(Source, Vec<String>)>,
 }
 
 /// A file whose gateway has not started yet.
@@ -42,6 +44,7 @@ pub struct Opened {
     images: Vec<Image<Numbered>>,
     pub(super) orphaned: Vec<(Symbol, u32)>,
     numbering: Numbering,
+    positions: Vec<SourcePosition>,
     /// Whether the last run said nothing that is not in the file.
     is_whole: bool,
     /// The name of the numbering from now on.
@@ -94,6 +97,7 @@ impl Opened {
         if changes.migrates {
             changes.rewritten.clone_from(&records);
         }
+        let positions = file.positions()?;
         let mut numbering = file.numbering()?;
         // Files of older formats know only the symbols that are there.
         let next = records.last().map_or(0, |(key, _)| key.saturating_add(1));
@@ -106,6 +110,7 @@ impl Opened {
             images: Vec::new(),
             orphaned: Vec::new(),
             numbering,
+            positions,
             is_whole,
             epoch: fresh,
             is_continued: false,
@@ -223,15 +228,26 @@ impl Opened {
     }
 
     /// Fills an empty hub, whose epoch must be [`epoch`](Self::epoch). `interrupted` are the feeds whose sources went on
-    /// meanwhile: of their symbols, and after a crash of all, streams are told of a loss behind what is known.
+    /// meanwhile: of their symbols, and after a crash of all, streams are told of a loss behind what is known. Feeds that read
+    /// on where they were have missed nothing; they tell by themselves when they cannot.
     ///
     /// # Errors
     /// When what was read does not fit together.
     pub fn restore(&mut self, hub: &Hub, interrupted: &[Source]) -> Result<(), StoreError> {
         let images = std::mem::take(&mut self.images);
         let interrupted = if self.is_whole { interrupted } else { &self.scope.feeds };
+        let interrupted: Vec<_> = interrupted.iter().copied().filter(|feed| !self.reads_on(*feed)).collect();
+        self.positions.drain(..).for_each(|position| hub.set_source_position(position));
         let numbering = std::mem::take(&mut self.numbering);
-        hub.restore(images, numbering, interrupted).map_err(|why| self.file.damaged(&why))
+        hub.restore(images, numbering, &interrupted).map_err(|why| self.file.damaged(&why))
+    }
+
+    /// Whether the file knows how far the feed has read every one of its sources.
+    fn reads_on(&self, feed: Source) -> bool {
+        let is_known =
+            |key: &String| self.positions.iter().any(|known| known.feed == feed && known.key == *key);
+        let resumes = self.scope.resumes.iter().find(|(name, keys)| *name == feed && !keys.is_empty());
+        resumes.is_some_and(|(_, keys)| keys.iter().all(is_known))
     }
 }
 

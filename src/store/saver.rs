@@ -220,6 +220,7 @@ impl Saver {
 
     fn transact(&mut self, file: &File, stopped: Option<Stopped>) -> Result<bool, Fault> {
         let last = stopped.is_some();
+        let positions = self.hub.source_positions();
         // In the order of their numbers.
         let topics = self.hub.all_topics();
         let now = self.hub.clock().now();
@@ -255,6 +256,7 @@ impl Saver {
         let epoch = self.hub.epoch().to_string();
         File::set_run(&write, &RunRecord { epoch: epoch.clone(), stopped })?;
         File::set_time(&write, now)?;
+        File::set_positions(&write, positions, &self.hub.source_positions())?;
         write.commit()?;
         self.epoch = epoch;
         for number in removed {

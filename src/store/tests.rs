@@ -61,6 +61,7 @@ impl Plan {
             feeds: self.sources(),
             starts_over: self.starts_over,
             intervals: self.config.intervals,
+            resumes: Vec::new(),
         };
         let fresh = format!("e{}", rand::random::<u64>());
         Opened::open(&StoreConfig::new(path.to_owned()), scope, fresh, self.clock.now())

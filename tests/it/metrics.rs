@@ -7,6 +7,7 @@ mod cluster;
 mod inside;
 mod plain;
 mod process;
+mod redis;
 mod samples;
 mod scripts;
 mod table;
@@ -48,6 +49,8 @@ enum Script {
     Failover,
     /// A venue's connection is changed as planned.
     Rotation,
+    /// A feed reads Redis, and what it was to read is trimmed.
+    Redis,
     /// A store is saved, and its file is removed.
     Store,
     /// A node of a cluster joins, leads, is deposed, and leaves.
@@ -186,6 +189,7 @@ scripts! {
     a_clock_is_set_back: Clock, scripts::clock;
     a_feed_takes_over: Failover, scripts::failover;
     a_connection_is_changed: Rotation, venues::rotation;
+    a_stream_of_redis_is_read: Redis, redis::stream;
     a_store_is_saved_and_its_file_removed: Store, inside::store;
     a_node_leads_and_leaves: Cluster, cluster::node;
     a_worker_is_held_up: Stall, inside::stall;

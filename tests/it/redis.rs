@@ -1,7 +1,12 @@
 //! With a real redis-server: the connection to it, and the feeds that read it.
 
+mod definitions;
+pub(crate) mod feeds;
 mod link;
+mod pubsub;
 mod reach;
+mod restart;
+mod streams;
 
 use std::time::Duration;
 

@@ -39,8 +39,7 @@ pub struct TickMessage<'a> {
     te: Option<i64>,
     #[serde(rename = "tr")]
     _tr: Option<i64>,
-    #[serde(rename = "n")]
-    _n: Option<u64>,
+    n: Option<u64>,
     #[serde(borrow)]
     nc: Option<Text<'a>>,
     #[serde(default)]
@@ -86,6 +85,12 @@ impl TickError {
 }
 
 impl TickMessage<'_> {
+    /// The number that another gateway gave it, if one did.
+    #[must_use]
+    pub const fn number(&self) -> Option<u64> {
+        self.n
+    }
+
     /// The tick, received at `tr` by the feed `feed`, which is its source unless it names one.
     ///
     /// # Errors

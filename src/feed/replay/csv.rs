@@ -10,10 +10,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use self::{
-    row::{Cell, Row, scaled},
-    time::TimeFormat,
-};
+pub(in crate::feed) use self::{row::scaled, time::TimeFormat};
+
+use self::row::{Cell, Row};
 use super::{
     decoded::{Decoded, Skipped},
     input::{Lines, Next},
@@ -268,7 +267,7 @@ impl Rows {
     }
 }
 
-fn side(text: &str) -> Result<Option<Side>, Skipped> {
+pub(in crate::feed) fn side(text: &str) -> Result<Option<Side>, Skipped> {
     match text.to_ascii_lowercase().as_str() {
         "buy" | "b" => Ok(Some(Side::Buy)),
         "sell" | "s" => Ok(Some(Side::Sell)),
@@ -277,7 +276,7 @@ fn side(text: &str) -> Result<Option<Side>, Skipped> {
     }
 }
 
-fn source(text: &str) -> Result<Source, Skipped> {
+pub(in crate::feed) fn source(text: &str) -> Result<Source, Skipped> {
     Source::new(text).map_err(|why| Skipped::new("source", format!("{text:?} {why}")))
 }
 

@@ -47,14 +47,14 @@ pub(super) enum Decoded {
 
 /// A line or record that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Skipped {
+pub(in crate::feed) struct Skipped {
     /// A metric label.
-    pub(super) kind: &'static str,
-    pub(super) why: String,
+    pub(in crate::feed) kind: &'static str,
+    pub(in crate::feed) why: String,
 }
 
 impl Skipped {
-    pub(super) fn new(kind: &'static str, why: impl Into<String>) -> Self {
+    pub(in crate::feed) fn new(kind: &'static str, why: impl Into<String>) -> Self {
         Self { kind, why: why.into() }
     }
 }

@@ -9,11 +9,11 @@ use crate::{
 
 /// The recording's symbols by ours. A symbol that is not listed keeps its name.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Symbols(HashMap<String, Symbol>);
+pub(in crate::feed) struct Symbols(HashMap<String, Symbol>);
 
 impl Symbols {
     /// With these other names.
-    pub(super) const fn new(ours: HashMap<String, Symbol>) -> Self {
+    pub(in crate::feed) const fn new(ours: HashMap<String, Symbol>) -> Self {
         Self(ours)
     }
 
@@ -23,7 +23,7 @@ impl Symbols {
     }
 
     /// Our symbol for the recording's name, which may not be a valid symbol itself.
-    pub(super) fn of_text(&self, text: &str) -> Result<Symbol, ParseError> {
+    pub(in crate::feed) fn of_text(&self, text: &str) -> Result<Symbol, ParseError> {
         match self.0.get(text) {
             Some(ours) => Ok(*ours),
             None => field::symbol(text),

@@ -27,7 +27,7 @@ use crate::{
 
 /// What to do with a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::feed) enum Verdict {
     /// Publish it.
     New,
     /// Publish the loss, then the tick.
@@ -40,7 +40,7 @@ pub(super) enum Verdict {
 
 /// What is remembered for all symbols.
 #[derive(Debug, Default)]
-pub(super) struct Sequencer {
+pub(in crate::feed) struct Sequencer {
     symbols: HashMap<Symbol, Tracks>,
 }
 
@@ -77,7 +77,7 @@ struct Recent {
 
 impl Sequencer {
     /// From here on ticks of these symbols may be missing.
-    pub(super) fn interrupt(&mut self, symbols: impl IntoIterator<Item = Symbol>, why: LossWhy) {
+    pub(in crate::feed) fn interrupt(&mut self, symbols: impl IntoIterator<Item = Symbol>, why: LossWhy) {
         for symbol in symbols {
             let tracks = self.symbols.entry(symbol).or_default();
             tracks.trades.interrupted = Some(why);
@@ -143,7 +143,7 @@ impl Sequencer {
     }
 
     /// Looks at a tick, under our name of its symbol, and remembers it if it is new.
-    pub(super) fn check(&mut self, tick: &Tick, sequence: Option<Sequence>) -> Verdict {
+    pub(in crate::feed) fn check(&mut self, tick: &Tick, sequence: Option<Sequence>) -> Verdict {
         match tick {
             Tick::Trade(trade) => self.symbols.entry(trade.symbol).or_default().trade(trade, sequence),
             Tick::Quote(quote) => self.symbols.entry(quote.symbol).or_default().quote(quote, sequence),

@@ -105,7 +105,8 @@ fn session() -> SessionConfig {
 }
 
 fn open(path: &std::path::Path, config: HubConfig, clock: &Clock, interrupted: bool) -> (Bench, Saver) {
-    let scope = StoreScope { feeds: vec![source()], starts_over: false, intervals: config.intervals };
+    let (feeds, resumes) = (vec![source()], Vec::new());
+    let scope = StoreScope { feeds, starts_over: false, intervals: config.intervals, resumes };
     let fresh = format!("e{:x}", rand::random::<u64>());
     let store = StoreConfig::new(path.to_path_buf());
     let mut opened = Opened::open(&store, scope, fresh, clock.now()).unwrap();

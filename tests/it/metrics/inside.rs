@@ -30,7 +30,8 @@ pub(super) async fn store() -> Three {
 fn saved(path: &Path) -> Three {
     let clock = Clock::manual(UnixMicros(1_700_000_000_000_000));
     let config = StoreConfig::new(path.into());
-    let scope = StoreScope { feeds: vec![source()], starts_over: false, intervals: Intervals::ALL };
+    let (feeds, resumes) = (vec![source()], Vec::new());
+    let scope = StoreScope { feeds, starts_over: false, intervals: Intervals::ALL, resumes };
     let opened = Opened::open(&config, scope, "epoch".into(), clock.now()).unwrap();
     let hub = Arc::new(Hub::new(HubConfig::default(), "epoch".into(), clock, Arc::new(Metrics::new())));
     let before = scrape(&hub);

@@ -80,7 +80,13 @@ impl RedisServer {
 
     /// Writes a certificate for `host`, an authority of its own, and one that a client may show.
     fn certify(folder: &Path, host: &str) {
-        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        // An issuer of the same name would look like a certificate that is its own.
+        let named = |name: &str, hosts: Vec<String>| {
+            let mut params = rcgen::CertificateParams::new(hosts).unwrap();
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            params
+        };
+        let mut params = named("authority", Vec::new());
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = rcgen::KeyPair::generate().unwrap();
         let authority = params.self_signed(&key).unwrap();
@@ -88,7 +94,7 @@ impl RedisServer {
         let issuer = rcgen::Issuer::new(params, key);
         for (name, host) in [("server", host), ("client", "client")] {
             let key = rcgen::KeyPair::generate().unwrap();
-            let params = rcgen::CertificateParams::new([host.to_owned()]).unwrap();
+            let params = named(name, vec![host.to_owned()]);
             let certificate = params.signed_by(&key, &issuer).unwrap();
             fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
             fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
@@ -147,7 +153,8 @@ impl RedisServer {
         }
     }
 
-    fn connection(&self) -> redis::RedisResult<redis::Connection> {
+    /// A connection of the test itself.
+    pub(crate) fn connection(&self) -> redis::RedisResult<redis::Connection> {
         let client = redis::Client::open(format!("unix://{}", self.socket().display()))?;
         let connection = client.get_connection_with_timeout(Duration::from_secs(1))?;
         connection.set_read_timeout(Some(PATIENCE))?;

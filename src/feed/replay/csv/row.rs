@@ -132,7 +132,7 @@ impl Row {
 }
 
 /// The price in that text; with a scale the text is an integer with that number of decimals.
-pub(super) fn scaled(text: &str, scale: Option<u32>) -> Result<Price, Skipped> {
+pub(in crate::feed) fn scaled(text: &str, scale: Option<u32>) -> Result<Price, Skipped> {
     let Some(scale) = scale else { return Ok(field::price("price", text)?) };
     let integer = text.parse::<i64>().map_err(|_why| not_integer(text))?;
     let value = Decimal::try_new(integer, scale).map_err(|_why| not_integer(text))?;

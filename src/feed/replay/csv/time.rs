@@ -14,7 +14,7 @@ const DAY_MS: i64 = 25 * 60 * 60 * 1_000;
 
 /// A checked `time_unit` with its settings.
 #[derive(Debug)]
-pub(super) enum TimeFormat {
+pub(in crate::feed) enum TimeFormat {
     /// Since the epoch; the number of units in a second.
     Count(i64),
     /// Milliseconds of the wall clock since midnight of a day.
@@ -26,7 +26,7 @@ pub(super) enum TimeFormat {
 }
 
 impl TimeFormat {
-    pub(super) fn new(
+    pub(in crate::feed) fn new(
         unit: &str,
         date: Option<&str>,
         timezone: Option<&str>,
@@ -67,7 +67,7 @@ impl TimeFormat {
     }
 
     /// The time in a field. An error says which unit the text would be a time in.
-    pub(super) fn parse(&self, text: &str) -> Result<UnixMicros, Skipped> {
+    pub(in crate::feed) fn parse(&self, text: &str) -> Result<UnixMicros, Skipped> {
         let time = match self {
             Self::Count(per_second) => field::decimal_time("time", text, *per_second),
             Self::Rfc3339 => field::rfc3339("time", text),
