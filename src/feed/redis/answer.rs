@@ -20,8 +20,11 @@ impl Entry {
     }
 }
 
-/// The entries that were read, by the key of their stream.
-pub(super) fn streams(answer: Value) -> Result<Vec<(Vec<u8>, Vec<Entry>)>, LinkError> {
+/// A stream's key, and what was read of it.
+pub(super) type StreamEntries = (Vec<u8>, Vec<Entry>);
+
+/// The entries that were read, by stream.
+pub(super) fn streams(answer: Value) -> Result<Vec<StreamEntries>, LinkError> {
     let Some(streams) = list(answer)? else { return Ok(Vec::new()) };
     let read = |stream| {
         let [key, entries] = two(stream)?;
