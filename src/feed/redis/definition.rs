@@ -12,7 +12,7 @@ use super::{
     Redis,
     intake::Intake,
     mapping::{Fields, Mapping},
-    payload::Payload,
+    payload::{Format, Payload},
     position::{Begin, EntryId},
     pubsub::Channels,
     stream::{Content, Streams},
@@ -109,18 +109,6 @@ const fn default_max_symbols() -> usize {
 
 const fn default_expire_ms() -> u64 {
     DEFAULT_EXPIRE_MS
-}
-
-/// What a payload is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    /// Ticks in the words of the protocol.
-    Native {
-        /// Whether their `n` counts.
-        has_numbers: bool,
-    },
-    /// A venue's frame.
-    Venue(Venue),
 }
 
 impl Definition {

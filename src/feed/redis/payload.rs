@@ -6,7 +6,6 @@
 use serde::Deserialize as _;
 use serde_json::value::RawValue;
 
-use super::definition::Format;
 use crate::{
     dialect::{
         Message, Sequence, Venue,
@@ -17,6 +16,18 @@ use crate::{
     limits::{PUBLISH_CORRECTIONS, REDIS_MESSAGE_BYTES},
     market::{Tick, UnixMicros},
 };
+
+/// What a payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Ticks in the words of the protocol.
+    Native {
+        /// Whether their `n` counts.
+        has_numbers: bool,
+    },
+    /// A venue's frame.
+    Venue(Venue),
+}
 
 /// The rule for a message with nothing in it.
 const EMPTY: &str = "empty";
