@@ -22,8 +22,8 @@ mod numbering;
 mod restore;
 mod ring;
 mod source_clock;
-mod source_word;
 mod source_positions;
+mod source_word;
 mod sweep;
 mod time;
 mod topic;
@@ -43,8 +43,8 @@ pub use lane::{Drained, Lane};
 pub use numbering::Numbering;
 pub use restore::RestoreError;
 pub use source_clock::SourceClock;
-pub use source_word::SourceWord;
 pub use source_positions::SourcePosition;
+pub use source_word::SourceWord;
 pub use topic::{Remembered, Topic};
 pub use topic_id::TopicId;
 
@@ -56,8 +56,7 @@ use parking_lot::{Mutex, RwLock};
 
 use self::{
     batch::PublishBatch, context::TopicContext, epoch::Epoch, feed_table::FeedTable,
-    source_word::SourceWords, sweep::Sweep, topics::Topics,
-    source_positions::SourcePositions, sweep::Sweep, topics::Topics,
+    source_positions::SourcePositions, source_word::SourceWords, sweep::Sweep, topics::Topics,
 };
 use crate::{
     clock::{Clock, Instant},
