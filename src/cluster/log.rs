@@ -7,7 +7,9 @@
 //! and how often to try is what the caller decides, who knows what has happened meanwhile.
 
 mod error;
+mod keys;
 mod memory;
+mod redis;
 mod term;
 mod window;
 mod words;
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 pub use error::LogError;
 pub use memory::{Line, MemoryLog, MemoryServer};
+pub use redis::RedisLog;
 pub use window::Window;
 pub use words::{Appended, Complaint, LogState, Meta, NodeWord, Note, Pushed, Read, ServerIdentity};
 
@@ -31,6 +34,8 @@ use crate::{
 /// A call that is dropped half way may have happened, as one that failed; the handle can go on.
 #[derive(Debug, Clone)]
 pub enum Log {
+    /// In Redis or Valkey.
+    Redis(RedisLog),
     /// In the memory of this process.
     Memory(MemoryLog),
 }
@@ -39,6 +44,7 @@ pub enum Log {
 macro_rules! each {
     ($self:ident, $call:ident($($argument:expr),*)) => {
         match $self {
+            Self::Redis(log) => log.$call($($argument),*).await,
             Self::Memory(log) => log.$call($($argument),*).await,
         }
     };

@@ -16,7 +16,7 @@ async fn written(server: &MemoryServer, last: u64) -> MemoryLog {
     for seq in 1..=last {
         assert_eq!(log.append(at(1, seq), b"batch", Position::START).await, Ok(Appended::Written));
     }
-    let Log::Memory(log) = log;
+    let Log::Memory(log) = log else { panic!("it is in memory") };
     log
 }
 

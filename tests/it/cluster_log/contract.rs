@@ -302,7 +302,7 @@ macro_rules! on {
     (@each $bench:path; $($promise:ident)*) => {$(
         #[tokio::test]
         async fn $promise() {
-            let bench = $bench().await;
+            let bench = $bench();
             super::$promise(bench.handle(), bench.handle()).await;
         }
     )*};
@@ -310,4 +310,5 @@ macro_rules! on {
 
 on! {
     memory: crate::cluster_log::Bench::memory;
+    redis: crate::cluster_log::Bench::redis;
 }
