@@ -1,6 +1,6 @@
 //! What Redis does in one step: a script runs alone, so no other node comes in between.
 //!
-//! Each gets all its keys as keys, and none of them asks for more than the ACL line of docs/cluster.md allows.
+//! Each gets all its keys as keys, and none of them asks for more than the ACL line of packaging/redis.acl allows.
 
 use crate::redis::Script;
 
