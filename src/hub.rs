@@ -13,17 +13,20 @@ mod event;
 mod expire;
 mod failover;
 mod feed_table;
+mod follow;
 mod freshness;
 mod history;
 mod image;
 mod input;
 mod lane;
 mod numbering;
+mod origin;
 mod restore;
 mod ring;
 mod source_clock;
 mod source_positions;
 mod source_word;
+mod sum;
 mod sweep;
 mod time;
 mod topic;
@@ -31,13 +34,14 @@ mod topic_id;
 mod topics;
 
 pub use demand::Demand;
-pub use derive::TickerMinute;
+pub use derive::{CorrectionPoints, TickerMinute};
 pub use event::Event;
 pub use failover::FailoverTimes;
 pub use feed_table::FeedTerms;
+pub use follow::RULES;
 pub use freshness::FreshnessLimits;
 pub use history::{BarSpan, Page};
-pub use image::{Computed, Image, Numbered, RingImage, SavedMark};
+pub use image::{Computed, Image, Numbered, Present, RingImage, SavedMark};
 pub use input::Input;
 pub use lane::{Drained, Lane};
 pub use numbering::Numbering;
@@ -61,8 +65,8 @@ use self::{
 use crate::{
     clock::{Clock, Instant},
     limits::{
-        DEFAULT_BARS, DEFAULT_LANE_EVENTS, DEFAULT_TRADES_PER_SYMBOL, MAX_BURST_TICKS, MAX_FEEDS_PER_SYMBOL,
-        MAX_SHARDS, MAX_TOPICS,
+        DEFAULT_BARS, DEFAULT_LANE_EVENTS, DEFAULT_TRADES_PER_SYMBOL, MAX_FEEDS_PER_SYMBOL, MAX_SHARDS,
+        MAX_TOPICS,
     },
     market::{Channel, Intervals, Source, State, Status, Symbol, Tick, UnixMicros},
     metrics::Metrics,
@@ -135,8 +139,13 @@ impl Hub {
     /// An empty hub whose numbering is named `epoch`.
     #[must_use]
     pub fn new(config: HubConfig, epoch: String, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        let context = TopicContext::new(config, &metrics);
+        Self::with_context(context, epoch, clock, metrics)
+    }
+
+    fn with_context(context: TopicContext, epoch: String, clock: Clock, metrics: Arc<Metrics>) -> Self {
         Self {
-            context: Arc::new(TopicContext::new(config, &metrics)),
+            context: Arc::new(context),
             epoch: Epoch::new(epoch),
             source_words: SourceWords::default(),
             clock,
@@ -197,7 +206,6 @@ impl Hub {
         if !is_new {
             return self.carried(topic, feed, lanes);
         }
-        self.metrics.topics.inc();
         let pending = Status {
             symbol,
             state: State::Pending,
@@ -221,7 +229,11 @@ impl Hub {
             self.context.tap(|| Input::Symbol(symbol, feed));
             Ok::<_, HubError>(Topic::new((id, base), symbol, self.feed_ref(feed), context))
         };
-        self.topics.get_or_make(symbol, None, &self.context.slots, make)
+        let (topic, is_new) = self.topics.get_or_make(symbol, None, &self.context.slots, make)?;
+        if is_new {
+            self.context.topics.inc();
+        }
+        Ok((topic, is_new))
     }
 
     /// Numbers the ticks, remembers them and hands the events to the interested shards: one push an event, one wake
@@ -255,14 +267,7 @@ impl Hub {
     /// the tickers' windows. At most [`MAX_BURST_TICKS`] symbols at once, so that lanes can be emptied in between;
     /// returns whether there are more. To be called a few times a second.
     pub fn tick_clock(&self, now: UnixMicros) -> bool {
-        let topics = self.topics.some(MAX_BURST_TICKS + 1, |topic| topic.due() <= now);
-        let lanes = self.lanes.read();
-        let mut batch = PublishBatch::new(&lanes, self.times());
-        for topic in topics.iter().take(MAX_BURST_TICKS) {
-            topic.pass(now, &mut batch);
-        }
-        batch.end(&self.context);
-        topics.len() > MAX_BURST_TICKS
+        self.pass_due(now, |_| true)
     }
 
     /// Whether events of that channel can exist here: all but bars of intervals that are not computed.
@@ -389,3 +394,6 @@ impl Hub {
         self.clock.instant()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -39,8 +39,16 @@ impl Hub {
                 (Input::Source(_, feed, clock), Some(topic)) => topic.set_source(self.feed_ref(feed), clock),
                 (Input::Jumped(_, by), Some(topic)) => topic.jumped(by),
                 (Input::Time(_, now), Some(topic)) => topic.pass(now, &mut batch),
+                (Input::Described(_, increments), Some(topic)) => topic.describe(increments),
                 // It was removed, and nothing follows of it.
-                (Input::Tick(_) | Input::Source(..) | Input::Jumped(..) | Input::Time(..), None) => {}
+                (
+                    Input::Tick(_)
+                    | Input::Source(..)
+                    | Input::Jumped(..)
+                    | Input::Time(..)
+                    | Input::Described(..),
+                    None,
+                ) => {}
             }
         }
         batch.end(&self.context);

@@ -20,6 +20,10 @@ pub(super) struct TopicContext {
     pub(super) slots: Slots,
     /// Where inputs go besides.
     pub(super) tap: Option<Tap>,
+    /// Whether tickers and bars are computed.
+    pub(super) derives: bool,
+    pub(super) topics: IntGauge,
+    pub(super) topics_removed: IntCounter,
     pub(super) events: [IntCounter; Channel::COUNT],
     /// Trades that are no part of a derived value, by reason and place in [`Channel::DERIVED`].
     excluded: [[IntCounter; Channel::DERIVED.len()]; Excluded::COUNT],
@@ -36,6 +40,9 @@ impl TopicContext {
             config,
             slots: Slots::default(),
             tap: None,
+            derives: true,
+            topics: metrics.topics.clone(),
+            topics_removed: metrics.topics_removed.clone(),
             events: metrics.events(),
             excluded: Excluded::REASONS.map(|reason| metrics.derived.excluded(reason)),
             uncorrected: Uncorrected::REASONS.map(|reason| metrics.derived.uncorrected(reason)),
@@ -43,6 +50,13 @@ impl TopicContext {
             bar_bytes: metrics.derived.bar_bytes.clone(),
             switches: metrics.switches.clone(),
         }
+    }
+
+    /// Of a hub that numbers for no client: it computes nothing, and counts what its feeds do but neither symbols nor events,
+    /// which the hub that serves clients counts.
+    pub(super) fn of_origin(config: HubConfig, metrics: &Metrics) -> Self {
+        let uncounted = Metrics::new();
+        Self { derives: false, switches: metrics.switches.clone(), ..Self::new(config, &uncounted) }
     }
 
     /// Gives an input to the tap, if there is one.

@@ -91,11 +91,15 @@ pub(super) struct Step {
 }
 
 /// What was computed up to some trade, as far as later ones overwrite it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Values {
     bars: [Option<Forming>; Interval::COUNT],
     ticker: Option<TickerPoint>,
 }
+
+/// What trades are taken out of again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CorrectionPoints(Points<Values>);
 
 /// A symbol's ticker and bars.
 #[derive(Debug, Serialize, Deserialize)]

@@ -58,8 +58,8 @@ impl Hub {
         let highest = topic.end(batch);
         let mut numbering = self.numbering.lock();
         numbering.floor = numbering.floor.max(highest);
-        self.metrics.topics.dec();
-        self.metrics.topics_removed.inc();
+        self.context.topics.dec();
+        self.context.topics_removed.inc();
     }
 }
 

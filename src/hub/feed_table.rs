@@ -113,7 +113,7 @@ impl Hub {
             self.pair(&topic, feed);
         }
         match count {
-            Some(2) => self.contested.write().push(Arc::clone(&topic)),
+            Some(2) => self.contest(&topic),
             Some(_) => {}
             // Another thread may have declared it meanwhile.
             None if topic.state_of(feed).is_some() => {}
@@ -122,8 +122,13 @@ impl Hub {
         Ok(topic)
     }
 
+    /// Several feeds carry it: how they stand is looked at from now on.
+    pub(super) fn contest(&self, topic: &Arc<Topic>) {
+        self.contested.write().push(Arc::clone(topic));
+    }
+
     /// Metrics of the feed and the others that carry a symbol, made once for each pair.
-    fn pair(&self, topic: &Topic, feed: Source) {
+    pub(super) fn pair(&self, topic: &Topic, feed: Source) {
         for (other, _) in topic.feeds() {
             let pairs = &mut self.feed_table.write().1;
             if other != feed && !pairs.contains(&[other, feed]) && pairs.insert([feed, other]) {

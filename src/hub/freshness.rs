@@ -127,6 +127,19 @@ impl Freshness {
         self.has_value |= matches!(state, State::Live | State::Stale);
     }
 
+    /// Another gateway has brought it until now, and shown that state: what is stale stays so until it is heard itself, since
+    /// this gateway knows no state of before.
+    pub(super) const fn goes_on(&mut self, state: Option<State>) {
+        match state {
+            Some(State::Stale) => self.restored(),
+            Some(state) => {
+                (self.state, self.before) = (state, state);
+                self.has_value |= matches!(state, State::Live);
+            }
+            None => (self.state, self.before) = (State::Pending, State::Pending),
+        }
+    }
+
     /// Its values are from before a restart: it is stale until it is heard itself, whatever the feed says of others.
     pub(super) const fn restored(&mut self) {
         (self.state, self.before) = (State::Stale, State::Stale);

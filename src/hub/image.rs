@@ -5,10 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event, SourceClock, TickerMinute,
+    CorrectionPoints, Event, SourceClock, TickerMinute,
     derive::{Channels, Derived},
 };
-use crate::market::{Body, Channel, Interval, Intervals, Source, Symbol};
+use crate::market::{Body, Channel, Increments, Interval, Intervals, Source, Symbol};
 
 /// A topic's memory, or what of it is newer than a [`SavedMark`]; `E` is how an event is held.
 #[derive(Debug, Clone)]
@@ -43,6 +43,25 @@ pub struct Image<E> {
     pub is_absent: bool,
     /// What is known of the clock of the feed that made it known.
     pub clock: SourceClock,
+    /// How it stands now; a file does not keep that.
+    pub present: Option<Box<Present<E>>>,
+}
+
+/// What a gateway that goes on beside another one has to know of a topic, and one that starts again has not.
+#[derive(Debug, Clone)]
+pub struct Present<E> {
+    /// The newest status.
+    pub status: Option<E>,
+    /// Bars of which a correction has left nothing, by interval, where that is the newest word.
+    pub voids: [Option<E>; Interval::COUNT],
+    /// The other feeds that carry it, and their clocks.
+    pub others: Vec<(Source, SourceClock)>,
+    /// The feed that is its source.
+    pub source: Source,
+    /// Its steps.
+    pub increments: Increments,
+    /// What trades are taken out of again, if anything is computed.
+    pub points: Option<CorrectionPoints>,
 }
 
 /// A ring, or the newer part of it.
@@ -122,7 +141,42 @@ impl SavedMark {
     pub const NOTHING: Self = Self { heads: [0; Channel::COUNT], minute: i64::MIN };
 }
 
+impl<E> RingImage<E> {
+    /// The same with events in another form.
+    #[must_use]
+    pub fn map<F>(self, event: impl FnMut(E) -> F) -> RingImage<F> {
+        RingImage { forgotten: self.forgotten, events: self.events.into_iter().map(event).collect() }
+    }
+}
+
 impl<E> Image<E> {
+    /// The same with events in another form.
+    #[must_use]
+    pub fn map<F>(self, mut event: impl FnMut(E) -> F) -> Image<F> {
+        Image {
+            id: self.id,
+            base: self.base,
+            symbol: self.symbol,
+            feed: self.feed,
+            heads: self.heads,
+            last: self.last.map(|last| last.map(&mut event)),
+            lost: self.lost.map(|lost| lost.map(&mut event)),
+            trades: self.trades.map(&mut event),
+            trades_changed: self.trades_changed,
+            corrections: self.corrections.map(&mut event),
+            bars: self.bars.map(|bars| bars.map(&mut event)),
+            computed: self.computed,
+            minutes: self.minutes,
+            is_absent: self.is_absent,
+            clock: self.clock,
+            present: self.present.map(|present| {
+                let Present { status, voids, others, source, increments, points } = *present;
+                let (status, voids) = (status.map(&mut event), voids.map(|void| void.map(&mut event)));
+                Box::new(Present { status, voids, others, source, increments, points })
+            }),
+        }
+    }
+
     /// How much is saved once this is, too.
     #[must_use]
     pub fn mark(&self) -> SavedMark {

@@ -8,7 +8,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{Image, Numbered, Numbering, SourceClock};
-use crate::market::{Source, Symbol, Tick, UnixMicros};
+use crate::market::{Increments, Source, Symbol, Tick, UnixMicros};
 
 /// One thing that enters the numbering.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub enum Input {
     Time(Symbol, UnixMicros),
     /// It is removed.
     Removed(Symbol),
+    /// The steps in which it is priced and traded.
+    Described(Symbol, Increments),
     /// It became known with what is remembered of it from before a restart.
     Restored(Box<Image<Numbered>>),
     /// All of that is there, and the numbering goes on from here.
@@ -33,13 +35,15 @@ pub enum Input {
 
 impl Input {
     /// The symbol that it is about; that of all has none.
-    pub(super) const fn symbol(&self) -> Option<Symbol> {
+    #[must_use]
+    pub const fn symbol(&self) -> Option<Symbol> {
         Some(match self {
             Self::Symbol(symbol, _)
             | Self::Source(symbol, ..)
             | Self::Jumped(symbol, _)
             | Self::Time(symbol, _)
-            | Self::Removed(symbol) => *symbol,
+            | Self::Removed(symbol)
+            | Self::Described(symbol, _) => *symbol,
             Self::Tick(tick) => tick.symbol(),
             Self::Restored(image) => image.symbol,
             Self::Numbering(_) => return None,

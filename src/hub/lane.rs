@@ -60,6 +60,12 @@ impl Lane {
         self.queue.lock().removed.push(topic);
     }
 
+    /// Topics have jumped: the shard resynchronises with them as behind events that found no room.
+    pub(super) fn lap(&self) {
+        self.queue.lock().skipped += 1;
+        self.wake();
+    }
+
     /// Wakes the shard.
     pub fn wake(&self) {
         self.wake.notify_one();

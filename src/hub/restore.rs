@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Hub, HubError, Image, Input, Numbered, Numbering, Topic, batch::PublishBatch};
+use super::{Hub, HubError, Image, Input, Numbered, Numbering, Topic, batch::PublishBatch, topic::FeedRef};
 use crate::{
     clock::Instant,
     market::{Source, State, Status, Symbol, Tick},
@@ -63,21 +63,37 @@ impl Hub {
         image: Image<Numbered>,
         received: Instant,
     ) -> Result<Arc<Topic>, RestoreError> {
-        let (symbol, feed, number, base) = (image.symbol, image.feed, image.id, image.base);
-        if number < self.topics.next() {
-            return Err(RestoreError::Unsound(symbol));
+        if image.id < self.topics.next() {
+            return Err(RestoreError::Unsound(image.symbol));
         }
+        self.make_restored(image, received)
+    }
+
+    /// The same, of any number that no topic has.
+    pub(super) fn make_restored(
+        &self,
+        image: Image<Numbered>,
+        received: Instant,
+    ) -> Result<Arc<Topic>, RestoreError> {
+        let (symbol, feed, number, base) = (image.symbol, image.feed, image.id, image.base);
+        let others = self.others(&image);
         let make = |id| {
             let topic = Topic::new((id, base), symbol, self.feed_ref(feed), Arc::clone(&self.context));
-            topic.restore(image, received).ok_or(RestoreError::Unsound(symbol))?;
+            topic.restore(image, &others, received).ok_or(RestoreError::Unsound(symbol))?;
             Ok::<_, RestoreError>(topic)
         };
         let (topic, is_new) = self.topics.get_or_make(symbol, Some(number), &self.context.slots, make)?;
         if !is_new {
             return Err(RestoreError::Unsound(symbol));
         }
-        self.metrics.topics.inc();
+        self.context.topics.inc();
         Ok(topic)
+    }
+
+    /// The feeds that carry an image's symbol beside the one that made it known.
+    pub(super) fn others(&self, image: &Image<Numbered>) -> Vec<FeedRef> {
+        let others = image.present.iter().flat_map(|present| &present.others);
+        others.map(|(feed, _)| self.feed_ref(*feed)).collect()
     }
 
     /// New topics get these numbers.

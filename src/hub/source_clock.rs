@@ -113,7 +113,8 @@ impl SourceClock {
     }
 
     /// Whether that is what ticks can come to; what was read from a file may be anything.
-    pub(super) const fn is_sound(&self) -> bool {
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
         self.known <= 3 && self.filled < CLOCK_WINDOW && self.offset >= -MAX_CLOCK_AHEAD
     }
 }

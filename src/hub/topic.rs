@@ -11,6 +11,7 @@ mod candidates;
 mod correct;
 mod idle;
 mod persist;
+mod present;
 mod read;
 mod status;
 
@@ -73,6 +74,8 @@ struct Inner {
     candidates: Candidates,
     /// Bit i of a channel: shard i has a subscriber.
     interest: [u64; Channel::COUNT],
+    /// Clients of other gateways listen.
+    is_wanted_elsewhere: bool,
     /// From the first trade or quote on.
     derived: Option<Box<Memory>>,
     /// Whether it was restored, and its feed has neither named nor sent it since.
@@ -84,9 +87,32 @@ struct Inner {
 }
 
 impl Inner {
+    fn new(base: u64, feed_ref: FeedRef, context: &TopicContext) -> Self {
+        let ring = |size: usize| {
+            let mut ring = Ring::new(size);
+            ring.forget_until(base);
+            ring
+        };
+        Self {
+            heads: [base; Channel::COUNT],
+            last: [const { None }; Channel::COUNT],
+            lost: [const { None }; Channel::COUNT],
+            trades: ring(context.config.trades_per_symbol),
+            corrections: ring(CORRECTIONS_PER_SYMBOL),
+            candidates: Candidates::new(feed_ref),
+            interest: [0; Channel::COUNT],
+            is_wanted_elsewhere: false,
+            derived: None,
+            is_absent: false,
+            heard: None,
+            is_removed: false,
+        }
+    }
+
     fn is_wanted(&self) -> bool {
         let status = Channel::Status.index();
-        self.interest.iter().enumerate().any(|(channel, shards)| channel != status && *shards != 0)
+        self.is_wanted_elsewhere
+            || self.interest.iter().enumerate().any(|(channel, shards)| channel != status && *shards != 0)
     }
 
     fn notify_demand(&self, symbol: Symbol, was_wanted: bool) {
@@ -122,24 +148,7 @@ impl Topic {
         feed_ref: FeedRef,
         context: Arc<TopicContext>,
     ) -> Self {
-        let ring = |size: usize| {
-            let mut ring = Ring::new(size);
-            ring.forget_until(base);
-            ring
-        };
-        let inner = Inner {
-            heads: [base; Channel::COUNT],
-            last: [const { None }; Channel::COUNT],
-            lost: [const { None }; Channel::COUNT],
-            trades: ring(context.config.trades_per_symbol),
-            corrections: ring(CORRECTIONS_PER_SYMBOL),
-            candidates: Candidates::new(feed_ref),
-            interest: [0; Channel::COUNT],
-            derived: None,
-            is_absent: false,
-            heard: None,
-            is_removed: false,
-        };
+        let inner = Inner::new(base, feed_ref, &context);
         let due = AtomicI64::new(i64::MAX);
         let increments = Mutex::default();
         Self {
@@ -193,7 +202,11 @@ impl Topic {
 
     /// Makes its steps known.
     pub fn describe(&self, increments: Increments) {
-        *self.increments.lock() = increments;
+        let known = &mut *self.increments.lock();
+        if *known != increments {
+            *known = increments;
+            self.context.tap(|| Input::Described(self.symbol, increments));
+        }
     }
 
     /// Its present state.
@@ -268,7 +281,7 @@ impl Topic {
     }
 
     fn derive(&self, inner: &mut Inner, tick: &mut Tick, now: Instant) -> Option<Step> {
-        if !matches!(tick, Tick::Trade(_) | Tick::Quote(_)) {
+        if !self.context.derives || !matches!(tick, Tick::Trade(_) | Tick::Quote(_)) {
             return None;
         }
         let config = &self.context.config;
@@ -404,10 +417,15 @@ impl Topic {
         let inner = &mut *self.inner.lock();
         self.context.tap(|| Input::Jumped(self.symbol, by));
         inner.candidates.jumped(by);
-        if let Some(memory) = &inner.derived {
-            let due = memory.computed.due(&inner.candidates.source().clock);
-            self.due.store(due.0, Ordering::Relaxed);
-        }
+        self.reckon_due(inner);
+    }
+
+    /// What is known of the source's clock has changed: so has the time at which time alone changes something.
+    fn reckon_due(&self, inner: &mut Inner) {
+        let Some(memory) = &mut inner.derived else { return };
+        let clock = &inner.candidates.source().clock;
+        memory.offset = clock.offset();
+        self.due.store(memory.computed.due(clock).0, Ordering::Relaxed);
     }
 
     /// How far its source's time is behind the gateway's, in microseconds, if that is known; negative when it is ahead.
@@ -433,6 +451,14 @@ impl Topic {
         let mut inner = self.inner.lock();
         let wanted = inner.is_wanted();
         inner.interest[channel.index()] &= !(1 << shard);
+        inner.notify_demand(self.symbol, wanted);
+    }
+
+    /// Whether clients of other gateways listen, for whom this one has the feeds: it counts as a shard that does.
+    pub fn set_wanted_elsewhere(&self, is_wanted: bool) {
+        let inner = &mut *self.inner.lock();
+        let wanted = inner.is_wanted();
+        inner.is_wanted_elsewhere = is_wanted;
         inner.notify_demand(self.symbol, wanted);
     }
 

@@ -47,8 +47,7 @@ impl Topics {
         self.by_symbol.get(&symbol).map(|topic| Arc::clone(&topic))
     }
 
-    /// The topic of a symbol, and whether it was made only now: with that number, or the next one. Numbers that are asked
-    /// for must rise.
+    /// The topic of a symbol, and whether it was made only now: with that number, which no topic has, or the next one.
     pub(super) fn get_or_make<E: From<HubError>>(
         &self,
         symbol: Symbol,
@@ -64,10 +63,14 @@ impl Topics {
         let number = number.unwrap_or(by_number.next);
         let next = number.checked_add(1).filter(|_| by_number.topics.len() < MAX_TOPICS);
         let next = next.ok_or(HubError::TooManyTopics)?;
-        debug_assert!(number >= by_number.next, "a number is given once");
+        let place = by_number.place(number);
+        debug_assert!(
+            by_number.topics.get(place).is_none_or(|topic| topic.id().number() != number),
+            "a number is given once"
+        );
         let topic = Arc::new(make(slots.take(number))?);
-        by_number.next = next;
-        by_number.topics.push(Arc::clone(&topic));
+        by_number.next = by_number.next.max(next);
+        by_number.topics.insert(place, Arc::clone(&topic));
         self.by_name.write().insert(Name(symbol), Arc::clone(&topic));
         free.insert(Arc::clone(&topic));
         Ok((topic, true))
@@ -99,6 +102,11 @@ impl Topics {
     pub(super) fn go_on_from(&self, number: u32) {
         let by_number = &mut *self.by_number.write();
         by_number.next = by_number.next.max(number);
+    }
+
+    /// The next topic gets that number, also where it was given before: in another numbering.
+    pub(super) fn set_next(&self, number: u32) {
+        self.by_number.write().next = number;
     }
 
     pub(super) fn at(&self, number: u32) -> Option<Arc<Topic>> {

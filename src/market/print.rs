@@ -36,6 +36,18 @@ impl Marks {
 }
 
 impl Marks {
+    /// As one byte, for another gateway.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From another gateway's byte.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// Both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

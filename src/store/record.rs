@@ -131,6 +131,7 @@ impl TopicRecord {
                 .clock
                 .or_else(|| Some(self.computed.as_ref()?.clock_of_format_1()))
                 .unwrap_or_default(),
+            present: None,
         }
     }
 }

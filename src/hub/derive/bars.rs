@@ -91,14 +91,10 @@ impl Series {
     /// Whether that is what trades of an interval can come to; what was read from a file may be anything.
     pub(super) fn is_sound(&self, interval: Interval) -> bool {
         self.interval == interval
-            && self.forming.as_ref().is_none_or(|forming| {
-                forming.start == interval.start_of(forming.start)
-                    && forming.start >= self.open_from
-                    && forming.finest <= MAX_DECIMAL_SCALE
-                    && forming.volume.is_amount()
-                    && forming.volume.decimal().is_some()
-                    && forming.notional.is_sound()
-            })
+            && self
+                .forming
+                .as_ref()
+                .is_none_or(|forming| forming.start >= self.open_from && forming.is_sound(interval))
     }
 
     /// Whether trades of that time are late.
@@ -140,6 +136,15 @@ impl Forming {
         let (volume, notional) = (Exact::ZERO, Exact::ZERO);
         let (open, close, high, low) = (None, None, None, None);
         Self { start, open, close, high, low, volume, notional, finest: 0, trades: 0, prints: 0, first }
+    }
+
+    /// Whether that is what trades of an interval can come to.
+    pub(super) fn is_sound(&self, interval: Interval) -> bool {
+        self.start == interval.start_of(self.start)
+            && self.finest <= MAX_DECIMAL_SCALE
+            && self.volume.is_amount()
+            && self.volume.decimal().is_some()
+            && self.notional.is_sound()
     }
 
     /// Whether the trade is one of its own.

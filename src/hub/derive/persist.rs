@@ -1,7 +1,7 @@
 //! Ticker and bars on their way to a file and back. What comes back may be anything: it is taken as a whole when it is
 //! what trades can come to, or not at all.
 
-use super::{Derived, Point, Points, TickerMinute, Values};
+use super::{CorrectionPoints, Derived, Point, Points, TickerMinute, Values};
 use crate::{
     hub::SourceClock,
     market::{Bar, Interval, Intervals, Symbol},
@@ -19,6 +19,26 @@ impl Derived {
             ahead: *ahead,
             points: Points::default(),
         }
+    }
+
+    /// What trades are taken out of again.
+    pub(in crate::hub) fn correction_points(&self) -> CorrectionPoints {
+        CorrectionPoints(self.points.clone())
+    }
+
+    /// Takes over what trades were taken out of in another gateway, whose newest trade has the number `head`. Nothing where
+    /// that is not what trades can come to.
+    pub(in crate::hub) fn with_correction_points(
+        mut self,
+        points: CorrectionPoints,
+        head: u64,
+    ) -> Option<Self> {
+        let is_sound = |values: &Values| {
+            let mut bars = Interval::ALL.into_iter().zip(&values.bars);
+            bars.all(|(interval, bar)| bar.as_ref().is_none_or(|bar| bar.is_sound(interval)))
+        };
+        self.points = points.0;
+        self.points.is_sound(head, is_sound).then_some(self)
     }
 
     /// What format 1 of the store knew of the source's clock.

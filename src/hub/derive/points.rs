@@ -5,18 +5,20 @@
 //! is never older than the oldest trade that is remembered: from it and the trades behind it, without the one that
 //! goes, follow the values as if it had never come. A trade that is older than both copies is subtracted only.
 
+use serde::{Deserialize, Serialize};
+
 use super::past::Past;
 use crate::limits::POINT_TRADES;
 
 /// The values at one number.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Point<V> {
     pub(super) n: u64,
     pub(super) values: V,
 }
 
 /// The two copies.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Points<V> {
     /// Numbers between two copies.
     every: u64,
@@ -36,6 +38,15 @@ impl<V> Points<V> {
     pub(super) fn new(trades: usize, head: u64) -> Self {
         let half = u64::try_from(trades / 2).unwrap_or(POINT_TRADES);
         Self { every: half.clamp(1, POINT_TRADES), last: head, copies: [None, None] }
+    }
+
+    /// Whether a topic can have come to that, with what `is_sound` says of its values; what another gateway has sent may be
+    /// anything.
+    pub(super) fn is_sound(&self, head: u64, is_sound: impl Fn(&V) -> bool) -> bool {
+        let copies = self.copies.iter().flatten();
+        (1..=POINT_TRADES).contains(&self.every)
+            && self.last <= head
+            && copies.map(|point| &**point).all(|Point { n, values }| *n <= head && is_sound(values))
     }
 
     pub(super) const fn is_due(&self, n: u64) -> bool {

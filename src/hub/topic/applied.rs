@@ -27,8 +27,13 @@ impl Topic {
 
     /// That feed is its source from now on, with such a clock.
     pub(in crate::hub) fn set_source(&self, feed_ref: FeedRef, clock: SourceClock) {
-        let candidates = &mut self.inner.lock().candidates;
-        candidates.follow(feed_ref);
-        candidates.source_mut().clock = clock;
+        let inner = &mut *self.inner.lock();
+        // What is shown stays until another status is told.
+        let shown = inner.candidates.source().freshness.shown();
+        inner.candidates.follow(feed_ref);
+        let source = inner.candidates.source_mut();
+        source.freshness.shown_by_another(shown);
+        source.clock = clock;
+        self.reckon_due(inner);
     }
 }

@@ -141,8 +141,40 @@ impl Candidates {
         position
     }
 
+    /// All but the most preferred one, and what is known of their clocks.
+    pub(super) fn others(&self) -> Vec<(Source, SourceClock)> {
+        self.all[1..].iter().map(|candidate| (candidate.feed_ref.feed, candidate.clock)).collect()
+    }
+
+    /// One more, of which another gateway knows that clock.
+    pub(super) fn add(&mut self, feed_ref: FeedRef, clock: SourceClock) {
+        if self.position(feed_ref.feed).is_none() {
+            let position = self.insert(feed_ref);
+            self.all[position].clock = clock;
+        }
+    }
+
+    /// That one is the source, as another gateway has it, and shows that state. `None` when it is not known.
+    pub(super) fn go_on(&mut self, source: Source, state: Option<State>, has_values: bool) -> Option<()> {
+        let position = self.position(source)?;
+        for candidate in &mut self.all {
+            if has_values {
+                candidate.freshness.restored();
+            }
+        }
+        self.choice.choose(position);
+        let candidate = self.source_mut();
+        candidate.ever_ticked = has_values;
+        candidate.freshness.goes_on(state);
+        Some(())
+    }
+
     /// What is known of the clock of the most preferred one.
-    pub(super) fn home_clock(&mut self) -> &mut SourceClock {
+    pub(super) fn home_clock(&self) -> &SourceClock {
+        &self.all[0].clock
+    }
+
+    pub(super) fn home_clock_mut(&mut self) -> &mut SourceClock {
         &mut self.all[0].clock
     }
 
@@ -401,7 +433,8 @@ impl Topic {
         }
     }
 
-    fn tap_source(&self, inner: &Inner) {
+    fn tap_source(&self, inner: &mut Inner) {
+        self.reckon_due(inner);
         let Candidate { feed_ref, clock, .. } = inner.candidates.source();
         self.context.tap(|| Input::Source(self.symbol, feed_ref.feed, *clock));
     }

@@ -2,10 +2,10 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use super::{BAR_BYTES, Topic};
+use super::Topic;
 use crate::{
     hub::{Input, batch::PublishBatch},
-    market::{Interval, Source, Status},
+    market::{Source, Status},
 };
 
 impl Topic {
@@ -48,13 +48,7 @@ impl Topic {
                 lane.remove(self.id);
             }
         }
-        if let Some(memory) = &inner.derived {
-            for (interval, ring) in Interval::ALL.into_iter().zip(&memory.bars) {
-                let kept = i64::try_from(ring.events().len()).unwrap_or(i64::MAX);
-                self.context.bars[interval.index()].sub(kept);
-                self.context.bar_bytes.sub(kept.saturating_mul(i64::try_from(BAR_BYTES).unwrap_or(i64::MAX)));
-            }
-        }
+        self.forget_bars(inner);
         inner.heads.into_iter().max().unwrap_or(self.base)
     }
 

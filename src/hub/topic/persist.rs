@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, sync::atomic::Ordering};
 
-use super::{BAR_BYTES, Inner, Memory, Topic};
+use super::{BAR_BYTES, FeedRef, Inner, Memory, Topic};
 use crate::{
     clock::Instant,
     hub::{
@@ -15,17 +15,18 @@ use crate::{
 };
 
 /// The channels of which losses are told.
-const LOSABLE: [Channel; 2] = [Channel::Trades, Channel::Quotes];
+pub(super) const LOSABLE: [Channel; 2] = [Channel::Trades, Channel::Quotes];
 
 impl Topic {
     /// What is newer than `since`, and everything that has no number; `None` when nothing is, unless `always`. The topic's
     /// lock is held for a copy of that, of events the handles only.
     #[must_use]
     pub fn image(&self, since: &SavedMark, always: bool) -> Option<Image<Arc<Event>>> {
-        let mut inner = self.inner.lock();
-        if inner.heads == since.heads && !always {
-            return None;
-        }
+        let inner = self.inner.lock();
+        (inner.heads != since.heads || always).then(|| self.image_of(&inner, since))
+    }
+
+    pub(super) fn image_of(&self, inner: &Inner, since: &SavedMark) -> Image<Arc<Event>> {
         let run = |ring: &Ring, channel: Channel| RingImage {
             forgotten: ring.forgotten(),
             events: ring.since(since.heads[channel.index()]).cloned().collect(),
@@ -39,7 +40,7 @@ impl Topic {
         };
         // A correction reaches minutes that are over.
         let minutes_since = if trades_changed { i64::MIN } else { since.minute };
-        Some(Image {
+        Image {
             id: self.id.number(),
             base: self.base,
             symbol: self.symbol,
@@ -61,17 +62,39 @@ impl Topic {
             minutes: memory.map(|memory| memory.computed.minutes_from(minutes_since)).unwrap_or_default(),
             is_absent: inner.is_absent,
             clock: *inner.candidates.home_clock(),
-        })
+            present: None,
+        }
     }
 
-    /// Takes over what another topic of the symbol remembered. `None` when no topic can have come to that.
-    pub(in crate::hub) fn restore(&self, image: Image<Numbered>, received: Instant) -> Option<()> {
+    /// Takes over what another topic of the symbol remembered. `None` when no topic can have come to that. `others` are the
+    /// other feeds that carry it.
+    pub(in crate::hub) fn restore(
+        &self,
+        image: Image<Numbered>,
+        others: &[FeedRef],
+        received: Instant,
+    ) -> Option<()> {
         let inner = &mut *self.inner.lock();
-        let Image { heads, last, lost, trades, corrections, bars, computed, minutes, clock, .. } = image;
+        let due = self.fill(inner, image, others, received)?;
+        self.due.store(due, Ordering::Relaxed);
+        Some(())
+    }
+
+    /// Fills what is blank. Returns when time alone changes something.
+    pub(super) fn fill(
+        &self,
+        inner: &mut Inner,
+        image: Image<Numbered>,
+        others: &[FeedRef],
+        received: Instant,
+    ) -> Option<i64> {
+        inner.is_absent = image.present.is_none() || image.is_absent;
+        let Image { heads, last, lost, trades, corrections, bars, computed, minutes, clock, present, .. } =
+            image;
         if !clock.is_sound() || heads.iter().any(|head| *head < self.base) {
             return None;
         }
-        *inner.candidates.home_clock() = clock;
+        *inner.candidates.home_clock_mut() = clock;
         let head = |channel: Channel| heads[channel.index()];
         let event = |Numbered { n, body }: Numbered| Arc::new(Event::new(self.id, n, body, received));
         for ((channel, last), lost) in LOSABLE.into_iter().zip(last).zip(lost) {
@@ -82,24 +105,12 @@ impl Topic {
             inner.last[channel.index()] = last.map(event);
             inner.lost[channel.index()] = lost.map(event);
         }
-        for (channel, run) in [(Channel::Trades, &trades), (Channel::Corrections, &corrections)] {
-            // Every number has its event.
-            let mut expected = run.forgotten;
-            for it in &run.events {
-                expected = expected.checked_add(1)?;
-                if it.n != expected || !self.is_mine(it, channel) {
-                    return None;
-                }
-            }
-            if expected != head(channel) {
-                return None;
-            }
-        }
+        self.are_whole(&trades, Channel::Trades, head(Channel::Trades))?;
+        self.are_whole(&corrections, Channel::Corrections, head(Channel::Corrections))?;
         fill(&mut inner.trades, trades, event);
         fill(&mut inner.corrections, corrections, event);
         inner.last[Channel::Corrections.index()] = inner.corrections.events().back().cloned();
         inner.heads = heads;
-        inner.is_absent = true;
         if let Some(Computed { derived, deferred }) = computed {
             let intervals = self.context.config.intervals;
             let remembered = (self.context.config.trades_per_symbol, head(Channel::Trades));
@@ -117,16 +128,32 @@ impl Topic {
                 }
             }
             self.restore_newest(inner, &memory, event);
-            self.due.store(memory.computed.due(&clock).0, Ordering::Relaxed);
             inner.derived = Some(memory);
         }
-        if inner.last.iter().any(Option::is_some) {
-            inner.candidates.source_mut().freshness.restored();
+        match present {
+            Some(present) => self.fill_present(inner, *present, others, received)?,
+            None if inner.last.iter().any(Option::is_some) => {
+                inner.candidates.source_mut().freshness.restored();
+            }
+            None => {}
         }
-        Some(())
+        let clock = inner.candidates.source().clock;
+        Some(inner.derived.as_deref().map_or(i64::MAX, |memory| memory.computed.due(&clock).0))
     }
 
-    fn is_mine(&self, it: &Numbered, channel: Channel) -> bool {
+    /// Every number has its event.
+    fn are_whole(&self, run: &RingImage<Numbered>, channel: Channel, head: u64) -> Option<()> {
+        let mut expected = run.forgotten;
+        for it in &run.events {
+            expected = expected.checked_add(1)?;
+            if it.n != expected || !self.is_mine(it, channel) {
+                return None;
+            }
+        }
+        (expected == head).then_some(())
+    }
+
+    pub(super) fn is_mine(&self, it: &Numbered, channel: Channel) -> bool {
         it.body.symbol() == self.symbol && it.body.channel() == channel
     }
 

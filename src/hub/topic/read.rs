@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::Topic;
 use crate::{
+    dialect::{Encoding, native},
     hub::{
         Event,
         history::{self, BarSpan, Page},
+        sum::Sum,
     },
     market::{Channel, Interval},
 };
@@ -69,6 +71,22 @@ impl Topic {
     #[must_use]
     pub fn ends_lost(&self, channel: Channel) -> bool {
         self.inner.lock().goes_on_lost(channel)
+    }
+
+    /// Adds how it stands to a sum: the numbers of all channels, what is derived, and the newest of what was told.
+    pub(in crate::hub) fn add_to(&self, sum: Sum) -> Sum {
+        let inner = self.inner.lock();
+        let sum = sum.uint(u64::from(self.id.number())).bytes(self.symbol.as_str().as_bytes());
+        let sum = inner.heads.iter().fold(sum.uint(self.base), |sum, head| sum.uint(*head));
+        let source = inner.candidates.source();
+        let sum = sum
+            .bytes(inner.candidates.feed().as_str().as_bytes())
+            .bytes(source.freshness.shown().as_str().as_bytes());
+        let told = Channel::FED.into_iter().filter_map(|channel| inner.last[channel.index()].clone());
+        let sum = told.fold(sum, |sum, event| sum.bytes(&event.encoded(Encoding::Json)));
+        let Some(memory) = inner.derived.as_deref() else { return sum };
+        let derived = Channel::DERIVED.into_iter().filter_map(|channel| memory.computed.newest(channel));
+        derived.fold(sum, |sum, body| sum.bytes(&native::encode_event(0, &body, Encoding::Json)))
     }
 
     /// The newest remembered trades with numbers below `before`, at most `limit`.

@@ -1,5 +1,7 @@
 //! Taking a trade out of the ticker's window again.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Exact, Minute, Rolling, extend};
 use crate::{
     hub::derive::{
@@ -16,7 +18,7 @@ use crate::{
 type Last = Option<(UnixMicros, Price)>;
 
 /// What the ticker came to at one number, as far as sums do not tell it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(in crate::hub::derive) struct TickerPoint {
     last: Last,
     /// The newest minute with trades; none while the window is empty, which is known as well as any other state.
@@ -25,7 +27,7 @@ pub(in crate::hub::derive) struct TickerPoint {
 }
 
 /// Prices of a minute.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Prices {
     open: Option<Price>,
     high: Option<Price>,
