@@ -17,6 +17,8 @@ pub mod cluster;
 
 pub mod server;
 
+pub mod cluster;
+
 pub mod store;
 
 pub mod session;

@@ -11,6 +11,7 @@ mod membership;
 mod numbering;
 mod process;
 mod redis;
+mod wire;
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -22,6 +23,7 @@ pub use membership::*;
 pub use numbering::*;
 pub use process::*;
 pub use redis::*;
+pub use wire::*;
 
 // ---- log -------------------------------------------------------------------------------------------------
 
