@@ -17,8 +17,6 @@ pub mod cluster;
 
 pub mod server;
 
-pub mod cluster;
-
 pub mod store;
 
 pub mod session;

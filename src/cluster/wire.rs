@@ -7,11 +7,13 @@
 //! A client that can write to the log must not be able to crash a node: what is read is bounded by [`MAX_BATCH_BYTES`] and
 //! [`MAX_BATCH_ENTRIES`], and everything that is not understood refuses the whole batch.
 
-mod inputs;
+mod kinds;
+mod read;
+mod write;
 
 use std::io::{Cursor, Read as _};
 
-pub(super) use self::inputs::{InputReader, InputWriter};
+pub(super) use self::{read::InputReader, write::InputWriter};
 use super::{
     bytes::{Reader, WireError, Writer},
     position::{InboxId, Position},

@@ -20,7 +20,7 @@ enum Op {
     Happens(Happens),
     /// What waits is written to the log.
     Write,
-    /// A node reads so many batches.
+    /// A node reads up to that number of batches.
     Read(usize, usize),
     /// Another node leads; what the last one had not written is gone.
     Lead(usize),
@@ -381,9 +381,9 @@ fn a_takeover_says_nothing_but_the_losses_of_feeds_that_were_interrupted() {
 
     let (_origin, pending) = take_over(&[feed(0)]);
     let said = pending.take(1 << 16);
-    let lost = |entry: &Entry| match entry {
-        Entry::Input(Input::Tick(Tick::Loss(loss))) => Some((loss.channel, loss.why)),
-        _ => None,
+    let lost = |entry: &Entry| {
+        let Entry::Input(Input::Tick(Tick::Loss(loss))) = entry else { return None };
+        Some((loss.channel, loss.why))
     };
     let lost: Vec<_> = said.iter().map(lost).collect();
     // Of trades nothing has come that could be missed.

@@ -35,13 +35,22 @@ fn loss(events: Option<u64>) -> Input {
 }
 
 fn inputs(pending: &Pending) -> Vec<String> {
-    let word = |entry: Entry| match entry {
-        Entry::Input(Input::Tick(Tick::Trade(trade))) => format!("{} {}", trade.symbol, trade.price),
-        Entry::Input(Input::Tick(Tick::Loss(Loss { events, why, .. }))) => format!("lost {why:?} {events:?}"),
-        Entry::Input(Input::Tick(Tick::Status(Status { state, .. }))) => format!("{state:?}"),
-        Entry::Input(Input::Symbol(symbol, _)) => format!("+{symbol}"),
-        Entry::Input(Input::Removed(symbol)) => format!("-{symbol}"),
-        other => format!("{other:?}"),
+    let word = |entry: Entry| {
+        let Entry::Input(input) = entry else { return format!("{entry:?}") };
+        match input {
+            Input::Tick(Tick::Trade(trade)) => format!("{} {}", trade.symbol, trade.price),
+            Input::Tick(Tick::Loss(Loss { events, why, .. })) => format!("lost {why:?} {events:?}"),
+            Input::Tick(Tick::Status(Status { state, .. })) => format!("{state:?}"),
+            Input::Symbol(symbol, _) => format!("+{symbol}"),
+            Input::Removed(symbol) => format!("-{symbol}"),
+            Input::Tick(Tick::Quote(_) | Tick::Correction(_))
+            | Input::Source(..)
+            | Input::Jumped(..)
+            | Input::Time(..)
+            | Input::Described(..)
+            | Input::Restored(_)
+            | Input::Numbering(_) => format!("{input:?}"),
+        }
     };
     let mut all = Vec::new();
     while !pending.is_empty() {
@@ -156,9 +165,8 @@ proptest! {
         let (one, other) = (following(), following());
         let drain = |pending: &Pending, hub: &Hub| {
             while !pending.is_empty() {
-                let inputs = pending.take(500).into_iter().filter_map(|entry| match entry {
-                    Entry::Input(input) => Some(input),
-                    _ => None,
+                let inputs = pending.take(500).into_iter().filter_map(|entry| {
+                    if let Entry::Input(input) = entry { Some(input) } else { None }
                 });
                 hub.apply(inputs).unwrap();
             }
