@@ -1,5 +1,6 @@
 //! Composition root: builds hub, feeds and server, and owns the order in which they start and stop.
 
+mod cluster;
 mod end;
 mod persist;
 mod tasks;
@@ -13,12 +14,14 @@ use rand::RngExt as _;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use cluster::Membership;
 use end::Ending;
 use tasks::Tasks;
 pub use tasks::{Fault, Task, Unasked};
 
 use crate::{
     clock::Clock,
+    cluster::log::Log,
     config::{AnyFeed, Config, FeedConfig},
     drill,
     feed::{Publisher, Watch, supervise},
@@ -55,9 +58,28 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
     on_ready: impl FnOnce(&Started),
 ) -> anyhow::Result<()> {
+    let log = config.cluster.as_ref().map(cluster::log).transpose()?;
+    run_over(config, log, shutdown, on_ready).await
+}
+
+/// Likewise, as a node of the cluster whose log that is, if there is one.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_over(
+    mut config: Config,
+    log: Option<Log>,
+    shutdown: impl Future<Output = ()>,
+    on_ready: impl FnOnce(&Started),
+) -> anyhow::Result<()> {
     let clock = Clock::system();
     let metrics = Arc::new(Metrics::new());
+    let cluster = config.cluster.take().zip(log);
+    if let Some((_, log)) = &cluster {
+        cluster::adopt(log, &mut config.hub).await;
+    }
     let (node, fresh) = names(&clock);
+    let node = cluster.as_ref().map_or(node, |(config, _)| cluster::name(config));
     let mut opened = persist::open(&config, fresh.clone(), &clock).await?;
     let epoch = opened.as_ref().map_or(fresh, |opened| opened.epoch().to_owned());
     let hub = Arc::new(Hub::new(config.hub, epoch, clock, metrics));
@@ -68,16 +90,25 @@ pub async fn run(
     let mut watches = Vec::new();
     let (shards, started_shards) = mpsc::channel(MAX_SHARDS);
     let mut gateway = gateway(&hub, node, (config.server, config.session), shards);
-    let feeds = build(&hub, config.feeds, &stop_feeds, &mut gateway, &mut watches);
+    let (feeds, member) = match cluster {
+        None => (build(&hub, config.feeds, &stop_feeds, &mut gateway, &mut watches), None),
+        Some(cluster) => {
+            (Vec::new(), Some(Membership::new(cluster, config.feeds, (&hub, config.hub), &mut gateway)))
+        }
+    };
     if let Some(opened) = &mut opened {
         opened.restore(&hub)?;
     }
     let gateway = Arc::new(gateway);
     let listening = listen(Arc::clone(&gateway)).with_context(|| format!("cannot listen on {bind}"))?;
     let mut tasks = Tasks::new(started_shards, Arc::clone(hub.metrics()));
-    feeds.into_iter().for_each(|(feed, publisher)| start(&mut tasks, feed, publisher));
-    let timekeeper = timekeeper::keep_time(Arc::clone(&hub), watches, stop_feeds.clone());
-    tasks.spawn(Task::Timekeeper, timekeeper.map(Ok));
+    let leaving = member.map(|member| member.run(&gateway, &mut tasks));
+    if leaving.is_none() {
+        feeds.into_iter().for_each(|(feed, publisher)| start(&mut tasks, feed, publisher));
+        let timekeeper = timekeeper::keep_time(Arc::clone(&hub), watches, stop_feeds.clone());
+        tasks.spawn(Task::Timekeeper, timekeeper.map(Ok));
+        gateway.readiness.set(Readiness::Ready);
+    }
     let save_task = opened.map(|opened| opened.keep(Arc::clone(&hub)));
     if let Some(save_task) = &save_task {
         tasks.spawn(Task::Saver, save_task.saves());
@@ -89,18 +120,21 @@ pub async fn run(
             () = drill::ordered("server") => Ok(()),
         }
     });
-    gateway.readiness.set(Readiness::Ready);
-    on_ready(&Started {
-        address: listening.address,
-        feeds: gateway.feeds.iter().map(|feed| feed.name.to_string()).collect(),
-        simulated: gateway.session.simulated.get().iter().map(ToString::to_string).collect(),
-        symbols,
-    });
+    on_ready(&started(&gateway, listening.address, symbols));
     let fault = tokio::select! {
         () = shutdown => None,
         fault = tasks.fault() => Some(fault),
     };
-    Ending { gateway, tasks, stop_feeds, server: listening.handle, save_task }.end(fault).await
+    Ending { gateway, tasks, stop_feeds, server: listening.handle, save_task, leaving }.end(fault).await
+}
+
+fn started(gateway: &Gateway, address: SocketAddr, symbols: usize) -> Started {
+    Started {
+        address,
+        feeds: gateway.feeds.iter().map(|feed| feed.name.to_string()).collect(),
+        simulated: gateway.session.simulated.get().iter().map(ToString::to_string).collect(),
+        symbols,
+    }
 }
 
 fn gateway(

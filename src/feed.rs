@@ -20,7 +20,7 @@ pub mod upstream;
 pub use backoff::Backoff;
 pub use publisher::{Health, Publisher};
 pub use push::SymbolRoom;
-pub use supervisor::{panic_message, supervise};
+pub use supervisor::{panic_message, supervise, supervise_lent};
 pub use watch::Watch;
 
 use std::future::Future;
@@ -40,6 +40,10 @@ pub trait Feed: Send + 'static {
     /// # Errors
     /// [`FeedError`] says whether another attempt makes sense.
     fn run(&mut self, out: &Publisher) -> impl Future<Output = Result<End, FeedError>> + Send;
+
+    /// The next run is for another hub, by another publisher, after others have brought its symbols: what it knows of
+    /// its source's ticks counts no longer.
+    fn begin_anew(&mut self) {}
 
     /// The pauses before it is started again.
     fn backoff(&self) -> Backoff {

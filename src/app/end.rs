@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Fault, Task, Tasks, persist::SaveTask};
+use super::{Fault, Task, Tasks, cluster::Leaving, persist::SaveTask};
 use crate::{
     limits::{CLOSE_TIMEOUT, FAULT_DRAIN, FAULT_SAVE_TIMEOUT, FEED_STOP_TIMEOUT, STOP_TIMEOUT},
     server::{Gateway, Readiness, ServerHandle},
@@ -24,6 +24,8 @@ pub(super) struct Ending {
     pub(super) stop_feeds: CancellationToken,
     pub(super) server: ServerHandle,
     pub(super) save_task: Option<SaveTask>,
+    /// In a cluster.
+    pub(super) leaving: Option<Leaving>,
 }
 
 impl Ending {
@@ -41,8 +43,13 @@ impl Ending {
                 save_task.save(FAULT_SAVE_TIMEOUT).await;
             }
         }
+        if let Some(leaving) = &self.leaving {
+            // First of all: another node leads while this one's clients say goodbye, and they miss nothing.
+            leaving.resign().await;
+        }
         drain(&self.gateway, hurried).await;
         self.stop_feeds.cancel();
+        self.leaving.iter().for_each(Leaving::stop);
         faults.extend(self.tasks.stopped(publishes, FEED_STOP_TIMEOUT).await);
         // Open requests have their time; a server that has ended does not answer.
         let _stopped = timeout(2 * STOP_TIMEOUT, self.server.stop(true)).await;
@@ -67,7 +74,7 @@ impl Ending {
 
 /// Whether a task gives numbers to events.
 const fn publishes(task: &Task) -> bool {
-    matches!(task, Task::Feed(_) | Task::Timekeeper)
+    matches!(task, Task::Feed(_) | Task::Timekeeper | Task::Cluster)
 }
 
 /// Lets every session go in peace, for as long as that may take.

@@ -26,6 +26,8 @@ pub enum Task {
     Shard,
     /// Listeners and workers.
     Server,
+    /// What this gateway does among the others of its cluster.
+    Cluster,
 }
 
 impl Task {
@@ -38,6 +40,7 @@ impl Task {
             Self::Saver => "saver",
             Self::Shard => "shard",
             Self::Server => "server",
+            Self::Cluster => "cluster",
         }
     }
 }
@@ -47,6 +50,7 @@ impl fmt::Display for Task {
         match self {
             Self::Feed(name) => write!(f, "the feed {name}"),
             Self::Shard => f.write_str("a worker's shard"),
+            Self::Cluster => f.write_str("the part in the cluster"),
             Self::Timekeeper | Self::Saver | Self::Server => write!(f, "the {}", self.as_str()),
         }
     }

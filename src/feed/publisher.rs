@@ -32,6 +32,7 @@ pub struct Publisher {
     stop: CancellationToken,
     metrics: FeedMetrics,
     health: Arc<Health>,
+    goes_on: bool,
 }
 
 /// What `/feedz` shows of a feed.
@@ -48,6 +49,14 @@ pub struct Health {
 }
 
 impl Health {
+    /// The feed is started in this gateway: nothing is known of it yet.
+    fn begin_anew(&self) {
+        for flag in [&self.live, &self.ended, &self.resting] {
+            flag.store(false, Ordering::Relaxed);
+        }
+        self.last_sign.store(0, Ordering::Relaxed);
+    }
+
     /// Whether the feed delivers.
     #[must_use]
     pub fn state(&self) -> State {
@@ -113,7 +122,26 @@ impl Publisher {
     pub fn new(name: Source, hub: Arc<Hub>, stop: CancellationToken) -> Self {
         let metrics = hub.metrics().feed(name.as_str());
         metrics.restart_reasons(["broken", "panic"]);
-        Self { name, clock: hub.clock().clone(), hub, stop, metrics, health: Arc::default() }
+        Self { name, clock: hub.clock().clone(), hub, stop, metrics, health: Arc::default(), goes_on: false }
+    }
+
+    /// Likewise, for a hub whose symbols another gateway may have brought until now. How the feed is doing is told in
+    /// `health`, which outlives the hub.
+    #[must_use]
+    pub fn going_on(
+        name: Source,
+        hub: Arc<Hub>,
+        stop: CancellationToken,
+        (health, goes_on): (Arc<Health>, bool),
+    ) -> Self {
+        health.begin_anew();
+        Self { health, goes_on, ..Self::new(name, hub, stop) }
+    }
+
+    /// Whether another gateway has brought the symbols until now.
+    #[must_use]
+    pub const fn goes_on(&self) -> bool {
+        self.goes_on
     }
 
     /// The feed's name, which is also the source of its ticks unless a tick says otherwise.

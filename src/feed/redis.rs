@@ -113,6 +113,12 @@ impl Feed for Redis {
         Ok(ended?)
     }
 
+    fn begin_anew(&mut self) {
+        if let Reads::Streams(streams) = &mut self.reads {
+            streams.begin_anew();
+        }
+    }
+
     fn backoff(&self) -> Backoff {
         Backoff::new(REDIS_BACKOFF.0, REDIS_BACKOFF.1)
     }

@@ -13,7 +13,15 @@ use crate::limits::FEED_STABLE_AFTER;
 ///
 /// # Cancel safety
 /// Not meant to be dropped: stop it through the publisher's token and await it.
-pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
+pub async fn supervise<F: Feed>(feed: F, out: Publisher) {
+    let _feed = supervise_lent(feed, out).await;
+}
+
+/// Likewise, and gives the feed back, so that it can run against another hub: see [`Feed::begin_anew`].
+///
+/// # Cancel safety
+/// Not meant to be dropped: stop it through the publisher's token and await it.
+pub async fn supervise_lent<F: Feed>(mut feed: F, out: Publisher) -> F {
     let mut backoff = feed.backoff();
     // After a break the feed is up again when its source proves alive, not when the next attempt begins.
     out.metrics().up(true);
@@ -24,16 +32,16 @@ pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
         let result = ran.unwrap_or_else(|panic| Err(FeedError::Panicked(panic_message(panic.as_ref()))));
         out.metrics().up(false);
         match result {
-            Ok(End::Cancelled) => return,
+            Ok(End::Cancelled) => return feed,
             Ok(End::Finished) => {
                 tracing::info!(feed = %out.name(), "ended");
                 out.ended("the source has ended");
-                return;
+                return feed;
             }
             Err(error) if !error.is_retryable() => {
                 tracing::error!(feed = %out.name(), "stopped for good: {error}");
                 out.ended("the feed has failed");
-                return;
+                return feed;
             }
             Err(error) => {
                 if started.elapsed() >= FEED_STABLE_AFTER {
@@ -55,7 +63,7 @@ pub async fn supervise<F: Feed>(mut feed: F, out: Publisher) {
                 }
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
-                    () = out.cancelled() => return,
+                    () = out.cancelled() => return feed,
                 }
             }
         }

@@ -136,10 +136,14 @@ pub struct Upstream {
 
 impl Upstream {
     fn new(plan: UpstreamPlan, catalogue: Option<Catalogue>) -> Self {
+        Self::over(Arc::new(plan), catalogue)
+    }
+
+    fn over(plan: Arc<UpstreamPlan>, catalogue: Option<Catalogue>) -> Self {
         Self {
             desired: Desired::new(plan.linger, plan.places),
             first_values: FirstValues::new(Backoff::new(plan.retry.0, plan.retry.1)),
-            plan: Arc::new(plan),
+            plan,
             catalogue,
             lists: None,
             asked: Vec::new(),
@@ -304,6 +308,13 @@ impl Feed for Upstream {
                 return Ok(End::Cancelled);
             }
         }
+    }
+
+    /// Symbols that the venue's list has brought stay known, and are all declared again.
+    fn begin_anew(&mut self) {
+        let catalogue = self.catalogue.take();
+        let plan = Arc::clone(&self.plan);
+        *self = Self::over(plan, catalogue);
     }
 
     fn backoff(&self) -> Backoff {

@@ -3,7 +3,7 @@
 use prometheus::{IntCounterVec, Opts, Registry};
 
 /// What a long-lived task can be, as a label.
-const TASKS: &[&str] = &["feed", "timekeeper", "saver", "shard", "server", "session"];
+const TASKS: &[&str] = &["feed", "timekeeper", "saver", "shard", "server", "session", "cluster"];
 
 /// How one can end unasked, as a label.
 const REASONS: &[&str] = &["panic", "error", "ended", "stuck"];

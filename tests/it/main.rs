@@ -30,6 +30,7 @@ mod interface;
 mod mailbox;
 mod member;
 mod metrics;
+mod nodes;
 mod notices;
 mod poll;
 mod process;

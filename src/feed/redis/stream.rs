@@ -56,6 +56,12 @@ impl Streams {
         Self { streams, begin, content, entries: REDIS_READ_ENTRIES }
     }
 
+    /// Others have read on: entries from now on are read, whatever was read here before.
+    pub(super) fn begin_anew(&mut self) {
+        self.begin = Begin::New;
+        self.streams.iter_mut().for_each(|stream| (stream.position, stream.doubtful) = (None, None));
+    }
+
     /// The streams' keys.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         self.streams.iter().map(|stream| stream.key.as_str())
