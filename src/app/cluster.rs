@@ -51,10 +51,11 @@ pub(super) fn log(config: &ClusterConfig) -> anyhow::Result<Log> {
         ServerDefinition { url, sentinels, master, username, password_file, ca_file, cert_file, key_file };
     // Paths in it are as the configuration has resolved them.
     let server = Server::new(&definition, Path::new("")).map_err(|why| anyhow::anyhow!("cluster.{why}"))?;
-    if config.read_from == ReadFrom::Replica {
-        tracing::warn!("cluster.read_from: this version reads from the master");
-    }
-    Ok(Log::Redis(RedisLog::new(server, &config.name)))
+    let log = RedisLog::new(server, &config.name);
+    Ok(Log::Redis(match config.read_from {
+        ReadFrom::Master => log,
+        ReadFrom::Replica => log.reading_replicas(),
+    }))
 }
 
 /// The name of the node.

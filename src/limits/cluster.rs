@@ -14,6 +14,10 @@ pub const LOG_ANSWER: Duration = Duration::from_secs(1);
 /// A call that waits must be answered this much later than it waits at the latest. Later: as with [`LOG_ANSWER`].
 pub const LOG_WAIT_MARGIN: Duration = Duration::from_millis(500);
 
+/// A node that reads from replicas and has none to read from looks for one again after this time; meanwhile it reads from the
+/// master.
+pub const LOG_REPLICA_LOOK: Duration = Duration::from_secs(5);
+
 /// Sections of the log's window whose beginnings are remembered: the log is cut at one of them.
 pub const WINDOW_SECTIONS: u32 = 64;
 

@@ -1,5 +1,7 @@
 //! Where the server is, and the way to a connection that is logged in.
 
+mod role;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -133,6 +135,25 @@ impl Server {
         }
     }
 
+    /// Connects to the replica at that place in the list of those that the master names, counted around; nothing if it has none.
+    ///
+    /// # Cancel safety
+    /// Nothing stays open when the future is dropped.
+    ///
+    /// # Errors
+    /// As [`Server::connect`], of the master or the replica.
+    pub async fn connect_to_replica(&self, which: usize) -> Result<Option<Link>, LinkError> {
+        let mut master = self.connect().await?;
+        let role: ::redis::Value = master.ask(&::redis::cmd("ROLE"), REDIS_CONNECT_TIMEOUT).await?;
+        let replicas = role::replicas(role);
+        let Some((host, port)) = which.checked_rem(replicas.len()).and_then(|at| replicas.get(at)) else {
+            return Ok(None);
+        };
+        let is_encrypted = self.target.is_encrypted();
+        let place = Place::Tcp { host: host.clone(), port: *port, is_encrypted };
+        self.open(&place, self.target.database()).await.map(Some)
+    }
+
     async fn find(&self, sentinels: &[Place], master: &str) -> Result<Link, LinkError> {
         let first = self.sentinel.load(Ordering::Relaxed);
         let mut told = Vec::with_capacity(sentinels.len());
@@ -252,6 +273,13 @@ impl Server {
 }
 
 impl Target {
+    fn database(&self) -> u32 {
+        match self {
+            Self::Fixed(address) => address.database,
+            Self::Sentinels { .. } => 0,
+        }
+    }
+
     fn is_encrypted(&self) -> bool {
         let encrypted = |place: &Place| matches!(place, Place::Tcp { is_encrypted: true, .. });
         match self {

@@ -120,7 +120,7 @@ impl MemoryLog {
             let Some(log) = &mut state.log else { return Ok(Appended::Gone) };
             let before = Position { term: at.term, seq: at.seq.wrapping_sub(1) };
             if log.newest >= at {
-                let is_ours = log.newest.term == at.term;
+                let is_ours = log.newest == at && log.entries.back().is_none_or(|(_, there)| there == bytes);
                 return Ok(if is_ours { Appended::Written } else { Appended::Fenced(log.newest) });
             }
             if at.seq > 0 && log.newest != before {
@@ -137,7 +137,7 @@ impl MemoryLog {
         self.call("found", |state| {
             state.refuse_when_full("found")?;
             if let Some(log) = &state.log {
-                let is_ours = log.newest == at;
+                let is_ours = log.newest == at && log.entries.back().is_none_or(|(_, there)| there == bytes);
                 return Ok(if is_ours { Appended::Written } else { Appended::Fenced(log.newest) });
             }
             let mut log = Stream::default();

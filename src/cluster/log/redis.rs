@@ -7,11 +7,13 @@
 mod answer;
 mod inbox;
 mod nodes;
+mod replica;
 mod scripts;
 
 use std::{sync::Arc, time::Duration};
 
-use answer::{id_of, stream_info, streams};
+use answer::{entries, id_of, stream_info, streams};
+use replica::ReplicaReads;
 use scripts::Scripts;
 
 use super::{
@@ -34,6 +36,8 @@ pub struct RedisLog {
     scripts: Arc<Scripts>,
     /// None before the first call, during a call, and after an error: a call that is dropped half way leaves none.
     held: Option<Held>,
+    /// Where it reads batches and notes, if that is not the master.
+    replica: Option<ReplicaReads>,
 }
 
 impl Clone for RedisLog {
@@ -43,6 +47,7 @@ impl Clone for RedisLog {
             keys: Arc::clone(&self.keys),
             scripts: Arc::clone(&self.scripts),
             held: None,
+            replica: self.replica.as_ref().map(|_| ReplicaReads::default()),
         }
     }
 }
@@ -66,7 +71,14 @@ impl RedisLog {
             keys: Arc::new(Keys::new(cluster)),
             scripts: Arc::new(Scripts::new()),
             held: None,
+            replica: None,
         }
+    }
+
+    /// Batches and notes are read from replicas, while there are any: they have the same order and ids.
+    #[must_use]
+    pub fn reading_replicas(self) -> Self {
+        Self { replica: Some(ReplicaReads::default()), ..self }
     }
 
     /// Where it is, for people.
@@ -134,7 +146,7 @@ impl RedisLog {
         keep: Position,
     ) -> Result<Appended, LogError> {
         let is_known = self.held.as_ref().is_some_and(|held| held.knows_the_end);
-        if !is_known && let Some(known) = self.look_at_the_end(at).await? {
+        if !is_known && let Some(known) = self.look_at_the_end(at, bytes).await? {
             return Ok(known);
         }
         let mut add = cmd("XADD");
@@ -153,7 +165,7 @@ impl RedisLog {
             }
             // The words differ over versions; what they say is in the log.
             Err(refused @ LogError::Refused { .. }) if self.held.is_some() => {
-                match self.look_at_the_end(at).await? {
+                match self.look_at_the_end(at, bytes).await? {
                     Some(known) if known != Appended::Gone => Ok(known),
                     _ => Err(refused),
                 }
@@ -163,19 +175,28 @@ impl RedisLog {
     }
 
     /// What the end of the log says of a batch that is about to be written, unless it may be written.
-    async fn look_at_the_end(&mut self, at: Position) -> Result<Option<Appended>, LogError> {
+    async fn look_at_the_end(&mut self, at: Position, bytes: &[u8]) -> Result<Option<Appended>, LogError> {
         let Some((_, newest, _)) = self.stream_info("append").await? else {
             return Ok(Some(Appended::Gone));
         };
         let before = Position { term: at.term, seq: at.seq.wrapping_sub(1) };
-        Ok(if newest >= at {
-            let is_ours = newest.term == at.term;
-            Some(if is_ours { Appended::Written } else { Appended::Fenced(newest) })
+        Ok(if newest == at && self.is_there(at, bytes).await? {
+            Some(Appended::Written)
+        } else if newest >= at {
+            Some(Appended::Fenced(newest))
         } else if at.seq > 0 && newest != before {
             Some(Appended::Behind(newest))
         } else {
             None
         })
+    }
+
+    /// Whether the log has these bytes at its end, or has been emptied since it had something there.
+    async fn is_there(&mut self, at: Position, bytes: &[u8]) -> Result<bool, LogError> {
+        let mut question = cmd("XRANGE");
+        question.arg(&self.keys.log).arg(at.to_string()).arg(at.to_string());
+        let answer: Value = self.ask("append", &question, LOG_ANSWER).await?;
+        Ok(entries("append", answer)?.iter().all(|(_, there)| there == bytes))
     }
 
     pub(super) async fn found(&mut self, at: Position, bytes: &[u8]) -> Result<Appended, LogError> {
@@ -185,7 +206,7 @@ impl RedisLog {
             return Ok(Appended::Written);
         }
         Ok(match self.stream_info("found").await? {
-            Some((_, newest, _)) if newest == at => Appended::Written,
+            Some((_, newest, _)) if newest == at && self.is_there(at, bytes).await? => Appended::Written,
             Some((_, newest, _)) => Appended::Fenced(newest),
             None => Appended::Gone,
         })
@@ -235,11 +256,37 @@ impl RedisLog {
                 held.knows_the_time = true;
             }
         }
-        let mut question = cmd("XREAD");
-        question.arg("COUNT").arg(LOG_READ_BATCHES).arg("BLOCK").arg(millis(block)).arg("STREAMS");
-        question.arg(&self.keys.log).arg(&self.keys.notes);
-        question.arg(after.to_string()).arg(notes_after.to_string());
-        let answer = self.ask("read", &question, block.saturating_add(LOG_WAIT_MARGIN)).await?;
+        let question = question_of(&self.keys, after, notes_after, block);
+        let patience = block.saturating_add(LOG_WAIT_MARGIN);
+        if let Some(replica) = &mut self.replica
+            && let Some(answer) = replica.ask(&self.server, &question, patience).await
+        {
+            let read = self.sort(answer)?;
+            if !read.batches.is_empty() || !read.notes.is_empty() {
+                return Ok(read);
+            }
+            // A replica that lags, or follows another master, is as silent as a log at its end.
+            let at_once = question_of(&self.keys, after, notes_after, Duration::ZERO);
+            let read = self.read_master(&at_once, LOG_ANSWER).await?;
+            if let (None, Some(replica)) = (&read.silent, &mut self.replica) {
+                replica.change();
+            }
+            return Ok(read);
+        }
+        self.read_master(&question, patience).await
+    }
+
+    async fn read_master(&mut self, question: &Cmd, patience: Duration) -> Result<Read, LogError> {
+        let answer = self.ask("read", question, patience).await?;
+        let mut read = self.sort(answer)?;
+        if read.batches.is_empty() && read.notes.is_empty() {
+            read.silent = Some(self.state().await?);
+        }
+        Ok(read)
+    }
+
+    /// Batches and notes of an answer.
+    fn sort(&self, answer: Value) -> Result<Read, LogError> {
         let mut read = Read::default();
         for (name, entries) in streams("read", answer)? {
             if name == self.keys.log.as_bytes() {
@@ -248,9 +295,6 @@ impl RedisLog {
                 let note = |bytes: Vec<u8>| serde_json::from_slice(&bytes).unwrap_or(Note::Unknown);
                 read.notes = entries.into_iter().map(|(at, bytes)| (at, note(bytes))).collect();
             }
-        }
-        if read.batches.is_empty() && read.notes.is_empty() {
-            read.silent = Some(self.state().await?);
         }
         Ok(read)
     }
@@ -275,6 +319,14 @@ impl RedisLog {
         }
         Ok(complaints)
     }
+}
+
+/// What asks for batches and notes.
+fn question_of(keys: &Keys, after: Position, notes_after: Position, block: Duration) -> Cmd {
+    let mut question = cmd("XREAD");
+    question.arg("COUNT").arg(LOG_READ_BATCHES).arg("BLOCK").arg(millis(block)).arg("STREAMS");
+    question.arg(&keys.log).arg(&keys.notes).arg(after.to_string()).arg(notes_after.to_string());
+    question
 }
 
 fn failed(call: &'static str, why: LinkError) -> LogError {

@@ -87,7 +87,7 @@ pub enum Note {
 pub enum Appended {
     /// It is in the log, since now or since an earlier attempt whose answer was lost.
     Written,
-    /// A later term is in the log, which ends there: the caller does not lead any more.
+    /// The log ends there, in a later term or with what the caller has not written: it does not lead any more.
     Fenced(Position),
     /// The log ends there, which is before what the caller has written: it has been set back.
     Behind(Position),

@@ -41,6 +41,9 @@ pub(super) async fn batches_come_in_order_and_each_once(mut log: Log, mut reader
     }
     let again = log.append(at(5, 20), b"20", Position::START).await.unwrap();
     assert_eq!(again, Appended::Written, "an answer that was lost");
+    let other = log.append(at(5, 20), b"21", Position::START).await.unwrap();
+    assert_eq!(other, Appended::Fenced(at(5, 20)), "another one's batch in our term");
+    assert_eq!(log.append(at(5, 12), b"12", Position::START).await.unwrap(), Appended::Fenced(at(5, 20)));
     let mut after = Position::START;
     let mut seen = Vec::new();
     while seen.len() < 21 {

@@ -376,3 +376,46 @@ async fn a_log_is_read_and_written_over_tls_and_a_unix_socket() {
     let read = reader.read(at(5, 0), Position::START, SOON).await.unwrap();
     assert_eq!(read.batches, [(at(5, 1), vec![7; 200_000])]);
 }
+
+/// How often a server has answered that command.
+fn calls(server: &RedisServer, command: &str) -> u64 {
+    let stats: String = server.ask(&["INFO", "commandstats"]);
+    let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+    line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_log_is_read_from_a_replica_as_long_as_that_keeps_up() {
+    let master = RedisServer::with(&["--repl-diskless-sync-delay", "0"]);
+    let mut log = written(&master, 0).await;
+    let replica = RedisServer::with(&["--replicaof", &format!("127.0.0.1 {}", master.port())]);
+    let follows = timeout(SOON, async {
+        while replica.ask::<u64>(&["EXISTS", "{tc:test}:log"]) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    follows.await.unwrap();
+    let definition = ServerDefinition { url: Some(master.url()), ..ServerDefinition::default() };
+    let server = Server::new(&definition, ".".as_ref()).unwrap();
+    let mut reader = Log::Redis(RedisLog::new(server, "test").reading_replicas());
+    let (before, mut after) = (calls(&master, "xread"), at(5, 0));
+    let from = reader.notes_now().await.unwrap();
+    for seq in 1..=20 {
+        log.append(at(5, seq), b"x", Position::START).await.unwrap();
+        let read = reader.read(after, from, SOON).await.unwrap();
+        after = read.batches.last().unwrap().0;
+        assert_eq!(after, at(5, seq));
+    }
+    assert!(calls(&replica, "xread") >= 20);
+    assert_eq!(calls(&master, "xread"), before, "the master is not read from");
+    // One that follows no more is silent, and the master is not.
+    let _ok: String = replica.ask(&["REPLICAOF", "NO", "ONE"]);
+    for seq in 21..=23 {
+        log.append(at(5, seq), b"x", Position::START).await.unwrap();
+        let read = reader.read(after, from, Duration::from_millis(100)).await.unwrap();
+        after = read.batches.last().unwrap().0;
+        assert_eq!(after, at(5, seq));
+    }
+    let silent = reader.read(after, from, Duration::from_millis(20)).await.unwrap().silent.unwrap();
+    assert_eq!((silent.newest, silent.server), (Some(after), log.state().await.unwrap().server));
+}

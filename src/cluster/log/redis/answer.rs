@@ -22,14 +22,19 @@ pub(super) fn streams(call: &'static str, value: Value) -> Result<Vec<NamedStrea
         let Value::Array(parts) = value else { return Err(bad("a stream")) };
         let mut parts = parts.into_iter();
         match (parts.next(), parts.next()) {
-            (Some(Value::BulkString(name)), Some(Value::Array(entries))) => {
-                let entries = entries.into_iter().map(|entry| self::entry(call, entry));
-                Ok((name, entries.collect::<Result<_, _>>()?))
-            }
-            _ => Err(bad("a stream's name and entries")),
+            (Some(Value::BulkString(name)), Some(list)) => Ok((name, entries(call, list)?)),
+            _ => Err(bad("a stream's name")),
         }
     };
     streams.into_iter().map(stream).collect()
+}
+
+/// Entries of one stream, as `XRANGE` answers.
+pub(super) fn entries(call: &'static str, value: Value) -> Result<Vec<StreamEntry>, LogError> {
+    let Value::Array(entries) = value else {
+        return Err(LogError::Unreadable { call, what: "a list of entries".into() });
+    };
+    entries.into_iter().map(|value| entry(call, value)).collect()
 }
 
 fn entry(call: &'static str, value: Value) -> Result<StreamEntry, LogError> {
