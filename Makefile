@@ -11,7 +11,7 @@ endef
 
 # The steps of a test run must come one after the other, with -j too.
 .NOTPARALLEL:
-.PHONY: help run test test-rust test-clients test-browser test-server deps lint audit bench campaign soak fuzz doc recordings clean-deps
+.PHONY: help run test test-rust test-clients test-browser test-server deps lint audit bench campaign soak cluster-campaign cluster-measures fuzz doc recordings clean-deps
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,14 @@ campaign: ## 300 verifying clients while everything goes wrong at once; ends wit
 soak: ## what takes longer than a change can wait for: the campaign over both session drivers (25 minutes)
 	$(MAKE) campaign DRIVER=socket
 	$(MAKE) campaign DRIVER=actix
+
+# Three release gateways over one redis-server, or over what REDIS_SERVER names.
+cluster-campaign: SECONDS = 1800
+cluster-campaign: ## a cluster with 300 verifying clients under random faults of nodes, lines and Redis: SECONDS=1800 SEED=
+	CAMPAIGN_SECONDS=$(SECONDS) CAMPAIGN_SEED=$(SEED) cargo test --release --test cluster -- --ignored --exact --nocapture campaign::campaign
+
+cluster-measures: ## what a cluster costs beside a single gateway, as ratios of one run (10 minutes; leave the machine alone)
+	cargo test --release --test cluster -- --ignored --nocapture --test-threads 1 measures::
 
 doc: ## API documentation; broken links are errors
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps

@@ -13,17 +13,23 @@
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::cast_possible_truncation,
-    dead_code,
     reason = "tests: they measure, print, and read what they are told by variables"
 )]
 
 mod alone;
+mod campaign;
 mod checker;
 mod client;
+mod expect;
 mod journal;
+mod leaders;
+mod lines;
+mod log_faults;
+mod measures;
 mod node;
 mod producer;
 mod proxy;
+mod redis_faults;
 mod redis_server;
 mod same;
 mod stage;

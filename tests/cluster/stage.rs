@@ -304,6 +304,11 @@ impl Stage {
         sum
     }
 
+    /// Likewise, as a whole number.
+    pub(crate) async fn total(&self, start: &str) -> u64 {
+        self.metric(start).await.round() as u64
+    }
+
     /// What nodes have logged at the end, for a failure.
     pub(crate) fn story(&self) -> String {
         let mut story = String::new();
