@@ -19,10 +19,14 @@ def test_the_exposition_is_as_prometheus_likes_it(gateway):
     promtool("check", "metrics", text=gateway.get("/metrics"))
 
 
-@pytest.mark.parametrize("check", [("config", "prometheus.yml"), ("rules", "alerts.yml")])
+@pytest.mark.parametrize("check", [("config", "prometheus.yml"), ("config", "prometheus.cluster.yml"), ("rules", "alerts.yml")])
 def test_the_shipped_files_are_valid(check):
     kind, name = check
     promtool("check", kind, str(ROOT / "grafana" / name))
+
+
+def test_alerts_of_a_cluster_fire_when_they_should_and_not_for_a_gateway_alone():
+    promtool("test", "rules", str(ROOT / "tests/clients/alerts.test.yml"))
 
 
 def test_every_query_of_the_dashboard_can_be_parsed(tmp_path):

@@ -106,6 +106,8 @@ pub(crate) struct Plan {
 pub(crate) struct World {
     pub(crate) journal: Arc<Journal>,
     pub(crate) nodes: Arc<Vec<SocketAddr>>,
+    /// Those that take clients.
+    pub(crate) homes: Arc<Vec<usize>>,
     pub(crate) over: CancellationToken,
 }
 
@@ -180,7 +182,11 @@ impl Client {
             match end {
                 End::Over => break,
                 // The next node, as a balancer would choose it.
-                End::Left | End::Cut => self.at = (self.at + 1) % self.world.nodes.len(),
+                End::Left | End::Cut => {
+                    let homes = &self.world.homes;
+                    let next = homes.iter().position(|home| *home == self.at).map_or(0, |i| i + 1);
+                    self.at = homes[next % homes.len()];
+                }
             }
             let after = std::mem::take(&mut self.after) + Duration::from_millis(50);
             let _over = timeout(after, over.cancelled()).await;

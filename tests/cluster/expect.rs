@@ -28,6 +28,21 @@ impl Stage {
         }
     }
 
+    /// Every connection that ended did so at a node that was killed or stopped just before.
+    pub(crate) fn only_killed(&self, begun: Instant) {
+        for (client, after, at, seen) in self.since(begun) {
+            let ends = self.nodes[at].ends.lock().unwrap();
+            let when = begun + after;
+            let is_caused = ends.iter().any(|end| *end <= when && when - *end < Duration::from_secs(5));
+            if matches!(seen, Seen::Lost(_) | Seen::Closed(_)) && !is_caused {
+                drop(ends);
+                self.fail(&format!(
+                    "client {client} was disconnected from node {at} after {after:?}: {seen:?}"
+                ));
+            }
+        }
+    }
+
     /// Gaps of streams: client, symbol and channel, and how often.
     fn gaps(&self, begun: Instant) -> BTreeMap<(usize, String, String), usize> {
         let mut gaps = BTreeMap::new();

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::stage::{LEASE, Options, Stage};
+use crate::{
+    client::Seen,
+    node::FAKETIME,
+    stage::{LEASE, Options, Stage},
+};
 
 /// How long after a leader is gone another one must be heard.
 const REPLACED: Duration = Duration::from_millis(LEASE + 1_000);
@@ -149,8 +153,67 @@ async fn every_node_is_restarted_in_turn_and_each_client_moves() {
     let takeovers = stage.total("tickcast_cluster_takeovers_total").await;
     assert_eq!(takeovers, 1, "the lead changes once");
     for (client, _, _, seen) in stage.since(begun) {
-        assert!(!matches!(seen, crate::client::Seen::Lost(_)), "client {client} was cut: {seen:?}");
+        assert!(!matches!(seen, Seen::Lost(_)), "client {client} was cut: {seen:?}");
     }
+    stage.same_epoch();
+    stage.end().await;
+}
+
+/// The lead passes through all nodes, whose clocks are an hour apart: times and bars are equal on all of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clocks_that_are_wrong_by_an_hour_make_no_difference_between_nodes() {
+    if !std::path::Path::new(FAKETIME).exists() {
+        eprintln!("skipped: {FAKETIME} is not there; `make deps` installs it");
+        return;
+    }
+    let stage = Stage::begin(Options { clocks: vec![3_600, 0, -3_600], ..Options::default() }).await;
+    let begun = stage.mark();
+    for _ in 0..3 {
+        let leader = stage.leader().await;
+        stage.nodes[leader].kill();
+        another_leads(&stage, leader, REPLACED).await;
+        stage.every_client_hears().await;
+        stage.nodes[leader].start();
+        stage.all_ready().await;
+        stage.quiet().await;
+        stage.resume();
+    }
+    stage.only_killed(begun);
+    stage.same_epoch();
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edges_need_no_feeds_and_tell_the_leader_what_their_clients_want() {
+    let roles = vec!["feed", "feed", "edge", "edge"];
+    let stage = Stage::begin(Options { roles, ..Options::default() }).await;
+    let leader = stage.leader().await;
+    assert!(leader < 2, "an edge never leads");
+    // The venue is subscribed because clients of edges listen; producers publish to any node.
+    let begun = stage.mark();
+    assert_eq!(stage.venue.most_connections(), 1);
+    stage.nodes[leader].kill();
+    let next = another_leads(&stage, leader, REPLACED).await;
+    eprintln!("the other feed node leads after {next:?}");
+    stage.every_client_hears().await;
+    stage.only_clients_of(begun, None);
+    stage.nodes[leader].start();
+    stage.all_ready().await;
+    stage.same_epoch();
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_joins_late_holds_what_the_others_hold() {
+    let stage = Stage::begin(Options { late: 1, ..Options::default() }).await;
+    let begun = stage.mark();
+    stage.nodes[2].start();
+    stage.all_ready().await;
+    assert!(stage.nodes[2].metric("tickcast_cluster_images_total{outcome=\"loaded\"}").await >= 1.0);
+    stage.quiet().await;
+    stage.resume();
+    stage.every_client_hears().await;
+    stage.no_gap(begun);
     stage.same_epoch();
     stage.end().await;
 }

@@ -47,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) keys: String,
     pub(crate) lease_ms: u64,
     pub(crate) wanderers: usize,
+    /// How far the clock of each node is off, in seconds.
+    pub(crate) clocks: Vec<i64>,
     /// Feeds in place of the venue's.
     pub(crate) feeds: String,
     /// Nodes, of the last ones, that are not started with the others.
@@ -70,6 +72,7 @@ impl Default for Options {
             keys: String::new(),
             lease_ms: LEASE,
             wanderers: 0,
+            clocks: Vec::new(),
             feeds: String::new(),
             late: 0,
             seed: rand::rng().random(),
@@ -142,7 +145,9 @@ impl Stage {
                 lines.push(line);
             }
             let config = configuration(&options, index, &format!("redis://{address}"), venue.address);
-            nodes.push(Node::new(index, &options.program, folder.path(), &config));
+            let node = Node::new(index, &options.program, folder.path(), &config);
+            *node.clock.lock().unwrap() = options.clocks.get(index).copied().unwrap_or(0);
+            nodes.push(node);
         }
         nodes.iter().take(nodes.len() - options.late).for_each(Node::start);
         let mut stage = Self {
@@ -170,6 +175,7 @@ impl Stage {
         World {
             journal: Arc::clone(&self.journal),
             nodes: Arc::new(self.nodes.iter().map(|node| node.address).collect()),
+            homes: Arc::new((0..self.nodes.len()).filter(|i| self.options.roles[*i] != "feed").collect()),
             over: self.over.clone(),
         }
     }
@@ -193,8 +199,7 @@ impl Stage {
     fn start_clients(&mut self) {
         let mut random = ChaCha8Rng::seed_from_u64(self.options.seed);
         let symbols = desk(self.options.symbols);
-        // No client connects where none is taken.
-        let homes: Vec<usize> = (0..self.nodes.len()).filter(|i| self.options.roles[*i] != "feed").collect();
+        let homes = self.world().homes;
         for number in 0..self.options.clients {
             let first = random.random_range(0..symbols.len());
             let mut wanted: Vec<String> =
