@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The stream of the cluster's log.
-pub(crate) const LOG: &str = "{tc:proof}log";
+pub(crate) const LOG: &str = "{tc:proof}:log";
 
 /// How long nodes may take to see that the log is gone.
 const SEEN: Duration = Duration::from_secs(2);
