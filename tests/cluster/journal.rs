@@ -183,19 +183,20 @@ impl Journal {
     }
 }
 
-/// Whether numbers are missing around a trade, in the epoch in which its neighbours are; or its neighbours are in two.
+/// Whether numbers are missing around a trade, or it lies between two epochs: all that were connected are told of those.
 fn is_told(lines: &[&Line], id: u64) -> bool {
-    let before =
-        lines.iter().filter_map(|line| Some((line.epoch.as_str(), line.trades.range(..id).next_back()?)));
-    let after = lines.iter().filter_map(|line| Some((line.epoch.as_str(), line.trades.range(id..).next()?)));
-    let before = before.max_by_key(|(_, (id, _))| **id);
-    let after = after.min_by_key(|(_, (id, _))| **id);
-    match (before, after) {
-        (Some((epoch, (_, n_before))), Some((other, (_, n_after)))) => {
-            epoch != other || n_after - n_before > 1
-        }
-        // Before all that was seen: clients came later. Behind it nothing has told.
-        (None, _) => true,
-        (Some(_), None) => false,
-    }
+    let before: Vec<_> =
+        lines.iter().filter_map(|line| Some((line, line.trades.range(..id).next_back()?))).collect();
+    let after: Vec<_> =
+        lines.iter().filter_map(|line| Some((line, line.trades.range(id..).next()?))).collect();
+    // Before all that was seen: clients came later.
+    let Some(nearest) = before.iter().map(|(_, (id, _))| **id).max() else { return true };
+    // Behind it nothing has told.
+    let Some(next) = after.iter().map(|(_, (id, _))| **id).min() else { return false };
+    let before = before.iter().filter(|(_, (id, _))| **id == nearest);
+    before.flat_map(|one| after.iter().map(move |other| (one, other))).any(
+        |((line, (_, n)), (other, (id, n_after)))| {
+            **id == next && (line.epoch != other.epoch || **n_after > **n + 1)
+        },
+    )
 }

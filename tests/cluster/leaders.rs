@@ -184,7 +184,7 @@ async fn clocks_that_are_wrong_by_an_hour_make_no_difference_between_nodes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn edges_need_no_feeds_and_tell_the_leader_what_their_clients_want() {
+async fn edges_never_lead_and_tell_the_leader_what_their_clients_want() {
     let roles = vec!["feed", "feed", "edge", "edge"];
     let stage = Stage::begin(Options { roles, ..Options::default() }).await;
     let leader = stage.leader().await;

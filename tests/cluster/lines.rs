@@ -54,21 +54,21 @@ async fn an_edge_that_hears_no_answer_reads_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edge_that_was_away_for_longer_than_the_log_reaches_loads_an_image() {
-    let keys = "window_ms = 2000\n".to_owned();
+    let keys = "window_ms = 5000\n".to_owned();
     let stage = Stage::begin(Options { keys, ticks_per_second: 600, ..lines() }).await;
     let edge = stage.follower().await;
     let begun = stage.mark();
     let images = stage.nodes[edge].metric("tickcast_cluster_images_total{outcome=\"loaded\"}").await;
     stage.lines[edge].set(Line::Drops);
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    tokio::time::sleep(Duration::from_secs(16)).await;
     stage.lines[edge].set(Line::Open);
-    stage.told(begun, Some(edge), "live", Duration::from_secs(14)).await;
+    stage.told(begun, Some(edge), "live", Duration::from_secs(24)).await;
     stage.every_client_hears().await;
-    let holes = stage.nodes[edge].metric("tickcast_cluster_holes_total{reason=\"trimmed\"}").await;
+    let holes = stage.nodes[edge].metric("tickcast_cluster_holes_total").await;
     assert!(holes >= 1.0, "it has noticed");
     let loaded = stage.nodes[edge].metric("tickcast_cluster_images_total{outcome=\"loaded\"}").await;
     assert!(loaded > images, "it has loaded an image");
-    // The rings of trades reach back; nobody is disconnected.
+    // The rings of trades reach back, and no client is disconnected.
     stage.only_clients_of(begun, None);
     stage.one_gap_each(begun);
     stage.same_epoch();

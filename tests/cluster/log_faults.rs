@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    proxy::Line,
+    proxy::{Line, Proxy},
     redis_server::Redis,
     stage::{Options, Stage},
 };
@@ -116,14 +116,16 @@ async fn a_batch_of_another_version_ends_no_node() {
 async fn a_failover_to_a_replica_that_lacks_writes_begins_a_new_numbering() {
     let mut stage = Stage::begin(Options { lines: true, ..Options::default() }).await;
     let replica = Redis::start(&["--appendonly", "no"]);
-    replica.text(&["REPLICAOF", "127.0.0.1", &stage.redis.port.to_string()]);
+    // Its own line to the master: what is on it when the master dies is lost.
+    let line = Proxy::start(stage.redis.address()).await;
+    replica.text(&["REPLICAOF", "127.0.0.1", &line.address.port().to_string()]);
     stage
         .until("the replica follows", Duration::from_secs(10), async |_| {
             replica.info("master_link_status") == "up"
         })
         .await;
-    // It stands still while the master goes on, and then there is no master any more.
-    replica.pause();
+    // It hears nothing while the master goes on, and then there is no master any more.
+    line.set(Line::Drops);
     tokio::time::sleep(Duration::from_secs(1)).await;
     let begun = stage.mark();
     stage.redis.kill();
@@ -131,7 +133,7 @@ async fn a_failover_to_a_replica_that_lacks_writes_begins_a_new_numbering() {
         line.set(Line::Cut);
         line.lead_to(replica.address());
     }
-    replica.resume();
+    line.set(Line::Cut);
     replica.text(&["REPLICAOF", "NO", "ONE"]);
     stage.lines.iter().for_each(|line| line.set(Line::Open));
     stage.renumbered(begun, Duration::from_secs(8)).await;

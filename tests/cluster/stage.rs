@@ -109,10 +109,11 @@ fn configuration(options: &Options, index: usize, url: &str, venue: SocketAddr) 
             options.lease_ms, options.keys
         );
     }
+    // An edge needs no feeds; one that producers may talk to names theirs.
+    text += &format!("[[feed]]\nname = \"desk\"\nkind = \"push\"\nsymbols = {:?}\n", desk(options.symbols));
     if role == "edge" {
         return text;
     }
-    text += &format!("[[feed]]\nname = \"desk\"\nkind = \"push\"\nsymbols = {:?}\n", desk(options.symbols));
     if !options.feeds.is_empty() {
         return text + &options.feeds;
     }
@@ -237,7 +238,9 @@ impl Stage {
     pub(crate) async fn all_ready(&self) {
         self.until("every node is ready", PATIENCE, async |stage| {
             for node in stage.nodes.iter().filter(|node| node.is_running()) {
-                if !node.is_ready().await {
+                // One that takes no clients never says that it is ready.
+                let path = if stage.options.roles[node.index] == "feed" { "/healthz" } else { "/readyz" };
+                if node.try_get(path).await.is_none_or(|(status, _)| status != 200) {
                     return false;
                 }
             }
@@ -253,6 +256,14 @@ impl Stage {
             stage.records.iter().all(|record| record.lock().unwrap().heard())
         })
         .await
+    }
+
+    /// Waits until every client is connected: those that were asked to come back later are not for a while.
+    pub(crate) async fn every_client_is_there(&self) {
+        self.until("every client is connected", PATIENCE, async |stage| {
+            stage.records.iter().all(|record| record.lock().unwrap().node.is_some())
+        })
+        .await;
     }
 
     /// From now on silence is measured anew.
@@ -357,6 +368,8 @@ impl Stage {
 
     /// Likewise; tells what was found.
     pub(crate) async fn finish(mut self) -> Option<String> {
+        self.every_client_is_there().await;
+        self.every_client_hears().await;
         self.quiet().await;
         self.producing.cancel();
         // What is still on its way to clients arrives.

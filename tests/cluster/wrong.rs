@@ -110,12 +110,16 @@ fn another_epoch_begins_anew_and_must_be_another() {
 }
 
 #[test]
-fn a_node_that_is_behind_a_position_of_its_epoch_is_found() {
+fn a_node_that_is_behind_may_say_so_and_must_not_say_other_things_later() {
     let journal = Arc::new(Journal::default());
     let mut one = client(&journal);
     let behind = SUBSCRIBED.replace(r#""n":7"#, r#""n":5,"recovered":false"#);
     assert_eq!(one.message(&behind), Step::NotRecovered);
-    assert_eq!(kinds(&journal), ["backwards"]);
+    one.message(&trade(6, "0.9"));
+    one.message(&trade(7, "1.0"));
+    assert_eq!((kinds(&journal), journal.count("positions ahead of a node")), (Vec::new(), 1));
+    client(&journal).message(&trade(6, "0.8"));
+    assert_eq!(kinds(&journal), ["repeat", "differs"]);
 }
 
 #[test]
