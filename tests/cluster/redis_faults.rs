@@ -1,4 +1,4 @@
-//! Redis is killed, comes back empty, old or whole, is paused, and closes connections.
+//! Redis is killed, comes back empty, old or whole, is paused, closes connections, and lets in one user only.
 
 use std::{
     path::Path,
@@ -126,6 +126,20 @@ async fn a_redis_that_closes_every_connection_again_and_again_costs_no_gap() {
     stage.only_clients_of(begun, None);
     stage.no_gap_of_producers(begun);
     assert!(stage.metric("tickcast_cluster_reconnects_total{reason=\"closed\"}").await >= 3.0);
+    stage.same_epoch();
+    stage.end().await;
+}
+
+/// `packaging/redis.acl` allows what a node does, and no more than it needs: a node that leads, joins and takes over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shipped_user_may_do_all_that_a_cluster_does() {
+    let stage = Stage::begin(Options { as_user: true, ..Options::default() }).await;
+    let leader = stage.leader().await;
+    stage.nodes[leader].kill();
+    stage.every_client_hears().await;
+    stage.nodes[leader].start();
+    stage.all_ready().await;
+    assert_eq!(stage.redis.command(&["ACL", "LOG"]), redis::Value::Array(Vec::new()), "nothing was denied");
     stage.same_epoch();
     stage.end().await;
 }

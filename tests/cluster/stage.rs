@@ -47,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) keys: String,
     pub(crate) lease_ms: u64,
     pub(crate) wanderers: usize,
+    /// Whether nodes come as the user of `packaging/redis.acl`.
+    pub(crate) as_user: bool,
     /// How far the clock of each node is off, in seconds.
     pub(crate) clocks: Vec<i64>,
     /// Feeds in place of the venue's.
@@ -72,6 +74,7 @@ impl Default for Options {
             keys: String::new(),
             lease_ms: LEASE,
             wanderers: 0,
+            as_user: false,
             clocks: Vec::new(),
             feeds: String::new(),
             late: 0,
@@ -137,6 +140,16 @@ impl Stage {
         let redis = Redis::start(&options.redis);
         let venue = Venue::start(20.0).await;
         let folder = tempfile::tempdir().unwrap();
+        let mut options = options;
+        if options.as_user {
+            let rules = include_str!("../../packaging/redis.acl").replace("{tc:prod}", "{tc:proof}");
+            let user = rules.lines().find_map(|line| line.strip_prefix("user tickcast ")).unwrap();
+            let words: Vec<&str> =
+                ["ACL", "SETUSER", "tickcast"].into_iter().chain(user.split(' ')).collect();
+            redis.text(&words);
+            std::fs::write(folder.path().join("redis.pass"), "change-this\n").unwrap();
+            options.keys += "username = \"tickcast\"\npassword_file = \"redis.pass\"\n";
+        }
         let (mut lines, mut nodes) = (Vec::new(), Vec::new());
         for index in 0..options.roles.len() {
             let mut address = redis.address();
