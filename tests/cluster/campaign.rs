@@ -3,10 +3,9 @@
 //! `CAMPAIGN_SECONDS`, `CAMPAIGN_SEED`, `CAMPAIGN_CLIENTS`, `CAMPAIGN_TICKS` and `CAMPAIGN_ONLY` (names of faults, with commas)
 //! say what. The seed is printed.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::Instant;
 
 use rand::{RngExt as _, SeedableRng as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;
@@ -20,7 +19,7 @@ use crate::{
 /// Longest that a cluster may take to be whole again after a fault.
 const WHOLE: Duration = Duration::from_secs(30);
 
-/// A client that was cut off has a cause that lies at most so far back. Drains and restarts take their time.
+/// A client that was cut off has a cause that lies back by no more than this: drains and restarts take their time.
 const CAUSE: Duration = Duration::from_secs(10);
 
 /// Something that goes wrong.

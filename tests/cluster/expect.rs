@@ -1,9 +1,8 @@
 //! What must have happened to clients, and what must not.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::Instant;
 
 use crate::{client::Seen, stage::Stage};
 

@@ -4,8 +4,9 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     hash::{DefaultHasher, Hasher as _},
     sync::Mutex,
-    time::Instant,
 };
+
+use tokio::time::Instant;
 
 /// Texts that are kept of each channel, so that a finding can show both sides.
 const RECENT: usize = 500;

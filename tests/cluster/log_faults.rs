@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::{
     proxy::{Line, Proxy},
     redis_server::Redis,
@@ -14,7 +16,7 @@ pub(crate) const LOG: &str = "{tc:proof}:log";
 /// How long nodes may take to see that the log is gone.
 const SEEN: Duration = Duration::from_secs(2);
 
-async fn is_renumbered(stage: &Stage, begun: std::time::Instant, reason: &str) {
+async fn is_renumbered(stage: &Stage, begun: Instant, reason: &str) {
     stage.counts(&format!("tickcast_cluster_epochs_total{{reason=\"{reason}\"}}"), 0.0, 1.0, SEEN).await;
     stage.renumbered(begun, Duration::from_secs(5)).await;
     stage.every_client_hears().await;
@@ -77,7 +79,7 @@ pub(crate) fn newest(redis: &Redis) -> (u64, u64) {
     (term.parse().unwrap(), seq.parse().unwrap())
 }
 
-async fn is_survived(stage: Stage, begun: std::time::Instant) {
+async fn is_survived(stage: Stage, begun: Instant) {
     stage
         .until("the forgery is counted", Duration::from_secs(5), async |stage| {
             stage.metric("tickcast_cluster_holes_total").await >= 1.0

@@ -11,7 +11,6 @@
     clippy::print_stderr,
     clippy::float_arithmetic,
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     clippy::cast_possible_truncation,
     reason = "tests: they measure, print, and read what they are told by variables"
 )]

@@ -6,12 +6,12 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 use crate::{
@@ -48,7 +48,7 @@ async fn listen(nodes: &[&Node], clients: usize, symbols: &[String], time: Durat
             let command =
                 json!({"op": "subscribe", "channel": "trades", "symbols": [symbol], "snapshot": false});
             socket.send(Message::text(command.to_string())).await.unwrap();
-            let end = tokio::time::Instant::now() + time;
+            let end = Instant::now() + time;
             let mut own = Vec::new();
             while let Ok(Some(Ok(message))) = tokio::time::timeout_at(end, socket.next()).await {
                 let (Ok(text), now) = (message.to_text(), now_us()) else { continue };
@@ -167,7 +167,7 @@ async fn per_delivery(node: &Node, clients: usize, time: Duration) -> f64 {
             let (mut socket, _) = connect_async(url).await.unwrap();
             let command = json!({"op": "subscribe", "channel": "trades", "symbols": ["SIM-*"]});
             socket.send(Message::text(command.to_string())).await.unwrap();
-            let end = tokio::time::Instant::now() + time;
+            let end = Instant::now() + time;
             while let Ok(Some(Ok(_))) = tokio::time::timeout_at(end, socket.next()).await {}
         });
     }

@@ -1,9 +1,8 @@
 //! Redis is killed, comes back empty, old or whole, is paused, closes connections, and lets in one user only.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Duration};
+
+use tokio::time::Instant;
 
 use crate::stage::{Options, Stage};
 
