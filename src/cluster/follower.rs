@@ -310,10 +310,7 @@ impl Follower {
         let WholeImage { epoch, time, inbox, first, last, marks, topics, numbering } = image;
         self.under_way = None;
         self.has_joined = false;
-        self.hub.renew(topics, numbering)?;
-        if *epoch != *self.hub.epoch() {
-            self.hub.renumber(epoch);
-        }
+        self.hub.renew_as(topics, numbering, &epoch)?;
         (self.position, self.marked_until, self.time, self.inbox) = (first, last, time, inbox);
         self.marks = if first < last { marks } else { HashMap::new() };
         self.sums.clear();

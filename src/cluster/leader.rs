@@ -71,6 +71,8 @@ pub(super) async fn run_candidate(
 struct Opened {
     at: Position,
     identity: Identity,
+    /// In a new numbering: others may have had what this node has not.
+    is_new: bool,
 }
 
 struct Candidate<'a> {
@@ -171,7 +173,7 @@ impl Candidate<'_> {
         self.log.put_meta(&meta(shared, epoch)).await?;
         let inbox = *shared.inbox.borrow();
         self.log.open_inbox(inbox).await?;
-        Ok(Some(Opened { at, identity }))
+        Ok(Some(Opened { at, identity, is_new: new.is_some() }))
     }
 
     /// The batch that this node's term follows. In a log that is lost it is what this node has, so that others who have the
@@ -253,7 +255,7 @@ impl<'a, S: Sources> Lead<'a, S> {
     /// Fills the origin hub with what clients see, and starts the feeds.
     fn begin(
         shared: &'a NodeContext,
-        Opened { at, identity }: Opened,
+        Opened { at, identity, is_new }: Opened,
         sources: &'a mut S,
         stop: CancellationToken,
     ) -> Result<Self, String> {
@@ -261,7 +263,7 @@ impl<'a, S: Sources> Lead<'a, S> {
         let origin = Hub::origin(sources.failover(), serving.clock().clone(), Arc::clone(serving.metrics()));
         let origin = origin.tapped(pending.tap());
         sources.enlist(&origin);
-        origin.take_over(serving, &sources.interrupted()).map_err(|why| why.to_string())?;
+        origin.take_over(serving, &sources.interrupted(is_new)).map_err(|why| why.to_string())?;
         let origin = Arc::new(origin);
         let writer = Writer::new(shared, at, identity, stop.clone());
         sources.start(&origin);
@@ -291,7 +293,10 @@ impl<'a, S: Sources> Lead<'a, S> {
                 }
                 None
             }
-            WriteEnd::Deposed => None,
+            WriteEnd::Deposed => {
+                self.shared.metrics.fenced();
+                None
+            }
             WriteEnd::Lost(reason) => Some(reason),
         };
         self.shared.seen.send_modify(|seen| seen.leads = false);

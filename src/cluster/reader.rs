@@ -231,9 +231,24 @@ impl Reader<'_> {
             }
             Err(hole) if is_in_step => {
                 tracing::error!(%at, "{hole}");
-                self.astray(reason_of(&hole));
+                let reason = self.reason_of(at, &hole).await;
+                self.astray(reason);
             }
             Err(hole) => tracing::debug!(%at, "{hole}"),
+        }
+    }
+
+    /// What the metrics call a hole. Where the log begins with what came, the batches in between were trimmed.
+    async fn reason_of(&mut self, at: Position, hole: &Hole) -> HoleReason {
+        match hole {
+            Hole::Skipped { .. } => match self.log.state().await {
+                Ok(state) if state.oldest >= Some(at) => HoleReason::Trimmed,
+                Ok(_) | Err(_) => HoleReason::Skipped,
+            },
+            Hole::Regressed { .. } => HoleReason::Regressed,
+            Hole::Differs(_) => HoleReason::Differs,
+            Hole::Unreadable(_, WireError::Version(_)) | Hole::Refused { .. } => HoleReason::Version,
+            Hole::Unreadable(..) | Hole::Unsound { .. } => HoleReason::Unreadable,
         }
     }
 
@@ -355,16 +370,5 @@ impl Reader<'_> {
             self.load_image().await?;
         }
         Ok(())
-    }
-}
-
-/// What the metrics call a hole.
-const fn reason_of(hole: &Hole) -> HoleReason {
-    match hole {
-        Hole::Skipped { .. } => HoleReason::Skipped,
-        Hole::Regressed { .. } => HoleReason::Regressed,
-        Hole::Differs(_) => HoleReason::Differs,
-        Hole::Unreadable(_, WireError::Version(_)) | Hole::Refused { .. } => HoleReason::Version,
-        Hole::Unreadable(..) | Hole::Unsound { .. } => HoleReason::Unreadable,
     }
 }

@@ -16,8 +16,9 @@ pub trait Sources: Send {
     /// Makes the feeds and their terms known to a hub in which there is nothing yet.
     fn enlist(&self, origin: &Hub);
 
-    /// Feeds that cannot tell by themselves what they have missed while another node led.
-    fn interrupted(&self) -> Vec<Source>;
+    /// Feeds that cannot tell by themselves what they have missed while another node led; all of them, when what others had
+    /// of them is lost.
+    fn interrupted(&self, is_lost: bool) -> Vec<Source>;
 
     /// Starts them all.
     fn start(&mut self, origin: &Arc<Hub>);

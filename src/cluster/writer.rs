@@ -110,7 +110,6 @@ impl<'a> Writer<'a> {
                 }
                 Ok(Appended::Fenced(newest)) => {
                     tracing::warn!(%at, %newest, "another node leads");
-                    self.shared.metrics.fenced();
                     return Err(WriteEnd::Deposed);
                 }
                 Ok(Appended::Behind(newest)) => {

@@ -42,6 +42,20 @@ impl Hub {
     /// # Errors
     /// When an image is none of a topic; then nothing may be applied before another call has succeeded.
     pub fn renew(&self, images: Vec<Image<Numbered>>, numbering: Numbering) -> Result<(), RestoreError> {
+        self.renew_as(images, numbering, &self.epoch())
+    }
+
+    /// Likewise with one whose numbering has that name. If it is another name, shards begin all anew at once: nothing of the
+    /// new numbers is told under the old name.
+    ///
+    /// # Errors
+    /// As [`renew`](Self::renew).
+    pub fn renew_as(
+        &self,
+        images: Vec<Image<Numbered>>,
+        numbering: Numbering,
+        epoch: &str,
+    ) -> Result<(), RestoreError> {
         let lanes = self.lanes.read();
         let mut batch = PublishBatch::new(&lanes, self.times());
         let kept: HashSet<_> = images.iter().map(|image| (image.id, image.symbol, image.base)).collect();
@@ -73,7 +87,12 @@ impl Hub {
         *self.numbering.lock() = numbering;
         batch.end(&self.context);
         // Behind all changes: a shard that caught up before would miss those that came after.
-        lanes.iter().flatten().for_each(|lane| lane.lap());
+        if *epoch == *self.epoch() {
+            lanes.iter().flatten().for_each(|lane| lane.lap());
+        } else {
+            drop(lanes);
+            self.renumber(epoch.to_owned());
+        }
         Ok(())
     }
 

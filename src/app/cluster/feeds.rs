@@ -103,9 +103,9 @@ impl Sources for OwnFeeds {
         self.feeds.iter().for_each(|feed| origin.enlist(feed.name, feed.terms));
     }
 
-    fn interrupted(&self) -> Vec<Source> {
+    fn interrupted(&self, is_lost: bool) -> Vec<Source> {
         let interrupted =
-            self.feeds.iter().filter(|own| own.feed.as_ref().is_some_and(AnyFeed::goes_on_alone));
+            self.feeds.iter().filter(|own| is_lost || own.feed.as_ref().is_some_and(AnyFeed::goes_on_alone));
         interrupted.map(|own| own.name).collect()
     }
 

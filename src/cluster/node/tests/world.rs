@@ -58,8 +58,8 @@ impl Sources for Desk {
         origin.enlist(feed(), FeedTerms::default());
     }
 
-    fn interrupted(&self) -> Vec<Source> {
-        Vec::new()
+    fn interrupted(&self, is_lost: bool) -> Vec<Source> {
+        if is_lost { vec![feed()] } else { Vec::new() }
     }
 
     fn start(&mut self, origin: &Arc<Hub>) {
