@@ -112,6 +112,29 @@ test('the page comes back to a gateway that was restarted', async (t) => {
   await live();
 });
 
+test('the page says that the gateway itself hears nothing, until it hears again', async (t) => {
+  const context = await browser.newContext({ viewport: VIEWPORTS.desktop });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  let told;
+  // In the gateway's place: what this one hears does not depend on anything.
+  await page.routeWebSocket(/\/v1\/ws/, (socket) => {
+    told = socket;
+    socket.send(JSON.stringify([{ T: 'welcome', proto: 1, node: 'one', epoch: 'e', time: 1, ping_s: 20 }]));
+  });
+  await page.goto(gateway.url);
+  const link = (state) => page.waitForFunction((it) => document.querySelector('#link').dataset.link === it, state, WAIT);
+  await link('open');
+  told.send(JSON.stringify([{ T: 'source', state: 'stale', since: 1, why: 'no word from the feed node' }]));
+  await link('stale');
+  assert.equal(await page.locator('#link').textContent(), 'stale: no word from the feed node');
+  assert.equal(await page.locator('#prices.offline').count(), 1, 'the prices look old');
+  assert.equal(await page.locator('#again').isVisible(), false, 'there is nothing to try again');
+  told.send(JSON.stringify([{ T: 'source', state: 'live' }]));
+  await link('open');
+  assert.equal(await page.locator('#prices.offline').count(), 0);
+});
+
 test('dark and light both show', async (t) => {
   const context = await browser.newContext({ viewport: VIEWPORTS.desktop, colorScheme: 'dark' });
   t.after(() => context.close());
