@@ -21,7 +21,7 @@ mod wire;
 mod writer;
 
 pub use bytes::WireError;
-pub use config::{ClusterConfig, ClusterServer, ReadFrom, Role};
+pub use config::{ClusterConfig, ReadFrom, Role};
 pub use context::MadeOf;
 pub use follower::{Applied, Follower, Hole};
 pub use image::{ImageBuilder, ImageError, Slice, WholeImage};

@@ -17,7 +17,7 @@ use self::feeds::OwnFeeds;
 use super::{Task, Tasks};
 use crate::{
     cluster::{
-        ClusterConfig, ClusterServer, FeedWord, MadeOf, Node, NodeParts, PushError, ReadFrom, Role,
+        ClusterConfig, FeedWord, MadeOf, Node, NodeParts, PushError, ReadFrom, Role,
         log::{Log, RedisLog},
         random_node_name,
     },
@@ -25,7 +25,7 @@ use crate::{
     hub::{Hub, HubConfig},
     limits::{CLOCK_TICK, META_WAIT, RESIGN_TIMEOUT},
     market::Interval,
-    redis::{Server, ServerDefinition},
+    redis::Server,
     server::{FeedNow, FollowedFeeds, Gateway, Inbox, Member, NotTaken, Pushed, Readiness},
 };
 
@@ -45,12 +45,8 @@ pub(super) struct Leaving {
 
 /// The cluster's log. Connects to nothing yet.
 pub(super) fn log(config: &ClusterConfig) -> anyhow::Result<Log> {
-    let ClusterServer { url, sentinels, master, username, password_file, ca_file, cert_file, key_file } =
-        config.server.clone();
-    let definition =
-        ServerDefinition { url, sentinels, master, username, password_file, ca_file, cert_file, key_file };
     // Paths in it are as the configuration has resolved them.
-    let server = Server::new(&definition, Path::new("")).map_err(|why| anyhow::anyhow!("cluster.{why}"))?;
+    let server = Server::new(&config.server, Path::new("")).map_err(|why| anyhow::anyhow!("cluster.{why}"))?;
     let log = RedisLog::new(server, &config.name);
     Ok(Log::Redis(match config.read_from {
         ReadFrom::Master => log,

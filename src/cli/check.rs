@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
@@ -13,6 +13,7 @@ use super::{ServeArgs, output::print};
 use crate::{
     config::{self, AnyFeed, Config, FeedConfig},
     feed::replay::Sample,
+    redis::Server,
 };
 
 /// What to check.
@@ -51,7 +52,8 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
         writeln!(out, "{name}: ok")?;
         writeln!(out, "  server {}, {}", server.bind, counted(server.workers, "worker"))?;
         if let Some(cluster) = &config.cluster {
-            let (name, role, server) = (&cluster.name, cluster.role.as_str(), &cluster.server);
+            let (name, role) = (&cluster.name, cluster.role.as_str());
+            let server = Server::new(&cluster.server, Path::new("")).map_or_else(|it| it.why, |it| it.name());
             writeln!(out, "  cluster {name}, {role}, at {server}")?;
         }
         useless = summary(out, &config.feeds)?;

@@ -1,16 +1,16 @@
 //! What an operator says about the cluster that a gateway belongs to, checked.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use crate::limits;
+use crate::{limits, redis::ServerDefinition};
 
 /// `[cluster]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterConfig {
     /// The cluster's name: a part of every key in Redis.
     pub name: String,
-    /// Where its Redis is.
-    pub server: ClusterServer,
+    /// Where its Redis is, and who asks; with paths as they are opened.
+    pub server: ServerDefinition,
     /// What this node does in it.
     pub role: Role,
     /// This node's name; none for one made at random.
@@ -31,38 +31,6 @@ pub struct ClusterConfig {
     pub read_from: ReadFrom,
     /// Whether batches are compressed.
     pub compress: bool,
-}
-
-/// Where Redis is, and who asks; as it was written, with paths made absolute or relative to the working directory.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ClusterServer {
-    /// `redis://`, `rediss://` or `unix://`, without a password.
-    pub url: Option<String>,
-    /// `host:port` of Sentinels, in place of a URL.
-    pub sentinels: Vec<String>,
-    /// What the Sentinels call the master.
-    pub master: Option<String>,
-    /// The ACL user.
-    pub username: Option<String>,
-    /// A file with the password, read again at each connect.
-    pub password_file: Option<PathBuf>,
-    /// Certificates of those who may sign the server's.
-    pub ca_file: Option<PathBuf>,
-    /// The client's certificate.
-    pub cert_file: Option<PathBuf>,
-    /// The key of the client's certificate.
-    pub key_file: Option<PathBuf>,
-}
-
-impl fmt::Display for ClusterServer {
-    /// Where it is, as people read it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.url, &self.master) {
-            (Some(url), _) => f.write_str(url),
-            (None, Some(master)) => write!(f, "{master} of {}", self.sentinels.join(", ")),
-            (None, None) => f.write_str("nowhere"),
-        }
-    }
 }
 
 /// What a node does.
@@ -120,7 +88,7 @@ impl ReadFrom {
 impl ClusterConfig {
     /// A cluster of that name at that server, and every other value as it is by default.
     #[must_use]
-    pub fn new(name: String, server: ClusterServer) -> Self {
+    pub fn new(name: String, server: ServerDefinition) -> Self {
         Self {
             name,
             server,

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::{sections::file, settings::Settings};
 use crate::{
-    cluster::{ClusterConfig, ClusterServer, ReadFrom, Role},
+    cluster::{ClusterConfig, ReadFrom, Role},
     limits,
+    redis::{Server, ServerDefinition},
 };
 
 /// Keys that mean something only with `cluster.name`, in the order in which the first is told.
@@ -56,19 +57,14 @@ pub(super) fn cluster(settings: &mut Settings, base: &Path, directory: &Path) ->
     Some(config)
 }
 
-fn server(settings: &mut Settings, base: &Path, directory: &Path) -> ClusterServer {
+fn server(settings: &mut Settings, base: &Path, directory: &Path) -> ServerDefinition {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let expected = "a URL like redis://host:6379/0, rediss://host:6380/0 or unix:///run/redis.sock, without a password \
-                    (which has a file of its own, cluster.password_file)";
-    let url = settings.parsed("cluster.url", expected, |text| is_url(text).then(|| text.to_owned()));
-    let sentinel = |text: &str| is_host_and_port(text).then(|| text.to_owned());
-    let sentinels = settings.list("cluster.sentinels", "a place like sentinel.example.com:26379", sentinel);
     let mut path = |key| -> Option<PathBuf> { file(settings, key, base, directory) };
     let (password_file, ca_file) = (path("cluster.password_file"), path("cluster.ca_file"));
     let (cert_file, key_file) = (path("cluster.cert_file"), path("cluster.key_file"));
-    ClusterServer {
-        url,
-        sentinels: sentinels.unwrap_or_default(),
+    ServerDefinition {
+        url: settings.parsed("cluster.url", "a URL like redis://host:6379/0", some),
+        sentinels: settings.list("cluster.sentinels", "a place like host:26379", some).unwrap_or_default(),
         master: settings.parsed("cluster.master", "what the Sentinels call the master", some),
         username: settings.parsed("cluster.username", "the name of an ACL user", some),
         password_file,
@@ -89,44 +85,22 @@ fn read_times(settings: &mut Settings, config: &mut ClusterConfig) {
     config.found = settings.millis("cluster.found_ms", &limits::FOUND_MS_RANGE, config.found);
 }
 
-/// What does not go together.
+/// What does not go together, and what is wrong with the way to Redis.
 fn contradictions(settings: &mut Settings, config: &ClusterConfig) {
     let server = &config.server;
-    let (has_url, has_sentinels) = (settings.has("cluster.url"), settings.has("cluster.sentinels"));
-    let tells = |settings: &mut Settings, key, why: &str| settings.contradicts(&[key], why.to_owned());
-    if has_url && has_sentinels {
-        tells(settings, "cluster.sentinels", "there is cluster.url already: one of them says where Redis is");
-    }
-    if !has_url && !has_sentinels {
-        tells(
-            settings,
-            "cluster.name",
-            "a cluster needs cluster.url, or cluster.sentinels with cluster.master",
-        );
-    }
-    if has_sentinels && !settings.has("cluster.master") {
-        tells(settings, "cluster.sentinels", "Sentinels are asked for a master: cluster.master is its name");
-    }
-    if settings.has("cluster.master") && !has_sentinels {
-        tells(
-            settings,
-            "cluster.master",
-            "only Sentinels know a master by name: there are no cluster.sentinels",
-        );
-    }
-    let most = limits::MAX_SENTINELS;
-    if server.sentinels.len() > most {
-        let why = format!("found {} sentinels, expected at most {most}", server.sentinels.len());
-        settings.contradicts(&["cluster.sentinels"], why);
-    }
-    if server.cert_file.is_some() != server.key_file.is_some() {
-        let why = "cluster.cert_file and cluster.key_file belong together".to_owned();
-        settings.contradicts(&["cluster.cert_file", "cluster.key_file"], why);
-    }
-    let is_plain = server.url.as_deref().is_some_and(|url| !url.starts_with("rediss://"));
-    if is_plain && (server.ca_file.is_some() || server.cert_file.is_some()) {
-        let why = "certificates are for TLS only, and cluster.url does not begin with rediss://".to_owned();
-        settings.contradicts(&["cluster.ca_file", "cluster.cert_file"], why);
+    if !settings.has("cluster.url") && !settings.has("cluster.sentinels") {
+        let why = "a cluster needs cluster.url, or cluster.sentinels with cluster.master".to_owned();
+        settings.contradicts(&["cluster.name"], why);
+    } else if (server.url.is_some() || !server.sentinels.is_empty())
+        // Paths in it are complete.
+        && let Err(mistake) = Server::new(server, Path::new(""))
+    {
+        let name = mistake.key.split('[').next();
+        let full = OTHERS.iter().find(|key| key.strip_prefix("cluster.") == name);
+        let full = full.copied().filter(|key| settings.has(key)).unwrap_or("cluster.name");
+        let is_told = full.strip_prefix("cluster.") == Some(&mistake.key);
+        let why = if is_told { mistake.why } else { format!("cluster.{mistake}") };
+        settings.contradicts(&[full], why);
     }
     if config.window <= config.lease {
         let why = format!(
@@ -139,25 +113,6 @@ fn contradictions(settings: &mut Settings, config: &ClusterConfig) {
     if settings.has("store.path") {
         let why =
             "a gateway of a cluster has its memory in the log and in the other nodes: leave store.path out";
-        tells(settings, "store.path", why);
+        settings.contradicts(&["store.path"], why.to_owned());
     }
-}
-
-/// Whether it names a server of a kind that we know, and no password: URLs are printed.
-fn is_url(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once("://") else { return false };
-    match scheme {
-        "redis" | "rediss" => {
-            let (place, database) = rest.split_once('/').unwrap_or((rest, ""));
-            let is_number = |text: &str| text.is_empty() || text.parse::<u16>().is_ok();
-            !place.is_empty() && !place.contains(['@', '?', '#']) && is_number(database)
-        }
-        "unix" => rest.starts_with('/') && !rest.contains(['@', '?', '#']),
-        _ => false,
-    }
-}
-
-fn is_host_and_port(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    !host.is_empty() && !host.contains(['/', '@', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }

@@ -5,9 +5,6 @@ use std::{ops::RangeInclusive, time::Duration};
 /// Longest name of a cluster or of a node in it, in characters. Longer: the configuration is refused.
 pub const CLUSTER_NAME_CHARS: usize = 32;
 
-/// `cluster.sentinels`: how many at most. More: the configuration is refused.
-pub const MAX_SENTINELS: usize = 16;
-
 /// A leader that is not heard for this long is replaced, when nothing else is configured.
 pub const DEFAULT_LEASE: Duration = Duration::from_secs(3);
 

@@ -1,10 +1,11 @@
 //! `[cluster]`: every key from both layers, what does not go together, and what an edge passes over.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, time::Duration};
 
 use tickcast::{
-    cluster::{ClusterConfig, ClusterServer, ReadFrom, Role},
+    cluster::{ClusterConfig, ReadFrom, Role},
     config::Flags,
+    redis::ServerDefinition,
 };
 
 use super::{load, load_file, refused, tickcast, toml_of, variable};
@@ -15,8 +16,6 @@ const URL: &str = "redis://redis.example.com:6379/0";
 const KEYS: &[(&str, &str, &str)] = &[
     ("role", "edge", "leader"),
     ("node", "one-1_A", "one.example.com"),
-    ("username", "tickcast", ""),
-    ("password_file", "secret", "secrets/"),
     ("lease_ms", "500", "499"),
     ("silence_ms", "60000", "60001"),
     ("window_ms", "5000", "4999"),
@@ -28,14 +27,11 @@ const KEYS: &[(&str, &str, &str)] = &[
 ];
 
 fn all(config: &ClusterConfig) -> Vec<(&'static str, String)> {
-    let ClusterConfig { role, node, server, lease, silence, window, window_bytes, .. } = config;
+    let ClusterConfig { role, node, lease, silence, window, window_bytes, .. } = config;
     let millis = |time: &Duration| time.as_millis().to_string();
-    let password = server.password_file.as_ref().and_then(|path| path.file_name()?.to_str());
     vec![
         ("role", role.as_str().to_owned()),
         ("node", node.clone().unwrap_or_default()),
-        ("username", server.username.clone().unwrap_or_default()),
-        ("password_file", password.unwrap_or_default().to_owned()),
         ("lease_ms", millis(lease)),
         ("silence_ms", millis(silence)),
         ("window_ms", millis(window)),
@@ -59,7 +55,7 @@ fn with(line: &str) -> ClusterConfig {
 #[test]
 fn without_the_section_there_is_no_cluster() {
     assert_eq!(load_file("").unwrap().cluster, None);
-    let server = ClusterServer { url: Some(URL.into()), ..ClusterServer::default() };
+    let server = ServerDefinition { url: Some(URL.into()), ..ServerDefinition::default() };
     assert_eq!(with(""), ClusterConfig::new("prod".into(), server));
 }
 
@@ -96,22 +92,25 @@ fn every_key_comes_from_file_and_environment_and_changes_nothing_else() {
 
 #[test]
 fn files_are_beside_the_one_that_names_them() {
-    let text = "password_file = \"secret\"\nca_file = \"/etc/ca.pem\"\ncert_file = \"c\"\nkey_file = \"k\"";
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("etc")).unwrap();
     let path = directory.path().join("etc/tickcast.toml");
-    fs::write(&path, file(text).replace("redis://", "rediss://")).unwrap();
+    fs::write(&path, file("username = \"tickcast\"\npassword_file = \"secret\"")).unwrap();
     let flags = Flags { config: Some(path.clone()), ..Flags::default() };
-    let key = ("TICKCAST_CLUSTER__KEY_FILE", "of-the-variable");
+    let errors = refused(load(directory.path(), &[], &flags));
+    assert!(errors[0].contains("tickcast.toml:5: cluster.password_file: "), "{errors:?}");
+    fs::write(path.with_file_name("secret"), "hush\n").unwrap();
+    let server = load(directory.path(), &[], &flags).unwrap().cluster.unwrap().server;
+    assert_eq!(server.username.as_deref(), Some("tickcast"));
+    assert_eq!(server.password_file, Some(path.with_file_name("secret")));
+    fs::write(directory.path().join("of-the-variable"), "hush\n").unwrap();
+    let key = ("TICKCAST_CLUSTER__PASSWORD_FILE", "of-the-variable");
     let server = load(directory.path(), &[key], &flags).unwrap().cluster.unwrap().server;
-    let beside = |name: &str| Some(path.with_file_name(name));
-    assert_eq!((server.password_file, server.cert_file), (beside("secret"), beside("c")));
-    assert_eq!(server.ca_file, Some(PathBuf::from("/etc/ca.pem")));
-    assert_eq!(server.key_file, Some(directory.path().join("of-the-variable")));
+    assert_eq!(server.password_file, Some(directory.path().join("of-the-variable")));
 }
 
 #[test]
-fn a_url_has_no_password_and_says_how_to_get_there() {
+fn what_is_wrong_with_the_way_to_redis_is_told_at_its_key() {
     for good in ["redis://r", "redis://10.0.0.1:6379", "rediss://[::1]:6380/3", "unix:///run/redis.sock"] {
         load_file(&file("").replace(URL, good)).unwrap();
     }
@@ -127,46 +126,52 @@ fn a_url_has_no_password_and_says_how_to_get_there() {
     ] {
         let errors = refused(load_file(&file("").replace(URL, bad)));
         assert_eq!(errors.len(), 1, "{errors:?}");
-        assert!(errors[0].starts_with("tickcast.toml:3: cluster.url: found "), "{errors:?}");
-        assert!(errors[0].contains("without a password"), "{errors:?}");
+        assert!(errors[0].starts_with("tickcast.toml:3: cluster.url: "), "{errors:?}");
+        assert!(!errors[0].contains("hush"), "{errors:?}");
     }
+    for (text, start) in [
+        ("username = \"u\"", "4: cluster.username: expected password_file"),
+        ("ca_file = \"c\"", "4: cluster.ca_file: "),
+        ("cert_file = \"c\"", "4: cluster.cert_file: "),
+        ("sentinels = [\"a:1\"]\nmaster = \"m\"", "4: cluster.sentinels: expected either url"),
+        ("master = \"m\"", "4: cluster.master: expected either url"),
+    ] {
+        let errors = refused(load_file(&file(text)));
+        assert!(errors.len() == 1 && errors[0].starts_with(&format!("tickcast.toml:{start}")), "{errors:?}");
+    }
+    let sentinels = |rest: &str| format!("[cluster]\nname = \"x\"\nsentinels = [\"a:26379\", \"b{rest}\n");
+    let errors = refused(load_file(&sentinels(":no\"]\nmaster = \"m\"")));
+    assert!(
+        errors[0].starts_with("tickcast.toml:3: cluster.sentinels: cluster.sentinels[1]: "),
+        "{errors:?}"
+    );
+    let errors = refused(load_file(&sentinels("\"]")));
+    assert!(
+        errors[0].starts_with("tickcast.toml:2: cluster.name: cluster.master: found nothing"),
+        "{errors:?}"
+    );
+    let server = load_file(&sentinels(":26379\"]\nmaster = \"m\"")).unwrap().cluster.unwrap().server;
+    assert_eq!((server.sentinels.len(), server.master.as_deref()), (2, Some("m")));
 }
 
 #[test]
 fn what_does_not_go_together_is_told() {
-    let line = |line: &str| refused(load_file(&file(line)));
-    for (text, key, why) in [
-        ("sentinels = [\"a:1\"]\nmaster = \"m\"", "4: cluster.sentinels", "one of them says where Redis is"),
-        ("master = \"m\"", "4: cluster.master", "there are no cluster.sentinels"),
-        ("cert_file = \"c\"", "4: cluster.cert_file", "belong together"),
-        ("ca_file = \"c\"", "4: cluster.ca_file", "rediss://"),
+    for (text, start) in [
         (
             "lease_ms = 6000\nwindow_ms = 5000",
-            "5: cluster.window_ms",
-            "before a leader is replaced, after 6000 ms",
+            "5: cluster.window_ms: a log of 5000 ms is over before a leader is replaced, after 6000 ms",
         ),
-        ("[store]\npath = \"p\"", "5: store.path", "leave store.path out"),
+        ("[store]\npath = \"p\"", "5: store.path: a gateway of a cluster has its memory in the log"),
     ] {
-        let errors = line(text);
-        assert!(
-            errors.iter().any(|error| error.starts_with(&format!("tickcast.toml:{key}: "))),
-            "{errors:?}"
-        );
-        assert!(errors.iter().any(|error| error.contains(why)), "{errors:?}");
+        let errors = refused(load_file(&file(text)));
+        assert!(errors.len() == 1 && errors[0].starts_with(&format!("tickcast.toml:{start}")), "{errors:?}");
     }
-    let errors = refused(load_file("[cluster]\nname = \"x\"\n"));
     assert_eq!(
-        errors,
+        refused(load_file("[cluster]\nname = \"x\"\n")),
         [
             "tickcast.toml:2: cluster.name: a cluster needs cluster.url, or cluster.sentinels with cluster.master"
         ]
     );
-    let errors = refused(load_file("[cluster]\nname = \"x\"\nsentinels = [\"a:26379\", \"b\"]\n"));
-    assert!(errors[0].contains("found \"b\", expected a place like"), "{errors:?}");
-    assert!(errors[1].contains("cluster.master is its name"), "{errors:?}");
-    let text = "[cluster]\nname = \"x\"\nsentinels = [\"a:26379\", \"b:26379\"]\nmaster = \"m\"\n";
-    let server = load_file(text).unwrap().cluster.unwrap().server;
-    assert_eq!(server.to_string(), "m of a:26379, b:26379");
 }
 
 /// An edge has neither the credentials nor the recordings of those that it shares its file with.

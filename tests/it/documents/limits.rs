@@ -76,7 +76,6 @@ const SAID: &[Said] = said! {
     PROTOCOL "0.001 to 1000": MIN_RATE = MIN_RATE.to_string();
     OPERATIONS "| `server.origins` | none | 100 at most |": MAX_ORIGINS = n(MAX_ORIGINS);
     OPERATIONS "| `cluster.name` | none | 1 to 32 letters": CLUSTER_NAME_CHARS = n(CLUSTER_NAME_CHARS);
-    OPERATIONS "| `cluster.sentinels` | none | 16 at most |": MAX_SENTINELS = n(MAX_SENTINELS);
     OPERATIONS "| `server.hosts` | none | 100 at most |": MAX_HOSTS = n(MAX_HOSTS);
     OPERATIONS "| `server.trusted_proxies` | none | 256 at most |": MAX_TRUSTED_PROXIES = n(MAX_TRUSTED_PROXIES);
     OPERATIONS "| a connection without a request for 75 s |": KEEP_ALIVE = seconds(KEEP_ALIVE);

@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     cluster::{
-        ClusterConfig, ClusterServer, FeedWord, MadeOf, Node, NodeParts, PushError, Sources,
+        ClusterConfig, FeedWord, MadeOf, Node, NodeParts, PushError, Sources,
         log::{Line, Log, MemoryServer},
     },
     hub::{FailoverTimes, FeedTerms, Hub, HubConfig},
     market::{Channel, Print, Source, Symbol, Tick, Trade, TradeId, UnixMicros},
     metrics::Metrics,
+    redis::ServerDefinition,
 };
 
 /// Longest that anything may take, in the time of the test.
@@ -170,7 +171,7 @@ impl World {
         let _lane = hub.open_lane().unwrap();
         let sizes = (String::new(), Vec::new());
         let node = Node::new(NodeParts {
-            config: ClusterConfig::new("test".into(), ClusterServer::default()),
+            config: ClusterConfig::new("test".into(), ServerDefinition::default()),
             id: format!("n{}", self.nodes.len()),
             address: String::new(),
             made_of: MadeOf { feeds: sizes.0, intervals: sizes.1, trades_per_symbol: 100, bars: 100 },
