@@ -76,6 +76,8 @@ pub(crate) async fn poll(
 ) -> Result<HttpResponse, Refusal> {
     let wanted = query.commands()?;
     let wait = query.wait()?;
+    // A change from here on is news.
+    let serial = gateway.hub.source_serial();
     let pause = Query::pause(wanted.iter().find_map(|command| command.max_rate), wait)?;
     let (known, unknown) = query::known(&wanted, &gateway.hub);
     if !known {
@@ -104,7 +106,7 @@ pub(crate) async fn poll(
     joined.map_err(|fault| Refusal::bad(fault.code, format!("symbols: {}", fault.msg)))?;
     // The first request of a client asks for a beginning, which is there at once.
     let deadline = if after.is_some() { now + wait } else { now };
-    let messages = session.news(&gateway.hub, deadline).await.ok_or_else(over)?;
+    let messages = session.news((&gateway.hub, serial), deadline).await.ok_or_else(over)?;
     Ok(answer(&session, &gateway.hub, &messages, &unknown))
 }
 
@@ -143,8 +145,7 @@ struct PollSession {
 impl PollSession {
     /// What waits, or else what comes first; nothing when the deadline passes, or when values come no more, or again.
     /// `None` when the session was closed, or the client is gone.
-    async fn news(&self, hub: &Hub, deadline: Instant) -> Option<Vec<u8>> {
-        let serial = hub.source_serial();
+    async fn news(&self, (hub, serial): (&Hub, u64), deadline: Instant) -> Option<Vec<u8>> {
         loop {
             let messages = self.fetch()?;
             if !messages.is_empty() || Instant::now() >= deadline || hub.source_serial() != serial {
