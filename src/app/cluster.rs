@@ -46,7 +46,8 @@ pub(super) struct Leaving {
 /// The cluster's log. Connects to nothing yet.
 pub(super) fn log(config: &ClusterConfig) -> anyhow::Result<Log> {
     // Paths in it are as the configuration has resolved them.
-    let server = Server::new(&config.server, Path::new("")).map_err(|why| anyhow::anyhow!("cluster.{why}"))?;
+    let server =
+        Server::new(&config.server, Path::new("")).map_err(|why| anyhow::anyhow!("cluster.{why}"))?;
     let log = RedisLog::new(server, &config.name);
     Ok(Log::Redis(match config.read_from {
         ReadFrom::Master => log,
