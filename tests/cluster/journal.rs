@@ -100,11 +100,15 @@ impl Journal {
         }
     }
 
-    /// Whether each of a producer's trades was seen, or lies where numbers say that something is missing.
+    /// Whether each of a producer's trades was seen, or lies where numbers say that something is missing. Of a symbol that no
+    /// client watches nothing is known.
     pub(crate) fn account(&self, symbol: &str, sent: &[u64]) {
         let guard = self.lines.lock().unwrap();
         let lines: Vec<&Line> =
             guard.1.iter().filter(|line| line.symbol == symbol && line.channel == "trades").collect();
+        if lines.is_empty() {
+            return;
+        }
         let mut missing = Vec::new();
         let mut told = 0;
         for id in sent {

@@ -118,7 +118,7 @@ async fn added_delay() {
 async fn simulated(rate: usize, roles: Vec<&'static str>) -> Stage {
     let feed = format!(
         "[[feed]]\nname = \"market\"\nkind = \"simulator\"\nrate = {}\ntrades_share = 0.5\nseed = 7\n{}",
-        rate / 50,
+        rate,
         (0..50)
             .map(|i| format!(
                 "[[feed.symbol]]\nsymbol = \"SIM-{i:02}\"\nprice = \"{}.50\"\ntick = \"0.01\"\n",
