@@ -2,16 +2,19 @@
 
 mod fixture;
 
-use std::hint::black_box;
+use std::{hint::black_box, sync::Arc};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tickcast::{
+    clock::Clock,
+    cluster::{Batch, Entry, Follower, Position},
     dialect::{
         Venue,
         native::{Encoding, encode_event},
     },
-    hub::{Body, Event},
+    hub::{Body, Event, Hub, HubConfig, Input},
     market::{Print, Tick, Trade, TradeId, UnixMicros},
+    metrics::Metrics,
 };
 
 use fixture::{Fixture, quote, source, symbol};
@@ -155,5 +158,42 @@ fn parse(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, encode, publish, fan_out, merge, assemble, share, parse);
+/// What a node of a cluster pays for a batch of fifty trades: to write it, to read it, and to take it in with ticker and all
+/// bars.
+fn cluster(c: &mut Criterion) {
+    const TRADES: usize = 50;
+    let mut group = c.benchmark_group("cluster");
+    group.throughput(Throughput::Elements(TRADES as u64));
+    let batch = || Batch {
+        time: UnixMicros(1_767_623_400_042_100),
+        passes: false,
+        inbox: None,
+        entries: (0..TRADES).map(|i| Entry::Input(Input::Tick(trade(i)))).collect(),
+    };
+    let whole = batch();
+    let bytes = whole.encode();
+    let per_trade = bytes.len() / TRADES;
+    group.bench_function(format!("write, {per_trade} bytes a trade"), |b| {
+        b.iter(|| black_box(&whole).encode())
+    });
+    group.bench_function("read", |b| b.iter(|| Batch::decode(black_box(&bytes)).expect("a batch")));
+    let hub = Hub::new(HubConfig::default(), "bench".to_owned(), Clock::system(), Arc::new(Metrics::new()));
+    let symbols = (0..TRADES).map(|i| Input::Symbol(symbol(i), source()));
+    hub.apply(symbols).expect("room for some symbols");
+    let mut follower = Follower::new(Arc::new(hub));
+    follower.found(Position::START);
+    group.bench_function("take in", |b| {
+        b.iter_batched(
+            batch,
+            |batch| {
+                let at = follower.position().next();
+                follower.apply(at, batch).expect("the next batch")
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, encode, publish, fan_out, merge, assemble, share, parse, cluster);
 criterion_main!(benches);

@@ -4,13 +4,19 @@
 #[path = "../../tests/shared/escape.rs"]
 pub mod escape;
 
+use std::sync::Arc;
+
 use serde::Deserialize as _;
 use tickcast::{
+    clock::Clock,
+    cluster::{Batch, Follower, ImageBuilder, Position, Slice},
     dialect::{
         Message, Venue,
         native::{Encoding, TickMessage, encode_tick, parse_command},
     },
+    hub::{Hub, HubConfig},
     market::{Source, Tick, UnixMicros},
+    metrics::Metrics,
 };
 
 /// Longest text of an error, in bytes: its words and what frames them.
@@ -98,6 +104,33 @@ pub fn native_kept(bytes: &[u8]) {
     if let Ok(message) = TickMessage::deserialize(&mut packed) {
         published(&message);
     }
+}
+
+/// Reads the bytes as a batch of the log and as a slice of an image, and takes in what that says.
+///
+/// # Panics
+/// When a promise is broken.
+pub fn cluster_kept(bytes: &[u8]) {
+    if let Ok(batch) = Batch::decode(bytes) {
+        let again = Batch::decode(&batch.encode()).expect("what was read can be written");
+        assert_eq!(format!("{again:?}"), format!("{batch:?}"), "and says the same");
+        let mut follower = Follower::new(hub());
+        follower.found(Position::START);
+        if follower.apply(Position { term: 0, seq: 1 }, batch).is_ok() {
+            while follower.proceed().is_ok_and(|more| more) {}
+            let _sum = follower.hub().sum(0, u32::MAX);
+        }
+    }
+    if let Ok(slice) = Slice::decode(bytes)
+        && let Ok(Some(image)) = ImageBuilder::default().add(slice)
+    {
+        let _refused = Follower::new(hub()).load(image);
+    }
+}
+
+fn hub() -> Arc<Hub> {
+    let clock = Clock::manual(UnixMicros(1));
+    Arc::new(Hub::new(HubConfig::default(), "fuzz".to_owned(), clock, Arc::new(Metrics::new())))
 }
 
 /// The same JSON with other escapes, chosen by its own bytes. None of MessagePack, or of what is not UTF-8.

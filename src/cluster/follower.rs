@@ -220,7 +220,10 @@ impl Follower {
             return Err(skipped);
         };
         // What the one before had still written stands in front of the opening batch: its writer reads that before it leads.
-        let follows = open.follows <= self.position && (self.has_joined || open.follows == Position::START);
+        // Where the numbering is another one, the log may be too, and this node may have what was lost with the old one.
+        let is_behind = open.follows < self.position && *open.epoch == *self.hub.epoch();
+        let follows = open.follows == self.position && (self.has_joined || open.follows == Position::START);
+        let follows = follows || self.has_joined && is_behind;
         if !follows {
             return Err(skipped);
         }

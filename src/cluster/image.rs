@@ -145,8 +145,12 @@ fn put_numbering(out: &mut InputWriter, Numbering { next, floor, waiting }: &Num
 
 fn take_numbering(reader: &mut InputReader<'_>) -> Result<Numbering, WireError> {
     let (next, floor, count) = (reader.small()?, reader.uint()?, reader.uint()?);
-    let waiting =
-        (0..count).map(|_| Ok((reader.symbol()?, reader.uint()?))).collect::<Result<_, WireError>>()?;
+    let waiting = (0..count).map(|_| Ok((reader.symbol()?, reader.uint()?)));
+    let waiting = waiting.collect::<Result<HashMap<_, _>, WireError>>()?;
+    // No topic counts that far, and new ones go on from here.
+    if waiting.values().chain([&floor]).any(|highest| *highest >= u64::MAX / 2) {
+        return Err(WireError::Large("a number"));
+    }
     Ok(Numbering { next, floor, waiting })
 }
 

@@ -23,6 +23,9 @@ fn seeds_of_the_fuzz_targets_keep_their_promises_in_any_escapes() {
         frames.iter().for_each(|frame| promises::kept(venue, frame));
     }
     seeds("native").iter().for_each(|bytes| promises::native_kept(bytes));
+    let batches = seeds("cluster");
+    assert!(batches.len() > 2);
+    batches.iter().for_each(|bytes| promises::cluster_kept(bytes));
     for bytes in seeds("products") {
         let (venue, list) = bytes.split_first().unwrap();
         promises::products_kept(Venue::ALL[usize::from(*venue) % Venue::ALL.len()], list);

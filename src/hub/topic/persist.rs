@@ -91,7 +91,9 @@ impl Topic {
         inner.is_absent = image.present.is_none() || image.is_absent;
         let Image { heads, last, lost, trades, corrections, bars, computed, minutes, clock, present, .. } =
             image;
-        if !clock.is_sound() || heads.iter().any(|head| *head < self.base) {
+        // No topic counts that far; numbers go on from here.
+        let may_be = self.base..u64::MAX / 2;
+        if !clock.is_sound() || !heads.iter().all(|head| may_be.contains(head)) {
             return None;
         }
         *inner.candidates.home_clock_mut() = clock;

@@ -90,7 +90,7 @@ impl Topic {
         let is_sound = are_voids
             && status.as_ref().is_none_or(|status| fits(status, Channel::Status))
             && clocks.iter().all(|(_, clock)| clock.is_sound())
-            && (clocks.len(), others.len()) == (others.len(), clocks.len())
+            && clocks.len() == others.len()
             && others.len() < MAX_FEEDS_PER_SYMBOL;
         if !is_sound {
             return None;
