@@ -251,9 +251,14 @@ impl Stage {
     pub(crate) async fn all_ready(&self) {
         self.until("every node is ready", PATIENCE, async |stage| {
             for node in stage.nodes.iter().filter(|node| node.is_running()) {
-                // One that takes no clients never says that it is ready.
-                let path = if stage.options.roles[node.index] == "feed" { "/healthz" } else { "/readyz" };
-                if node.try_get(path).await.is_none_or(|(status, _)| status != 200) {
+                // One that takes no clients never says that it is ready, but shows that it has joined.
+                let has_joined = if stage.options.roles[node.index] == "feed" {
+                    let joining = node.metric("tickcast_cluster_role{role=\"joining\"}").await;
+                    node.metric("tickcast_cluster_attached").await > 0.5 && joining < 0.5
+                } else {
+                    node.is_ready().await
+                };
+                if !has_joined {
                     return false;
                 }
             }
