@@ -106,6 +106,8 @@ async fn sentinels_are_asked_anew_for_the_master_and_a_wrong_one_is_passed_over(
     let server = server(&definition);
     let mut link = server.connect().await.unwrap();
     let () = link.ask(cmd("SET").arg("a").arg(1), ANSWER).await.unwrap();
+    // What the replica does not have yet would be gone with the master.
+    assert_eq!(link.ask::<i64>(cmd("WAIT").arg(1).arg(5_000), ANSWER).await.unwrap(), 1);
     while !sentinel.ask::<String>(&["INFO", "sentinel"]).contains("slaves=1") {
         assert!(Instant::now() < deadline, "{}", sentinel.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
