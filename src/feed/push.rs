@@ -99,6 +99,11 @@ impl SymbolRoom {
         Self { most, taken: OnceLock::new() }
     }
 
+    /// How many symbols it has room for.
+    pub(super) const fn most(&self) -> usize {
+        self.most
+    }
+
     /// Makes the symbol of a tick known.
     ///
     /// # Errors

@@ -113,9 +113,12 @@ impl Feed for Redis {
         Ok(ended?)
     }
 
+    /// Where the next leader of a cluster goes on no store says: it begins at what comes, and the hub tells the gap.
     fn begin_anew(&mut self) {
-        if let Reads::Streams(streams) = &mut self.reads {
-            streams.begin_anew();
+        self.intake.begin_anew();
+        match &mut self.reads {
+            Reads::Channels(channels) => channels.begin_anew(),
+            Reads::Streams(streams) => streams.begin_anew(),
         }
     }
 

@@ -34,6 +34,11 @@ impl Intake {
         Self { room, source, compares, sequencer, interrupted, burst }
     }
 
+    /// Forgets what came so far: the next ticks are for another hub.
+    pub(super) fn begin_anew(&mut self) {
+        *self = Self::new(SymbolRoom::new(self.room.most()), self.source, self.compares);
+    }
+
     /// From here on ticks of all symbols of the feed may be missing.
     pub(super) fn interrupt(&mut self, out: &Publisher, why: LossWhy) {
         let symbols = out.symbols();

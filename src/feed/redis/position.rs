@@ -257,6 +257,65 @@ mod tests {
         assert_eq!(position, at(13, 3), "at its end the count is known again");
     }
 
+    /// What happens to a stream and to its reader.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Add(u64),
+        /// To at most that many entries.
+        Trim(usize),
+        Read(usize),
+        Look,
+        Reconnect,
+    }
+
+    fn steps() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
+        use proptest::prelude::*;
+        let step = prop_oneof![
+            3 => (1..6_u64).prop_map(Step::Add),
+            1 => (0..8_usize).prop_map(Step::Trim),
+            3 => (1..5_usize).prop_map(Step::Read),
+            2 => Just(Step::Look),
+            1 => Just(Step::Reconnect),
+        ];
+        proptest::collection::vec(step, 0..60)
+    }
+
+    proptest::proptest! {
+        /// However adding, trimming, reading and looking follow each other: what was never read is told, and nothing else.
+        #[test]
+        fn every_entry_is_read_or_counted_as_lost(steps in steps()) {
+            let (mut there, mut added) = (std::collections::VecDeque::new(), 0);
+            let (mut position, mut read, mut told) = (at(0, 0), 0, 0);
+            for step in steps.into_iter().chain([Step::Read(usize::MAX), Step::Look]) {
+                let is_first = matches!(step, Step::Reconnect);
+                match step {
+                    Step::Add(count) => {
+                        // Ids have holes.
+                        there.extend((1..=count).map(|i| id((added + i) * 3)));
+                        added += count;
+                    }
+                    Step::Trim(most) => drop(there.drain(..there.len().saturating_sub(most))),
+                    Step::Read(most) => {
+                        let behind: Vec<_> = there.iter().copied().filter(|id| *id > position.id).take(most).collect();
+                        read += behind.len() as u64;
+                        behind.into_iter().for_each(|id| position.advance(id));
+                    }
+                    Step::Look | Step::Reconnect => {
+                        let (length, last) = (there.len() as u64, id(added * 3));
+                        let state = StreamState { length, last, first: there.front().copied(), added: Some(added) };
+                        match position.judge(Some(&state), is_first) {
+                            Finding::Whole => {}
+                            Finding::Trimmed(lost) => told += lost.expect("Redis counts"),
+                            Finding::Renewed => panic!("it is the same stream"),
+                        }
+                    }
+                }
+                proptest::prop_assert!(read + told <= added, "{read} read and {told} lost, of {added}");
+            }
+            proptest::prop_assert_eq!(read + told, added);
+        }
+    }
+
     #[test]
     fn a_server_that_does_not_count_is_judged_by_what_is_there() {
         let mut position = at(10, None);

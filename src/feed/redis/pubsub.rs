@@ -34,6 +34,11 @@ impl Channels {
         Self { channels, patterns, was_subscribed: false }
     }
 
+    /// Nothing was heard for the hub of the next run.
+    pub(super) const fn begin_anew(&mut self) {
+        self.was_subscribed = false;
+    }
+
     /// Listens until the link is lost or the feed is told to stop.
     pub(super) async fn run(
         &mut self,

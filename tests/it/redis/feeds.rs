@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, fs, sync::Arc};
 
 use tickcast::{
     config::{AnyFeed, Config},
-    feed::{Publisher, supervise},
+    feed::{Feed as _, Publisher, redis::Redis, supervise_lent},
     hub::{Body, FeedTerms},
-    market::{Channel, Loss, State, Tick, TradeId},
+    market::{Channel, Loss, Source, State, Tick, TradeId},
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use crate::util::{TestGateway, eventually, redis_server::RedisServer, symbol};
 /// A feed that runs until it is stopped.
 pub(crate) struct RunningFeed {
     stop: CancellationToken,
-    run: JoinHandle<()>,
+    run: JoinHandle<Redis>,
 }
 
 /// What became of one symbol's trades: their ids, and the losses in between.
@@ -35,16 +35,31 @@ impl RunningFeed {
         fs::write(&file, text).unwrap();
         let config = Config::load_definition(&file, []).unwrap().pop().unwrap();
         let AnyFeed::Redis(feed) = config.feed else { panic!("it reads Redis") };
-        let hub = Arc::clone(&gateway.gateway.hub);
-        hub.enlist(config.name, FeedTerms::default());
-        let stop = CancellationToken::new();
-        let run = tokio::spawn(supervise(*feed, Publisher::new(config.name, hub, stop.clone())));
-        Self { stop, run }
+        Self::of(gateway, *feed)
     }
 
     pub(crate) async fn stop(self) {
+        drop(self.handed_back().await);
+    }
+
+    /// Stops it and gives it back, as a leader of a cluster does that is one no longer.
+    pub(crate) async fn handed_back(self) -> Redis {
         self.stop.cancel();
-        self.run.await.unwrap();
+        self.run.await.unwrap()
+    }
+
+    /// Runs a feed that was handed back for another gateway, whose symbols others have brought until now.
+    pub(crate) fn anew(gateway: &TestGateway, mut feed: Redis) -> Self {
+        feed.begin_anew();
+        Self::of(gateway, feed)
+    }
+
+    fn of(gateway: &TestGateway, feed: Redis) -> Self {
+        let (hub, name) = (Arc::clone(&gateway.gateway.hub), Source::new("desk").unwrap());
+        hub.enlist(name, FeedTerms::default());
+        let stop = CancellationToken::new();
+        let run = tokio::spawn(supervise_lent(feed, Publisher::new(name, hub, stop.clone())));
+        Self { stop, run }
     }
 }
 

@@ -170,3 +170,22 @@ async fn a_key_that_is_no_stream_is_a_reason_that_is_told() {
     gateway.metric_reaches("tickcast_feed_restarts_total{feed=\"desk\",reason=\"wrongtype\"}", 1.0).await;
     feed.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_leads_again_reads_nothing_twice() {
+    let (redis, gateway) = (RedisServer::start(), TestGateway::start());
+    let feed = RunningFeed::start(&gateway, &redis, TICKS);
+    add_trades(&redis, 1..=3);
+    sees(&gateway, "A", &ids(1..=3)).await;
+    let feed = feed.handed_back().await;
+    let reads = || redis.ask::<String>(&["CLIENT", "LIST"]).contains("cmd=xread");
+    eventually("its connection is gone", || !reads()).await;
+    // Another one reads these meanwhile.
+    add_trades(&redis, 4..=6);
+    let next = TestGateway::start();
+    let feed = RunningFeed::anew(&next, feed);
+    eventually("it reads", reads).await;
+    add_trades(&redis, [7]);
+    sees(&next, "A", &ids([7])).await;
+    feed.stop().await;
+}
