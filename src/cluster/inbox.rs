@@ -67,9 +67,9 @@ impl Parcel {
         let (name, rest) = rest.split_at_checked(usize::from(*length)).ok_or(WireError::Ends)?;
         let name = std::str::from_utf8(name).map_err(|_no_text| BAD)?;
         let feed = Source::new(name).map_err(|_no_name| BAD)?;
-        let ticks = Batch::decode(rest)?.entries.into_iter().map(|entry| match entry {
-            Entry::Input(Input::Tick(tick)) => Ok(tick),
-            _ => Err(BAD),
+        let ticks = Batch::decode(rest)?.entries.into_iter().map(|entry| {
+            let Entry::Input(Input::Tick(tick)) = entry else { return Err(BAD) };
+            Ok(tick)
         });
         Ok(Self { feed, ticks: ticks.collect::<Result<_, _>>()? })
     }
