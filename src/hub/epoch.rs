@@ -29,6 +29,13 @@ impl Hub {
         Arc::clone(&self.epoch.name.read())
     }
 
+    /// The same, and its [serial](Self::epoch_serial).
+    #[must_use]
+    pub fn epoch_and_serial(&self) -> (Arc<str>, u64) {
+        let name = self.epoch.name.read();
+        (Arc::clone(&name), self.epoch_serial())
+    }
+
     /// Rises with each [`renumber`](Self::renumber).
     #[must_use]
     pub fn epoch_serial(&self) -> u64 {
@@ -40,8 +47,11 @@ impl Hub {
     /// gateway does not know, or that it knows another meaning of.
     pub fn renumber(&self, name: String) {
         tracing::warn!(epoch = name, "the numbering is another one from now on");
-        *self.epoch.name.write() = name.into();
-        self.epoch.serial.fetch_add(1, Ordering::Release);
+        {
+            let mut current = self.epoch.name.write();
+            *current = name.into();
+            self.epoch.serial.fetch_add(1, Ordering::Release);
+        }
         self.lanes.read().iter().flatten().for_each(|lane| lane.wake());
     }
 }

@@ -75,6 +75,11 @@ impl Sessions {
         SessionKey { index, serial }
     }
 
+    /// The serial of the next session.
+    pub(super) const fn next_serial(&self) -> u64 {
+        self.next_serial
+    }
+
     /// The session of that key, if it is still there.
     pub(super) fn of(&mut self, key: SessionKey) -> Option<&mut Session> {
         self.all

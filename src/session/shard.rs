@@ -110,7 +110,7 @@ impl Shard {
             scratch: Scratch::default(),
             metrics: ShardMetrics::new(hub.metrics()),
             config: Rc::new(config),
-            epoch: epoch::EpochChange::new(hub.epoch_serial()),
+            epoch: epoch::EpochChange::new(hub.epoch_and_serial()),
             source: source::SourceNews::new(hub.source_serial()),
             ahead: ahead::Ahead::default(),
             has_failed: false,
@@ -148,18 +148,21 @@ impl Shard {
         admission: Option<Admission>,
         now: Instant,
     ) -> SessionKey {
+        // A numbering that the shard has not begun yet is not told to the session twice.
+        let _begins_now = self.is_changing_epoch();
         let key = self.sessions.enter(framing, transport, admission, now);
         self.metrics.opened(framing);
         key
     }
 
     fn welcome(&mut self, index: usize) {
+        let epoch = self.epoch.name();
         let session = &mut self.sessions[index];
         let name = session.name(&self.node);
         session.say(&Reply::Welcome(Welcome {
             session: &name,
             node: &self.node,
-            epoch: &self.hub.epoch(),
+            epoch: &epoch,
             time: self.hub.clock().now(),
             ping_s: self.config.ping.as_secs(),
             auth: "none",

@@ -2,7 +2,7 @@
 //! where that stands now, and tells its sessions. A session that asked for it gets a `resync` and the newest value of all that
 //! it is subscribed to; the others are closed. All of it in turns, while new events wait in the lane.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use super::Shard;
 use crate::{
@@ -19,8 +19,12 @@ use crate::{
 /// Which numbering the shard is at, and how far it is with a change to it.
 #[derive(Debug)]
 pub(super) struct EpochChange {
+    /// The name of the numbering, which its sessions are told.
+    name: Arc<str>,
     serial: u64,
     step: Step,
+    /// Serial of the first session that was welcomed to this numbering.
+    newcomers: u64,
 }
 
 /// What comes next, and from which place on.
@@ -32,8 +36,12 @@ enum Step {
 }
 
 impl EpochChange {
-    pub(super) const fn new(serial: u64) -> Self {
-        Self { serial, step: Step::Done }
+    pub(super) fn new((name, serial): (Arc<str>, u64)) -> Self {
+        Self { name, serial, step: Step::Done, newcomers: 0 }
+    }
+
+    pub(super) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     pub(super) fn is_under_way(&self) -> bool {
@@ -52,9 +60,10 @@ impl Shard {
     /// Whether the shard goes over to another numbering; begins with it when the hub has another one. What comes meanwhile
     /// waits in the lane.
     pub(super) fn is_changing_epoch(&mut self) -> bool {
-        let serial = self.hub.epoch_serial();
-        if serial != self.epoch.serial {
-            self.epoch = EpochChange { serial, step: Step::Topics(0) };
+        if self.hub.epoch_serial() != self.epoch.serial {
+            let (name, serial) = self.hub.epoch_and_serial();
+            let newcomers = self.sessions.next_serial();
+            self.epoch = EpochChange { name, serial, step: Step::Topics(0), newcomers };
             self.intake.discard();
         }
         let is_under_way = self.epoch.is_under_way();
@@ -92,13 +101,18 @@ impl Shard {
         if session.gone || session.closing.is_some() {
             return 0;
         }
+        // What it subscribed to meanwhile may have begun in the old numbering.
+        let is_new = session.serial >= self.epoch.newcomers && session.joining.is_none();
+        if is_new && session.job.is_none() && session.subs.len() == 0 {
+            return 0;
+        }
         if !session.resyncs {
             let key = self.sessions.key(index);
             self.close(key, CloseReason::Renumbered, now);
             return 0;
         }
         session.outbox.drop_data();
-        session.say(&Reply::Resync(Resync { epoch: &self.hub.epoch(), why: "renumbered" }));
+        session.say(&Reply::Resync(Resync { epoch: &self.epoch.name, why: "renumbered" }));
         let places: Vec<_> = session.subs.places().collect();
         for (key, sub) in &places {
             if let Some(timer) = begin_anew(&mut self.sessions[index], *sub) {

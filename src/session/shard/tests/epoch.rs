@@ -64,3 +64,23 @@ fn a_new_numbering_is_told_in_turns() {
     client.take_all(&mut bench);
     assert_eq!(client.last("t")["n"], 2);
 }
+
+/// It would look like two changes: campaigns saw a `resync` that named the numbering of the welcome.
+#[test]
+fn a_session_that_is_welcomed_to_the_new_numbering_is_not_told_of_it_again() {
+    let mut bench = Bench::new(HubConfig::default(), SessionConfig::default());
+    bench.hub.publish(source(), [trade(0, 1)]);
+    let mut old = bench.connect();
+    bench.shard.tell_resyncs(old.key);
+    bench.hub.renumber("e2".into());
+    let [mut new, mut closes] = [bench.connect(), bench.connect()];
+    bench.shard.tell_resyncs(new.key);
+    bench.settle();
+    for client in [&mut old, &mut new, &mut closes] {
+        client.take_all(&mut bench);
+    }
+    assert_eq!((texts(&old.log), &old.last("resync")["epoch"]), (vec!["welcome", "resync"], &"e2".into()));
+    for client in [&new, &closes] {
+        assert_eq!((texts(&client.log), &client.last("welcome")["epoch"]), (vec!["welcome"], &"e2".into()));
+    }
+}
