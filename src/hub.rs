@@ -264,7 +264,7 @@ impl Hub {
     }
 
     /// Tells the hub how late it is: bars whose interval is over become final although no trade came, and trades leave
-    /// the tickers' windows. At most [`MAX_BURST_TICKS`] symbols at once, so that lanes can be emptied in between;
+    /// the tickers' windows. At most [`MAX_BURST_TICKS`](crate::limits::MAX_BURST_TICKS) symbols at once, so that lanes can be emptied in between;
     /// returns whether there are more. To be called a few times a second.
     pub fn tick_clock(&self, now: UnixMicros) -> bool {
         self.pass_due(now, |_| true)

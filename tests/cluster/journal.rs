@@ -1,7 +1,7 @@
 //! What all clients of a cluster have seen, and what of it no promise allows.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     hash::{DefaultHasher, Hasher as _},
     sync::Mutex,
 };
@@ -37,6 +37,8 @@ pub(crate) struct Journal {
     lines: Mutex<(HashMap<String, LineId>, Vec<Line>)>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
     findings: Mutex<Vec<(&'static str, String)>>,
+    /// Trades that a producer sent again, not knowing whether they were taken.
+    repeated: Mutex<HashSet<(String, u64)>>,
 }
 
 impl Default for Journal {
@@ -46,6 +48,7 @@ impl Default for Journal {
             lines: Mutex::default(),
             counts: Mutex::default(),
             findings: Mutex::default(),
+            repeated: Mutex::default(),
         }
     }
 }
@@ -95,9 +98,21 @@ impl Journal {
             && before != n
         {
             let text = format!("{who}: {} trade {id} has the numbers {before} and {n}", line.symbol);
+            let (trade, epoch) = ((line.symbol.clone(), id), line.epoch.clone());
+            let is_later = epoch != guard.1[0].epoch;
             drop(guard);
-            self.found("twice", text);
+            // The log that was lost took the keys of requests with it, while its events were known already.
+            if is_later && self.repeated.lock().unwrap().contains(&trade) {
+                self.add("trades twice, sent again over a lost log", 1);
+            } else {
+                self.found("twice", text);
+            }
         }
+    }
+
+    /// A producer sends a trade again, under the key of the first time.
+    pub(crate) fn repeat(&self, symbol: &str, trade: u64) {
+        self.repeated.lock().unwrap().insert((symbol.to_owned(), trade));
     }
 
     /// Whether each of a producer's trades was seen, or lies where numbers say that something is missing. Of a symbol that no

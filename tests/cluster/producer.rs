@@ -112,6 +112,9 @@ impl Producer {
                     world.journal.add("publishes given up", 1);
                     break;
                 }
+                for (symbol, id) in &trades {
+                    world.journal.repeat(&self.symbols[*symbol], *id);
+                }
                 node = (node + 1) % world.nodes.len();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

@@ -82,6 +82,21 @@ fn one_trade_with_two_numbers_is_found() {
 }
 
 #[test]
+fn a_trade_that_was_sent_again_may_be_there_twice_only_behind_a_lost_log() {
+    let journal = Arc::new(Journal::default());
+    journal.repeat("A", 80);
+    let mut one = client(&journal);
+    one.message(&trade(8, "1.1"));
+    one.message(&trade(9, "1.1").replace("\"90\"", "\"80\""));
+    assert_eq!(kinds(&journal), ["twice"], "the log was not lost");
+    let mut other = Checker::new(Arc::clone(&journal), "other".into());
+    other.message(&SUBSCRIBED.replace("e1", "e2"));
+    other.message(&trade(8, "1.1"));
+    other.message(&trade(9, "1.1").replace("\"90\"", "\"80\""));
+    assert_eq!(kinds(&journal), ["twice"], "and here it was");
+}
+
+#[test]
 fn a_trade_that_no_client_saw_is_found_unless_numbers_are_missing() {
     let journal = Arc::new(Journal::default());
     let mut one = client(&journal);
