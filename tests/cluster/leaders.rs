@@ -190,8 +190,15 @@ async fn edges_never_lead_and_tell_the_leader_what_their_clients_want() {
     let leader = stage.leader().await;
     assert!(leader < 2, "an edge never leads");
     // The venue is subscribed because clients of edges listen; producers publish to any node.
+    let most = std::cell::Cell::new(0);
+    stage
+        .until("the venue is connected", Duration::from_secs(5), async |stage| {
+            most.set(stage.venue.most_connections());
+            most.get() > 0
+        })
+        .await;
+    assert_eq!(most.get(), 1);
     let begun = stage.mark();
-    assert_eq!(stage.venue.most_connections(), 1);
     stage.nodes[leader].kill();
     let next = another_leads(&stage, leader, REPLACED).await;
     eprintln!("the other feed node leads after {next:?}");

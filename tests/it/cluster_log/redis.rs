@@ -402,6 +402,8 @@ async fn a_log_is_read_from_a_replica_as_long_as_that_keeps_up() {
     let from = reader.notes_now().await.unwrap();
     for seq in 1..=20 {
         log.append(at(5, seq), b"x", Position::START).await.unwrap();
+        // It keeps up.
+        assert_eq!(master.ask::<u64>(&["WAIT", "1", "5000"]), 1);
         let read = reader.read(after, from, SOON).await.unwrap();
         after = read.batches.last().unwrap().0;
         assert_eq!(after, at(5, seq));
