@@ -18,6 +18,7 @@ pub(super) async fn stream() -> Three {
     let feed = RunningFeed::start(&gateway, &redis, KEYS);
     add(1);
     sees(&gateway, "A", &ids([1])).await;
+    gateway.metric_is("tickcast_redis_behind_entries{feed=\"desk\"}", |behind| behind < 0.1).await;
     feed.stop().await;
     let mut scrapes = Scrapes::begin(&gateway).await;
     (2..=6).for_each(add);
